@@ -1,1 +1,9 @@
-//! Placeholder until the first part lands.
+//! The uTP simulation lab: scenarios, a network model, flows, metrics and reports.
+//!
+//! A scenario file says which links there are, which flows cross them and what must hold. The
+//! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
+//! from tables to plots, is a pure function of the file and the record.
+
+pub mod record;
+pub mod scenario;
+pub mod time;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
 
 /// A point in virtual time or a span of it, in nanoseconds since the start of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,31 @@ impl Ns {
     #[expect(clippy::cast_precision_loss, reason = "shown to people, 2^53 ns are 104 days")]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
+    }
+
+    /// As a span of the standard library.
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// From a span of the standard library; spans above 584 years saturate.
+    pub fn from_duration(span: Duration) -> Self {
+        Self(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Whole microseconds as samples keep them, saturating after 71 minutes.
+    pub fn as_micros_u32(self) -> u32 {
+        u32::try_from(self.as_micros()).unwrap_or(u32::MAX)
+    }
+
+    /// Index of the bucket of width `bucket` that holds this moment.
+    pub fn bucket(self, bucket: Self) -> usize {
+        usize::try_from(self.0 / bucket.0).unwrap_or(usize::MAX)
+    }
+
+    /// Number of intervals of width `interval` needed to cover a span of this length.
+    pub fn intervals(self, interval: Self) -> usize {
+        usize::try_from(self.0.div_ceil(interval.0)).unwrap_or(usize::MAX)
     }
 
     /// The span from `earlier` to `self`, zero when `earlier` is later.

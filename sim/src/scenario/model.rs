@@ -10,10 +10,32 @@ pub struct ScenarioFile {
     pub name: String,
     /// Where it was read from.
     pub path: PathBuf,
+    /// First 16 hexadecimal digits of the SHA-256 of the file, line endings as `\n`: says in every
+    /// output which text it came from.
+    pub digest: String,
     /// One line that says what the scenario shows.
     pub summary: String,
+    /// What runs it.
+    pub engine: Engine,
     /// The base scenario first, named `default`, then the variants in the order of the file.
     pub variants: Vec<Scenario>,
+}
+
+/// What runs a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Turmoil hosts that run the shipped tokio adapter.
+    #[default]
+    Turmoil,
+}
+
+impl Engine {
+    /// Its name in scenario files and outputs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Turmoil => "turmoil",
+        }
+    }
 }
 
 /// One runnable scenario.
