@@ -1,1 +1,6 @@
-//! Placeholder until the first part lands.
+//! uTP streams for tokio.
+
+#![forbid(unsafe_code)]
+
+pub mod runtime;
+pub mod transport;
