@@ -65,8 +65,8 @@ impl<'a> SelectiveAck<'a> {
     /// The index of the highest bit that is set.
     #[must_use]
     pub fn highest_set(self) -> Option<usize> {
-        let last = self.mask.iter().rposition(|&byte| byte != 0)?;
-        Some(last * 8 + self.mask[last].ilog2() as usize)
+        let mut from_the_end = self.mask.iter().enumerate().rev();
+        from_the_end.find_map(|(index, byte)| Some(index * 8 + byte.checked_ilog2()? as usize))
     }
 }
 
@@ -165,9 +165,12 @@ impl SelectiveAckBuilder {
 
     /// Writes the extension to the front of `out` and returns its length, `2 + mask_len()`.
     ///
-    /// `next_extension` is the type of the extension after it, zero for none. The type of this one,
-    /// [`EXTENSION_SELECTIVE_ACK`](crate::EXTENSION_SELECTIVE_ACK), goes into the element before it. [`SELECTIVE_ACK_LEN_MAX`]
-    /// bytes are always enough; if `out` is too short, nothing is written and zero returned.
+    /// `next_extension` is the type of the extension after it, zero for none. The type of this
+    /// one, [`EXTENSION_SELECTIVE_ACK`], goes into the element before it.
+    /// [`SELECTIVE_ACK_LEN_MAX`] bytes are always enough; if `out` is too short, nothing is written
+    /// and zero returned.
+    ///
+    /// [`EXTENSION_SELECTIVE_ACK`]: crate::EXTENSION_SELECTIVE_ACK
     pub fn encode(&self, next_extension: u8, out: &mut [u8]) -> usize {
         let mask = &self.mask[..self.mask_len()];
         let Some((head, tail)) = out.split_first_chunk_mut() else { return 0 };
