@@ -118,8 +118,8 @@ proptest! {
         queuing_us in 0..1_000_000_u64,
     ) {
         let delay = |sent: Instant, delay_us| {
-            let arrived = Timestamp(sent.saturating_add(delay_us).timestamp().0.wrapping_add(offset));
-            arrived.since(sent.timestamp())
+            let arrived = sent.saturating_add(delay_us).timestamp().0.wrapping_add(offset);
+            Timestamp(arrived).since(sent.timestamp())
         };
         let first = Instant::from_micros(sent_us >> 1);
         let base = delay(first, base_us);

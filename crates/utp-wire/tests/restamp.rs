@@ -95,7 +95,10 @@ proptest! {
 
     #[test]
     fn any_bytes_change_in_the_stamps_of_packets_only(
-        mut datagrams in prop::collection::vec(prop_oneof![Just(0x01), Just(0x31), any::<u8>()], 0..400),
+        mut datagrams in prop::collection::vec(
+            prop_oneof![Just(0x01), Just(0x31), any::<u8>()],
+            0..400,
+        ),
         segment_size in 0..60_usize,
         later_by_us: u32,
     ) {
@@ -113,7 +116,8 @@ proptest! {
                 && before[start + 4..start + 8] != [0; 4];
             if stamped && offset == 4 {
                 let stamp = |bytes: &[u8]| {
-                    u32::from_be_bytes([bytes[start + 4], bytes[start + 5], bytes[start + 6], bytes[start + 7]])
+                    let stamp = bytes[start + 4..start + 8].try_into();
+                    u32::from_be_bytes(stamp.expect("it has four bytes"))
                 };
                 prop_assert_eq!(stamp(&datagrams), stamp(&before).wrapping_add(later_by_us));
             } else if !stamped || !(4..8).contains(&offset) {
