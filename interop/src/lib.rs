@@ -1,1 +1,17 @@
-//! Placeholder until the first part lands.
+//! Transfers between uTP implementations over real UDP.
+//!
+//! Every implementation stands behind a *shim*: a process of its own that listens or connects,
+//! plays a small role on the stream, takes commands on standard input and reports events as JSON
+//! lines on standard output. The harness starts two shims, joins them directly or through an
+//! impairment relay, and judges what the receiving one reports.
+//!
+//! - [`shim`] is the protocol and the roles, shared by the shims written in Rust.
+//! - [`reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
+//! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
+//! - [`harness`] plans the transfers, runs them and writes the results.
+
+pub mod harness;
+pub mod libutp_peer;
+pub mod reference;
+pub mod relay;
+pub mod shim;

@@ -1,0 +1,225 @@
+//! The shim of libutp: its loop over a UDP socket.
+//!
+//! One thread does everything, as the library wants it: read the UDP socket until it would block,
+//! issue the deferred acks, run the timers. A second thread only waits for standard input. The
+//! library gets what makes it fast: large UDP buffers, writes of as much as it takes whenever it
+//! can take more, and datagrams that leave the moment it makes them.
+
+mod connections;
+mod udp;
+
+use std::io;
+use std::rc::Rc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use self::connections::Connections;
+use self::udp::{DATAGRAM_MAX, Udp};
+use crate::reference::{Context, Options, SynSeq};
+use crate::shim::{
+    Command, EXIT_FAILED, EXIT_UNIMPLEMENTED, Emitter, ErrorKind, Event, Mode, ShimArgs, Stats,
+    cpu_seconds, memory_kib, random_seed,
+};
+
+/// What libutp's shim takes beyond the protocol.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LibutpArgs {
+    /// Where the SYN number of a connect shall lie: libutp has no fast retransmit above 0x7fff.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub syn_seq: SynSeq,
+    /// Seeds ids and sequence numbers; random when left out.
+    #[arg(long, global = true)]
+    pub seed: Option<u64>,
+}
+
+/// Runs the shim until it is done, and returns its exit status.
+///
+/// # Errors
+///
+/// When the UDP socket, the poller or standard output fails.
+pub fn run(args: &ShimArgs, libutp: &LibutpArgs) -> io::Result<u8> {
+    Shim::new(args, libutp)?.run()
+}
+
+/// A line of standard input, or its end.
+enum Input {
+    Command(Command),
+    End,
+    Mistake(String),
+}
+
+struct Shim {
+    mode: Mode,
+    poll: Poll,
+    udp: Rc<Udp>,
+    datagram: Box<[u8]>,
+    context: Context,
+    connections: Connections,
+    input: Receiver<Input>,
+    emitter: Emitter,
+}
+
+impl Shim {
+    fn new(args: &ShimArgs, libutp: &LibutpArgs) -> io::Result<Self> {
+        let mode = args.mode.clone();
+        let buffers = mode.stream().buffers;
+        let poll = Poll::new()?;
+        let mut udp = Udp::bind(mode.local(), buffers.udp_buffer)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(udp.source(), UDP, interest)?;
+        let udp = Rc::new(udp);
+        let options = Options {
+            seed: libutp.seed.unwrap_or_else(random_seed),
+            syn_seq: libutp.syn_seq,
+            rcvbuf_bytes: buffers.rcvbuf.and_then(|bytes| i32::try_from(bytes).ok()),
+            sndbuf_bytes: buffers.sndbuf.and_then(|bytes| i32::try_from(bytes).ok()),
+            accept: matches!(mode, Mode::Listen { .. }),
+        };
+        let out = Rc::clone(&udp);
+        let context = Context::new(options, Box::new(move |bytes, to| out.send(bytes, to)));
+        let input = read_input(Waker::new(poll.registry(), INPUT)?);
+        let connections = Connections::new(mode.stream().role);
+        Ok(Self {
+            mode,
+            poll,
+            udp,
+            datagram: vec![0; DATAGRAM_MAX].into(),
+            context,
+            connections,
+            input,
+            emitter: Emitter::default(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<u8> {
+        match self.mode {
+            Mode::Listen { .. } => {
+                self.emitter.emit(&Event::Listening { port: self.udp.local_addr()?.port() })?;
+            }
+            Mode::Connect { address, .. } => self.connections.connect(&mut self.context, address),
+        }
+        let mut events = Events::with_capacity(8);
+        let mut next_tick = Instant::now() + TICK;
+        let status = loop {
+            let wait = next_tick.saturating_duration_since(Instant::now());
+            match self.poll.poll(&mut events, Some(wait)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            if let Some(status) = self.handle_input()? {
+                break status;
+            }
+            // Both are tried without asking what woke us: it costs one call each, and a datagram
+            // never waits for the next round.
+            self.udp.flush();
+            self.drain_udp()?;
+            if Instant::now() >= next_tick {
+                self.context.check_timeouts();
+                next_tick = Instant::now() + TICK;
+                self.handle_events()?;
+            }
+            self.connections.drive(&mut self.context);
+            self.report()?;
+            if self.mode.once() && self.connections.are_over() {
+                break if self.connections.has_failed() { EXIT_FAILED } else { 0 };
+            }
+        };
+        self.emitter.emit(&self.stats())?;
+        Ok(status)
+    }
+
+    /// Takes every datagram that has arrived, then lets the library ack them.
+    fn drain_udp(&mut self) -> io::Result<()> {
+        let mut received = false;
+        while let Some((len, from)) = self.udp.receive(&mut self.datagram)? {
+            received = true;
+            self.context.process_udp(&self.datagram[..len], from);
+            self.handle_events()?;
+        }
+        if received {
+            self.context.issue_deferred_acks();
+        }
+        Ok(())
+    }
+
+    fn handle_events(&mut self) -> io::Result<()> {
+        while let Some(event) = self.context.poll_event() {
+            self.connections.handle(&mut self.context, event);
+        }
+        self.report()
+    }
+
+    fn report(&mut self) -> io::Result<()> {
+        while let Some(event) = self.connections.poll_event() {
+            self.emitter.emit(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Does what standard input said; returns an exit status when that is to leave.
+    fn handle_input(&mut self) -> io::Result<Option<u8>> {
+        while let Ok(input) = self.input.try_recv() {
+            match input {
+                Input::Command(Command::Quit) => return Ok(Some(0)),
+                Input::Command(Command::Stats) => self.emitter.emit(&self.stats())?,
+                // The library has no way to drop a connection at once.
+                Input::Command(Command::Abort) => {
+                    self.complain("libutp cannot abort a connection".into())?;
+                    return Ok(Some(EXIT_UNIMPLEMENTED));
+                }
+                Input::Command(command) => self.connections.command(&mut self.context, command),
+                Input::End if self.mode.stream().quit_on_eof => return Ok(Some(0)),
+                Input::End => {}
+                Input::Mistake(mistake) => self.complain(mistake)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn complain(&self, detail: String) -> io::Result<()> {
+        self.emitter.emit(&Event::Error { conn: 0, kind: ErrorKind::Other, detail })
+    }
+
+    fn stats(&self) -> Event {
+        let memory = memory_kib();
+        Event::Stats(Stats {
+            rss_kib: memory.map_or(0, |(now, _)| now),
+            conns: self.connections.open(),
+            peak_rss_kib: memory.map(|(_, peak)| peak),
+            cpu_s: cpu_seconds(),
+            udp_recv_buffer: self.udp.granted().map(|(recv, _)| recv),
+            udp_send_buffer: self.udp.granted().map(|(_, send)| send),
+            datagrams_received: Some(self.udp.received()),
+            datagrams_sent: Some(self.udp.sent()),
+            send_blocked: Some(self.udp.blocked()),
+        })
+    }
+}
+
+/// Waits for standard input on a thread of its own, because it may be a file or a terminal, which
+/// a poller does not take.
+fn read_input(waker: Waker) -> Receiver<Input> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = io::stdin().lines().map_while(Result::ok);
+        let inputs = lines.map(|line| match line.parse() {
+            Ok(command) => Input::Command(command),
+            Err(error) => Input::Mistake(error.to_string()),
+        });
+        for input in inputs.chain(std::iter::once_with(|| Input::End)) {
+            if sender.send(input).is_err() || waker.wake().is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+const UDP: Token = Token(0);
+const INPUT: Token = Token(1);
+
+/// How often the library's timers run. It looks every 500 ms at the most, so that a shorter step
+/// only brings that nearer to its due time; applications use 20 to 50 ms.
+const TICK: Duration = Duration::from_millis(20);

@@ -1,0 +1,130 @@
+//! The UDP socket under libutp: large buffers, and a queue for what the kernel does not take.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+/// A non-blocking UDP socket.
+#[derive(Debug)]
+pub(super) struct Udp {
+    socket: UdpSocket,
+    /// What waits for room in the kernel, oldest first.
+    waiting: RefCell<VecDeque<(Vec<u8>, SocketAddr)>>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+    blocked: Cell<u64>,
+}
+
+impl Udp {
+    /// Binds, with kernel buffers of `buffer_bytes` or what the kernel grants of it.
+    pub(super) fn bind(local: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_recv_buffer_size(buffer_bytes)?;
+        socket.set_send_buffer_size(buffer_bytes)?;
+        socket.bind(&local.into())?;
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into()),
+            waiting: RefCell::default(),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            blocked: Cell::new(0),
+        })
+    }
+
+    /// The socket, to register it with a poller.
+    pub(super) const fn source(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Sends a datagram, or keeps it until [`flush`](Self::flush) finds room.
+    pub(super) fn send(&self, datagram: &[u8], to: SocketAddr) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() && self.try_send(datagram, to) {
+            return;
+        }
+        // A full queue drops the newest, as the network would.
+        if waiting.len() < WAITING_MAX {
+            waiting.push_back((datagram.to_vec(), to));
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn flush(&self) {
+        let mut waiting = self.waiting.borrow_mut();
+        while let Some((datagram, to)) = waiting.front() {
+            if !self.try_send(datagram, *to) {
+                return;
+            }
+            waiting.pop_front();
+        }
+    }
+
+    /// The length of the next datagram and its sender; `None` when the socket would block.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        loop {
+            match self.socket.recv_from(buffer) {
+                Ok(received) => {
+                    self.received.set(self.received.get() + 1);
+                    return Ok(Some(received));
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(None),
+                    // What ICMP reports, some systems hand to the next receive.
+                    io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Receive and send buffer that the kernel granted.
+    pub(super) fn granted(&self) -> Option<(usize, usize)> {
+        let socket = SockRef::from(&self.socket);
+        Some((socket.recv_buffer_size().ok()?, socket.send_buffer_size().ok()?))
+    }
+
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    pub(super) const fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// How often the kernel had no room.
+    pub(super) const fn blocked(&self) -> u64 {
+        self.blocked.get()
+    }
+
+    /// False when there is no room. Every other failure is a lost datagram, which the protocol
+    /// above is made for.
+    fn try_send(&self, datagram: &[u8], to: SocketAddr) -> bool {
+        match self.socket.send_to(datagram, to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.blocked.set(self.blocked.get() + 1);
+                false
+            }
+            _ => {
+                self.sent.set(self.sent.get() + 1);
+                true
+            }
+        }
+    }
+}
+
+/// The largest UDP datagram.
+pub(super) const DATAGRAM_MAX: usize = 65_535;
+
+/// Twice the packets that one libutp connection can have in flight.
+const WAITING_MAX: usize = 2048;

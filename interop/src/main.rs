@@ -1,0 +1,3 @@
+//! `utp-interop`: transfers between uTP implementations over real UDP.
+
+fn main() {}
