@@ -1,0 +1,263 @@
+//! Owns the window: the delay-based law, and what losses and time-outs do to it.
+//!
+//! One law serves both presets; [`Config`] says where RFC 6817 and libutp differ. The window is kept
+//! in [`subbytes`], because a single acknowledgement in a large window near the target is worth
+//! less than a byte: whole bytes would stop the window short of its equilibrium.
+
+use utp_wire::Instant;
+
+use crate::base_delay::BaseDelay;
+use crate::config::{Config, CutLimit, FilterAge, GrowthLimit};
+use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
+use crate::current_delay::CurrentDelay;
+use crate::skew::Skew;
+use crate::slow_start::{Phase, Step};
+
+/// A LEDBAT controller: grows while the queuing delay is below the target, shrinks above it.
+///
+/// A [`Config`] builds it; the crate documentation drives one by hand.
+#[derive(Clone, Debug)]
+pub struct Ledbat {
+    config: Config,
+    payload_bytes_max: u16,
+    /// In subbytes.
+    window: u64,
+    slow_start: Phase,
+    base: BaseDelay,
+    current: CurrentDelay,
+    skew: Option<Skew>,
+    /// The latest round-trip time.
+    rtt_us: Option<u32>,
+    /// The queuing delay the law last used or saw.
+    delay_us: Option<u32>,
+    /// When the window last held data back.
+    limited_at: Option<Instant>,
+    /// Whether it has done so since the last send.
+    limited: bool,
+    sent_in_flight_bytes: u64,
+    cut_at: Option<Instant>,
+}
+
+impl Ledbat {
+    /// A controller for a connection that starts at `now` and whose packets carry at most
+    /// `payload_bytes_max` bytes of payload; zero counts as one.
+    ///
+    /// Fields of `config` that are out of range are moved into it, see [`Config::validate`].
+    #[must_use]
+    pub fn new(config: Config, now: Instant, payload_bytes_max: u16) -> Self {
+        let config = config.bounded();
+        let payload_bytes_max = payload_bytes_max.max(1);
+        let window_max = config.window_max_bytes;
+        let window_initial = config.window_initial.bytes(payload_bytes_max).min(window_max);
+        Self {
+            payload_bytes_max,
+            window: subbytes(window_initial),
+            slow_start: Phase::new(config.slow_start, subbytes(window_max)),
+            base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
+            current: CurrentDelay::new(config.current_filter),
+            skew: config.compensate_skew.then(|| Skew::new(&config, now)),
+            rtt_us: None,
+            delay_us: None,
+            limited_at: None,
+            limited: false,
+            sent_in_flight_bytes: 0,
+            cut_at: None,
+            config,
+        }
+    }
+
+    /// The current delay above the base, without corrections.
+    fn filtered_delay_us(&self, now: Instant) -> Option<u32> {
+        let age_max_us = match self.config.current_filter_age {
+            FilterAge::RoundTrip => self.rtt_us,
+            FilterAge::Unlimited => None,
+        };
+        self.current.above(self.base.get()?, now, age_max_us)
+    }
+
+    /// The queuing delay the law acts on; corrects the base on the way.
+    fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
+        let mut delay_us = self.filtered_delay_us(ack.now)?;
+        if let Some(skew) = &mut self.skew {
+            if let Some(rtt_us) = ack.rtt_us {
+                let raise_us = skew.raise_us(ack.now, delay_us, rtt_us);
+                self.base.raise(raise_us);
+                delay_us = (delay_us - raise_us).min(rtt_us);
+            }
+            delay_us = delay_us.saturating_add(skew.penalty_us());
+        }
+        self.delay_us = Some(delay_us);
+        Some(delay_us)
+    }
+
+    /// What the delay-based law adds to the window for one acknowledgement, in subbytes.
+    fn gain(&self, now: Instant, bytes_acked: u64, delay_us: u32) -> i64 {
+        let per_round_trip = self.config.gain.bytes(self.payload_bytes_max);
+        let full = share_of(per_round_trip, bytes_acked, self.window).cast_signed();
+        let target_us = i64::from(self.config.target_us);
+        let off_target_us = target_us - i64::from(delay_us);
+        // A delay of half an hour may saturate this; the window is at its floor by then.
+        let gain = full.saturating_mul(off_target_us) / target_us;
+        if gain > 0 && !self.may_grow(now) { 0 } else { gain }
+    }
+
+    fn may_grow(&self, now: Instant) -> bool {
+        match self.config.growth_limit {
+            GrowthLimit::InFlightPlus(_) => true,
+            GrowthLimit::RecentlyLimited => {
+                self.limited_at.is_some_and(|at| now.saturating_since(at) <= LIMITED_AGE_US_MAX)
+            }
+        }
+    }
+
+    /// The most the window may be after `ack`, in subbytes.
+    fn growth_limit(&self, ack: &Ack) -> u64 {
+        let GrowthLimit::InFlightPlus(allowance) = self.config.growth_limit else {
+            return u64::MAX;
+        };
+        // Several packets may be received before the next send. As long as data waits for them,
+        // what was in flight after the last send is what the window carried.
+        let waiting = if self.limited { self.sent_in_flight_bytes } else { 0 };
+        let in_flight_bytes = ack.in_flight_bytes.max(waiting).min(self.config.window_max_bytes);
+        subbytes(in_flight_bytes + allowance.bytes(self.payload_bytes_max))
+    }
+
+    fn packet(&self) -> u64 {
+        subbytes(u64::from(self.payload_bytes_max).min(self.config.window_max_bytes))
+    }
+
+    fn window_min(&self) -> u64 {
+        let window_min_bytes = self.config.window_min.bytes(self.payload_bytes_max);
+        subbytes(window_min_bytes.min(self.config.window_max_bytes))
+    }
+}
+
+impl Controller for Ledbat {
+    fn on_sent(&mut self, _now: Instant, _bytes: u64, in_flight_bytes: u64) {
+        self.sent_in_flight_bytes = in_flight_bytes;
+        self.limited = false;
+    }
+
+    fn on_window_limited(&mut self, now: Instant) {
+        self.limited_at = Some(now);
+        self.limited = true;
+    }
+
+    fn on_delay_sample(&mut self, now: Instant, sample: DelaySample) {
+        if let (Some(skew), Some(theirs)) = (&mut self.skew, sample.theirs) {
+            skew.on_theirs(now, theirs);
+        }
+        let Some(ours) = sample.ours else {
+            return;
+        };
+        self.base.on_sample(now, ours);
+        self.current.on_sample(now, ours);
+        if let Some(skew) = &mut self.skew {
+            skew.on_ours(now, ours);
+        }
+        self.delay_us = self.filtered_delay_us(now);
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        self.rtt_us = ack.rtt_us.or(self.rtt_us);
+        if ack.bytes_acked == 0 || !ack.delay_sampled {
+            return;
+        }
+        let Some(delay_us) = self.corrected_delay_us(ack) else {
+            return;
+        };
+        let gain = self.gain(ack.now, ack.bytes_acked, delay_us);
+        let steered = self.window.saturating_add_signed(gain);
+        let step = self.slow_start.on_ack(
+            self.window,
+            ack.bytes_acked,
+            self.payload_bytes_max,
+            delay_us,
+            self.config.target_us,
+        );
+        let window = match step {
+            Step::Grow(grown) => grown.max(steered),
+            Step::Leave => self.window,
+            Step::Off => steered,
+        };
+        let window_max = subbytes(self.config.window_max_bytes);
+        self.window = window.min(self.growth_limit(ack)).max(self.window_min()).min(window_max);
+    }
+
+    fn on_loss(&mut self, loss: &Loss) {
+        let due = self.cut_at.is_none_or(|cut_at| match self.config.cut_limit {
+            CutLimit::Interval => loss.now.saturating_since(cut_at) >= CUT_INTERVAL_US,
+            CutLimit::RoundTrip => loss.newest_sent_at >= cut_at,
+        });
+        if !due {
+            return;
+        }
+        self.cut_at = Some(loss.now);
+        self.window = self.window.min((self.window / 2).max(self.window_min()));
+        self.slow_start.on_cut(self.window);
+    }
+
+    fn on_timeout(&mut self, now: Instant, in_flight_bytes: u64) {
+        let packet = self.packet();
+        if in_flight_bytes == 0 && self.window > packet {
+            let floor = packet.max(self.window_min());
+            self.window = self.window.min((self.window / 3 * 2).max(floor));
+            return;
+        }
+        self.window = packet;
+        self.slow_start.on_timeout(in_flight_bytes, self.payload_bytes_max);
+        if self.config.cut_limit == CutLimit::RoundTrip {
+            // What was lost before the time-out has been answered by it.
+            self.cut_at = Some(now);
+        }
+    }
+
+    fn on_mtu_update(&mut self, payload_bytes_max: u16) {
+        self.payload_bytes_max = payload_bytes_max.max(1);
+    }
+
+    fn window_bytes(&self) -> u64 {
+        whole_bytes(self.window)
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics {
+            window_bytes: self.window_bytes(),
+            ssthresh_bytes: self.slow_start.threshold().map(whole_bytes),
+            base_delay_us: self.base.get().map(|base| base.0),
+            queuing_delay_us: self.delay_us,
+            slow_start: self.slow_start.is_active(),
+        }
+    }
+}
+
+/// `bytes` in units of 2^-16 byte, "subbytes". Saturates; windows stay below 2^46.
+pub(crate) const fn subbytes(bytes: u64) -> u64 {
+    bytes.saturating_mul(1 << FRACTION_BITS)
+}
+
+/// `subbytes` in bytes, rounded down.
+const fn whole_bytes(subbytes: u64) -> u64 {
+    subbytes >> FRACTION_BITS
+}
+
+/// The share of `bytes` that `bytes_acked` has earned in a window of `window` subbytes, in
+/// subbytes: all of it for exactly one window, less for more (libutp).
+pub(crate) fn share_of(bytes: u64, bytes_acked: u64, window: u64) -> u64 {
+    let window_bytes = whole_bytes(window).max(1);
+    let bytes_acked = bytes_acked.max(1);
+    subbytes(bytes) * window_bytes.min(bytes_acked) / window_bytes.max(bytes_acked)
+}
+
+/// Sixteen bits resolve a gain of a byte per minute, and leave 2^30 bytes of window times 2^16
+/// bytes of gain within 64 bits.
+const FRACTION_BITS: u32 = 16;
+
+/// How long a sender counts as limited by its window (libutp).
+const LIMITED_AGE_US_MAX: u64 = 1_000_000;
+
+/// How far apart cuts are at least (libutp).
+const CUT_INTERVAL_US: u64 = 100_000;
+
+#[cfg(test)]
+mod tests;

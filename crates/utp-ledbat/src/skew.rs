@@ -1,0 +1,161 @@
+//! Owns the corrections for clocks that do not run alike: how far the base delay may be raised,
+//! and the penalty for a peer whose clock claims an ever emptier queue. Follows libutp, with
+//! bounds.
+//!
+//! If the peer's clock runs fast, our delays seem to grow and its own to shrink. libutp raises our
+//! base by what the peer's base fell, and also by what the queuing delay exceeds the round-trip
+//! time, both without limit. A receiver that lies can so lift the base to the top of the queue
+//! again and again, until the law sees no delay at all. Hence two bounds here:
+//!
+//! * Mirroring the peer's base may explain away only what the round-trip time does not show as
+//!   queuing. The receiver cannot make a round trip look shorter than it is.
+//! * All raises together come out of a [`Budget`].
+
+use utp_wire::{Instant, TimestampDiff};
+
+use crate::base_delay::BaseDelay;
+use crate::config::Config;
+
+/// The state of the corrections of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Skew {
+    /// The base of the peer's packets.
+    peer_base: BaseDelay,
+    /// The smallest round-trip time over the same history, as a delay.
+    rtt_base: BaseDelay,
+    /// How far the peer's base fell without our base having followed, in microseconds.
+    mirror_pending_us: u32,
+    budget: Budget,
+    drift: Drift,
+}
+
+impl Skew {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let history = BaseDelay::new(config.base_history_minutes, config.base_rollover);
+        Self {
+            peer_base: history.clone(),
+            rtt_base: history,
+            mirror_pending_us: 0,
+            budget: Budget::new(now, config.target_us / 2, config.base_shift_ppm_max),
+            drift: Drift::default(),
+        }
+    }
+
+    /// Takes a delay of the peer's packets.
+    pub(crate) fn on_theirs(&mut self, now: Instant, sample: TimestampDiff) {
+        let Some(before) = self.peer_base.get() else {
+            self.peer_base.on_sample(now, sample);
+            return;
+        };
+        let fell_us = before.distance_from(self.peer_base.on_sample(now, sample));
+        // A larger step is a change of the path or of the clock, not drift.
+        if (1..=MIRROR_US_MAX).contains(&fell_us) {
+            let pending_us = self.mirror_pending_us.saturating_add(fell_us.unsigned_abs());
+            self.mirror_pending_us = pending_us.min(self.budget.burst_us);
+        }
+    }
+
+    /// Takes a delay of our packets.
+    pub(crate) fn on_ours(&mut self, now: Instant, sample: TimestampDiff) {
+        self.drift.on_sample(now, sample);
+    }
+
+    /// By how much to raise the base delay, given the queuing delay above it and the round-trip
+    /// time measured with the same packet.
+    pub(crate) fn raise_us(&mut self, now: Instant, delay_us: u32, rtt_us: u32) -> u32 {
+        let rtt = TimestampDiff(rtt_us.min(i32::MAX.unsigned_abs()));
+        let rtt_base = self.rtt_base.on_sample(now, rtt);
+        let rtt_queuing_us = rtt.distance_from(rtt_base).max(0).unsigned_abs();
+        let unexplained_us = delay_us.saturating_sub(rtt_queuing_us);
+        let excess_us = delay_us.saturating_sub(rtt_us);
+        let wanted_us = excess_us.max(self.mirror_pending_us.min(unexplained_us));
+        let raise_us = self.budget.take(now, wanted_us);
+        self.mirror_pending_us = self.mirror_pending_us.saturating_sub(raise_us);
+        raise_us
+    }
+
+    /// What to add to the queuing delay because the peer's clock runs absurdly slow.
+    pub(crate) fn penalty_us(&self) -> u32 {
+        self.drift.penalty_us()
+    }
+}
+
+/// An allowance that is full at first and refills with time.
+#[derive(Clone, Debug)]
+struct Budget {
+    burst_us: u32,
+    refill_ppm: u64,
+    /// In millionths of a microsecond, so that the slowest refill loses nothing.
+    credit: u64,
+    refilled_at: Instant,
+}
+
+impl Budget {
+    fn new(now: Instant, burst_us: u32, refill_ppm: u16) -> Self {
+        let credit = u64::from(burst_us) * MILLION;
+        Self { burst_us, refill_ppm: refill_ppm.into(), credit, refilled_at: now }
+    }
+
+    /// Grants as much of `wanted_us` as is left.
+    fn take(&mut self, now: Instant, wanted_us: u32) -> u32 {
+        let refill = now.saturating_since(self.refilled_at).saturating_mul(self.refill_ppm);
+        self.refilled_at = self.refilled_at.max(now);
+        let full = u64::from(self.burst_us) * MILLION;
+        self.credit = self.credit.saturating_add(refill).min(full);
+
+        let left_us = u32::try_from(self.credit / MILLION).unwrap_or(u32::MAX);
+        let granted_us = wanted_us.min(left_us);
+        self.credit -= u64::from(granted_us) * MILLION;
+        granted_us
+    }
+}
+
+/// The trend of the average of our delay per period (libutp).
+#[derive(Clone, Debug, Default)]
+struct Drift {
+    /// The first sample, to which the averages are relative, and the end of the current period.
+    started: Option<(TimestampDiff, Instant)>,
+    sum_us: i64,
+    samples: u32,
+    average_us: Option<i64>,
+    /// The smoothed change of the average from period to period.
+    trend_us: i64,
+}
+
+impl Drift {
+    fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
+        let first = (sample, now.saturating_add(PERIOD_US));
+        let (reference, period_end) = *self.started.get_or_insert(first);
+        self.sum_us = self.sum_us.saturating_add(sample.distance_from(reference).into());
+        self.samples = self.samples.saturating_add(1);
+        if now < period_end {
+            return;
+        }
+        let average_us = self.sum_us / i64::from(self.samples);
+        if let Some(before_us) = self.average_us.replace(average_us) {
+            self.trend_us = (7 * self.trend_us + (average_us - before_us)) / 8;
+        }
+        self.sum_us = 0;
+        self.samples = 0;
+        self.started = Some((reference, period_end.saturating_add(PERIOD_US)));
+    }
+
+    fn penalty_us(&self) -> u32 {
+        let beyond_us = TREND_US_MIN.saturating_sub(self.trend_us).max(0);
+        u32::try_from(beyond_us / 7).unwrap_or(u32::MAX)
+    }
+}
+
+/// The largest fall of the peer's base that counts as drift (libutp).
+const MIRROR_US_MAX: i32 = 10_000;
+
+/// The averaging period of the trend (libutp).
+const PERIOD_US: u64 = 5_000_000;
+
+/// The trend per period below which the penalty begins (libutp).
+const TREND_US_MIN: i64 = -200_000;
+
+const MILLION: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests;
