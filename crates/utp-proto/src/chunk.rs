@@ -1,0 +1,59 @@
+//! A run of stream bytes: handed over whole by its owner, or gathered from small pieces.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::config::GATHER_CHUNK_BYTES;
+
+/// A run of stream bytes.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    /// Still has room for further small pieces; only the last chunk of a queue.
+    Open(BytesMut),
+    /// As it was handed over.
+    Shared(Bytes),
+}
+
+impl Chunk {
+    /// A new chunk that gathers small pieces, starting with what fits of `data`; also says how
+    /// much that was.
+    pub(crate) fn gather(data: &[u8]) -> (Self, usize) {
+        let taken = data.len().min(GATHER_CHUNK_BYTES);
+        let mut bytes = BytesMut::with_capacity(GATHER_CHUNK_BYTES);
+        bytes.extend_from_slice(&data[..taken]);
+        (Self::Open(bytes), taken)
+    }
+
+    /// Appends what fits without growing; says how much that was.
+    pub(crate) fn append(&mut self, data: &[u8]) -> usize {
+        let Self::Open(bytes) = self else { return 0 };
+        let taken = data.len().min(bytes.capacity() - bytes.len());
+        bytes.extend_from_slice(&data[..taken]);
+        taken
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Open(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Open(bytes) => bytes.freeze(),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Takes the first `len` bytes off.
+    pub(crate) fn split_to(&mut self, len: usize) -> Bytes {
+        match self {
+            Self::Open(bytes) => bytes.split_to(len).freeze(),
+            Self::Shared(bytes) => bytes.split_to(len),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Every setting and every limit of the core, each with the reason for its value.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use utp_ledbat::ControllerFactory;
+
+/// Smallest window worth announcing: the payload of a packet as large as Ethernet allows.
+///
+/// libutp waits for room for a whole packet and never probes a window between zero and that, so a
+/// window is announced as zero or as at least this (libutp behaviour, quirk Q11).
+pub const WINDOW_ANNOUNCED_MIN: u32 = 1_452;
+
+/// Packets that may be outstanding, and the farthest a packet may be ahead of the stream.
+///
+/// libutp keeps 1 024 slots and refuses what lies beyond.
+pub const WINDOW_PACKETS_MAX: u16 = 1_023;
+
+/// Bytes a stored out-of-order packet is charged beside its payload, so that tiny packets cannot
+/// cost more memory than the receive window says.
+pub const HELD_PACKET_OVERHEAD: u32 = 64;
+
+/// Payloads below this are copied out of the datagram they came in, so that a few bytes do not pin
+/// a whole receive buffer.
+pub const COPY_BELOW_BYTES: usize = 512;
+
+/// Size of the chunks that small writes and small payloads are gathered in.
+pub const GATHER_CHUNK_BYTES: usize = 16 * 1024;
+
+/// Replies without a connection (resets) that wait for transmission; more are dropped and counted.
+pub const STATELESS_REPLIES_MAX: usize = 64;
+
+/// Packets sent after a packet and delivered before it that prove it lost (RFC 5681, RFC 9002).
+pub const REORDER_PACKETS: u64 = 3;
+
+/// Lost packets resent at once, whatever the window, per received packet that proves a loss.
+/// libutp resends at most four per selective ack.
+pub const FAST_RESENDS_MAX: u8 = 4;
+
+/// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
+pub const PERSIST_US_MAX: u64 = 60_000_000;
+
+/// Limits and identity of an [`Endpoint`](crate::Endpoint), shared by all its connections.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EndpointConfig {
+    /// Connections of all kinds; a SYN or a connect beyond is refused.
+    pub connections_max: usize,
+    /// Accepted connections whose initiator has not sent data yet; a SYN beyond is dropped.
+    pub half_open_max: usize,
+    /// How long such a connection is kept, in microseconds. An initiator built on libutp may stay
+    /// silent for a while, so this is generous.
+    pub half_open_life_us: u64,
+    /// Resets sent per second for packets that belong to no connection.
+    pub resets_per_second: u32,
+    /// Resets that may be sent in one burst.
+    pub resets_burst: u32,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 65_536,
+            half_open_max: 1_024,
+            half_open_life_us: 60_000_000,
+            resets_per_second: 100,
+            resets_burst: 50,
+        }
+    }
+}
+
+/// Settings of one connection.
+///
+/// ```
+/// use std::sync::Arc;
+/// let mut config = utp_proto::Config::default();
+/// config.controller = Arc::new(utp_ledbat::Config::rfc6817());
+/// config.receive_buffer_bytes = 4 << 20;
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Makes the congestion controller of each connection. LEDBAT as libutp runs it by default.
+    pub controller: Arc<dyn ControllerFactory>,
+    /// Bytes received and not yet consumed by the application, in order or not; the most the peer
+    /// is ever allowed to have us hold. At least 4 096.
+    pub receive_buffer_bytes: u32,
+    /// Bytes written and not yet acknowledged.
+    pub send_buffer_bytes: u32,
+    /// UDP payload of a full packet over IPv4. 1 402 is the ceiling of libutp: it leaves room for
+    /// PPPoE and tunnel headers on an Ethernet path.
+    pub datagram_bytes_v4: u16,
+    /// UDP payload of a full packet over IPv6: 1 232, what every IPv6 link must carry.
+    pub datagram_bytes_v6: u16,
+    /// A connect that has not succeeded after this is given up, in microseconds.
+    pub connect_timeout_us: u64,
+    /// Silence of the peer while data is outstanding that ends the connection, in microseconds.
+    /// Long enough to outlive an outage of 30 s at every stage of back-off.
+    pub give_up_us: u64,
+    /// A packet is sent after this long without one, in microseconds. 29 s keeps the mapping of a
+    /// NAT that forgets after 30 s.
+    pub keepalive_us: u64,
+    /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
+    pub rto_min_us: u32,
+    /// How long a finished connection stays to answer a repeated FIN, in microseconds.
+    pub linger_us: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            controller: Arc::new(utp_ledbat::Config::libutp()),
+            receive_buffer_bytes: 1 << 20,
+            send_buffer_bytes: 1 << 20,
+            datagram_bytes_v4: 1_402,
+            datagram_bytes_v6: 1_232,
+            connect_timeout_us: 21_000_000,
+            give_up_us: 45_000_000,
+            keepalive_us: 29_000_000,
+            rto_min_us: 500_000,
+            linger_us: 10_000_000,
+        }
+    }
+}
+
+impl Config {
+    /// Payload bytes of a full packet towards `remote`.
+    pub(crate) fn payload_bytes_max(&self, remote: SocketAddr) -> u16 {
+        let v4 = matches!(remote.ip().to_canonical(), std::net::IpAddr::V4(_));
+        let datagram = if v4 { self.datagram_bytes_v4 } else { self.datagram_bytes_v6 };
+        datagram.clamp(150, 65_507) - HEADER_BYTES
+    }
+
+    /// The receive buffer, never below what the smallest announced window needs.
+    pub(crate) fn receive_buffer(&self) -> u32 {
+        self.receive_buffer_bytes.max(4_096)
+    }
+}
+
+const HEADER_BYTES: u16 = 20;
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("controller", &self.controller.name())
+            .field("receive_buffer_bytes", &self.receive_buffer_bytes)
+            .field("send_buffer_bytes", &self.send_buffer_bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! Cumulative and selective acks: what they free, measure and prove.
+
+use utp_ledbat::Ack;
+use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
+
+use super::{Connection, LocalFin, Timer};
+use crate::sent_ring::{Slot, SlotState};
+
+/// What one packet acknowledged.
+#[derive(Debug, Default)]
+struct Acked {
+    packets: u32,
+    bytes: u64,
+    rtt_us: Option<u32>,
+}
+
+impl Connection {
+    /// Handles the acknowledging part of any packet.
+    pub(super) fn on_ack(&mut self, now: Instant, packet: &Packet<'_>) {
+        let header = &packet.header;
+        let in_flight_before = self.in_flight_bytes;
+        let first_before = self.sent.first();
+        let mut acked = Acked::default();
+        self.ack_up_to(now, header.ack_nr, &mut acked);
+        if let Some(mask) = packet.selective_ack {
+            self.ack_selected(now, header.ack_nr, mask, &mut acked);
+        }
+        let moved = self.sent.first() != first_before;
+        self.update_peer_window(header, moved);
+        if acked.packets > 0 {
+            self.on_progress(now);
+        }
+        self.count_duplicate(now, packet, acked.packets > 0);
+        self.detect_losses(now);
+        if acked.bytes > 0 {
+            self.stats.bytes_acked += acked.bytes;
+            self.controller.on_ack(&Ack {
+                now,
+                bytes_acked: acked.bytes,
+                in_flight_bytes: in_flight_before,
+                rtt_us: acked.rtt_us,
+                delay_sampled: header.timestamp_difference_microseconds.is_sample(),
+            });
+        }
+        if moved {
+            self.on_cumulative_progress(now);
+        }
+    }
+
+    /// Removes every packet up to `ack_nr`.
+    fn ack_up_to(&mut self, now: Instant, ack_nr: SeqNr, acked: &mut Acked) {
+        let count = ack_nr.next().distance_from(self.sent.first());
+        if count > self.sent.len() {
+            return; // An old ack: it points before the oldest packet.
+        }
+        let mut released = 0;
+        for _ in 0..count {
+            let Some(slot) = self.sent.pop() else { break };
+            released += usize::from(slot.len);
+            if slot.state != SlotState::Acked {
+                self.ack_slot(now, &slot, acked);
+            }
+        }
+        self.send_queue.release(released);
+    }
+
+    /// Marks every packet the mask names.
+    fn ack_selected(
+        &mut self,
+        now: Instant,
+        ack_nr: SeqNr,
+        mask: SelectiveAck<'_>,
+        acked: &mut Acked,
+    ) {
+        let outstanding_end = self.sent.next();
+        for seq_nr in mask.seq_nrs(ack_nr) {
+            // Bits ascend, and what was not sent cannot have arrived.
+            if !seq_nr.precedes(outstanding_end) {
+                break;
+            }
+            let Some(slot) = self.sent.get_mut(seq_nr) else { continue };
+            if self.sacked_to.is_none_or(|to| to.precedes(seq_nr)) {
+                self.sacked_to = Some(seq_nr);
+            }
+            if slot.state != SlotState::Acked {
+                let before = *slot;
+                slot.state = SlotState::Acked;
+                self.ack_slot(now, &before, acked);
+            }
+        }
+    }
+
+    /// Accounts for one packet that is acknowledged for the first time.
+    fn ack_slot(&mut self, now: Instant, slot: &Slot, acked: &mut Acked) {
+        acked.packets += 1;
+        acked.bytes += u64::from(slot.len);
+        if slot.state == SlotState::InFlight {
+            self.in_flight_bytes -= u64::from(slot.len);
+        } else {
+            self.lost_count -= 1;
+        }
+        let rtt_us = u32::try_from(now.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
+        if slot.transmissions == 1 {
+            self.rtt.on_sample(rtt_us);
+            acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
+        }
+        // An ack sooner than any round trip after a resend answers an earlier copy (RFC 8985
+        // section 6.2), which says nothing about what was sent since.
+        let of_last_copy =
+            slot.transmissions == 1 || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
+        if of_last_copy {
+            self.delivered_tx_nr = self.delivered_tx_nr.max(Some(slot.tx_nr));
+        }
+    }
+
+    /// Takes the time since `sent_at` as a round trip.
+    pub(super) fn sample_rtt(&mut self, now: Instant, sent_at: Instant) {
+        let rtt_us = u32::try_from(now.saturating_since(sent_at)).unwrap_or(u32::MAX);
+        self.rtt.on_sample(rtt_us);
+    }
+
+    /// Something was acknowledged for the first time: the peer is alive.
+    fn on_progress(&mut self, now: Instant) {
+        self.last_progress_at = now;
+        self.rtt.reset_backoff();
+        if self.sent.is_empty() {
+            self.timers.stop(Timer::Rto);
+        } else {
+            self.timers.set(Timer::Rto, now.saturating_add(self.rtt.rto_us()));
+        }
+    }
+
+    /// The cumulative ack moved: the marks that trail it, the application and our FIN.
+    fn on_cumulative_progress(&mut self, now: Instant) {
+        let first = self.sent.first();
+        self.duplicate_acks = 0;
+        for mark in [&mut self.loss_cursor, &mut self.lost_hint] {
+            if mark.precedes(first) {
+                *mark = first;
+            }
+        }
+        if self.sacked_to.is_some_and(|to| to.precedes(first)) {
+            self.sacked_to = None;
+        }
+        if self.last_partial.is_some_and(|partial| partial.precedes(first)) {
+            self.last_partial = None;
+        }
+        if self.sent.is_empty() {
+            self.resends.clear();
+        }
+        if self.write_blocked && self.send_room() > 0 {
+            self.write_blocked = false;
+            self.events.writable();
+        }
+        if self.local_fin == LocalFin::Sent && self.sent.is_empty() {
+            self.on_fin_acked(now);
+        }
+    }
+
+    /// Counts repeated acks of a peer that sends no selective acks (BEP-29: three of them mean
+    /// that the next packet is lost). DATA never counts, nor does a keepalive.
+    fn count_duplicate(&mut self, now: Instant, packet: &Packet<'_>, progress: bool) {
+        let header = &packet.header;
+        let repeats = header.packet_type == PacketType::State
+            && packet.selective_ack.is_none()
+            && header.ack_nr == self.sent.first().previous();
+        if progress || !repeats || self.sent.is_empty() {
+            return;
+        }
+        self.duplicate_acks = self.duplicate_acks.saturating_add(1);
+        if self.duplicate_acks == DUPLICATE_ACKS {
+            self.lose_first(now);
+        }
+    }
+}
+
+const DUPLICATE_ACKS: u8 = 3;

@@ -1,0 +1,224 @@
+//! How a connection ends: FIN in both directions, reset, time-out, and what runs out of time.
+
+use utp_wire::{Header, Instant};
+
+use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer};
+use crate::connection::timers::TIMERS;
+use crate::error::ConnectionError;
+use crate::sent_ring::SentRing;
+
+/// SYNs sent with one id before another is tried.
+const SYN_SENDS_PER_ID: u8 = 3;
+
+impl Connection {
+    /// Ends our direction: a FIN follows the last byte. Reading goes on.
+    pub fn finish(&mut self, _now: Instant) {
+        if self.state != State::Closed && self.local_fin == LocalFin::Open {
+            self.local_fin = LocalFin::Queued;
+        }
+    }
+
+    /// Ends the connection at once with a reset; unsent and unread bytes are lost.
+    pub fn abort(&mut self, _now: Instant) {
+        if matches!(self.state, State::SynReceived | State::Connected) {
+            self.reset_pending = true;
+        }
+        if self.state != State::Closed {
+            self.close(ConnectionError::LocallyClosed);
+        }
+    }
+
+    /// The owner is done with it: what was written is still delivered, what arrives is discarded,
+    /// and no event is told any more.
+    pub(crate) fn release(&mut self, now: Instant) {
+        self.released = true;
+        self.recv_queue.discard();
+        match self.state {
+            // The peer learns from the reset that answers its next packet.
+            State::SynSent | State::SynReceived => self.close(ConnectionError::LocallyClosed),
+            State::Connected => {
+                self.finish(now);
+                self.announce_window_if_it_matters();
+                self.linger_if_finished(now);
+            }
+            State::Lingering | State::Closed => {}
+        }
+        self.events.clear();
+    }
+
+    /// Whether nothing of the connection is needed any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.state == State::Closed && self.released && !self.reset_pending
+    }
+
+    /// Whether data can flow in some direction.
+    pub(super) const fn is_synchronised(&self) -> bool {
+        matches!(self.state, State::Connected)
+    }
+
+    /// Ends with an error. What was received stays readable.
+    pub(super) fn close(&mut self, error: ConnectionError) {
+        self.error = Some(error);
+        self.forget_sending();
+        self.become_state(State::Closed);
+        if !self.released {
+            self.events.closed();
+        }
+    }
+
+    fn forget_sending(&mut self) {
+        self.timers.clear();
+        self.send_queue.clear();
+        self.sent = SentRing::new(self.sent.next());
+        self.resends = std::collections::VecDeque::new();
+        self.recv_queue.drop_held();
+        self.lost_count = 0;
+        self.in_flight_bytes = 0;
+        self.syn_pending = false;
+        self.ack_pending = false;
+        self.keepalive_pending = false;
+    }
+
+    /// The FIN arrived and nothing before it is missing.
+    pub(super) fn on_end_of_stream(&mut self, now: Instant) {
+        self.remote_fin = RemoteFin::Reached(self.ack_nr);
+        self.recv_queue.drop_held();
+        if !self.released {
+            self.events.readable();
+        }
+        self.linger_if_finished(now);
+    }
+
+    /// The peer has our FIN and everything before it.
+    pub(super) fn on_fin_acked(&mut self, now: Instant) {
+        self.local_fin = LocalFin::Acked;
+        if !self.released {
+            self.events.finished();
+        }
+        self.linger_if_finished(now);
+    }
+
+    /// With both directions finished only the answer to a repeated FIN is left to give. A released
+    /// connection does not wait for the peer's FIN: libutp and its kin often send none.
+    fn linger_if_finished(&mut self, now: Instant) {
+        let remote_done = self.released || matches!(self.remote_fin, RemoteFin::Reached(_));
+        if self.state != State::Connected || self.local_fin != LocalFin::Acked || !remote_done {
+            return;
+        }
+        self.become_state(State::Lingering);
+        let ack_pending = self.ack_pending;
+        self.forget_sending();
+        self.ack_pending = ack_pending;
+        self.timers.set(Timer::Linger, now.saturating_add(self.config.linger_us));
+    }
+
+    /// A reset that carries one of our ids.
+    ///
+    /// It must acknowledge a number we could have sent lately, or anybody who guesses an id of 16
+    /// bits could end the connection (RFC 5961 section 3); every stack in the field echoes the
+    /// number of the packet it answers. Says whether the reset was believed.
+    pub(crate) fn handle_reset(&mut self, now: Instant, header: &Header) -> bool {
+        let behind = self.sent.next().distance_from(header.ack_nr);
+        match self.state {
+            State::Closed => return false,
+            State::SynSent => {
+                if header.ack_nr != self.sent.first().previous() {
+                    return false;
+                }
+                self.close(ConnectionError::Refused);
+                return true;
+            }
+            State::SynReceived | State::Connected | State::Lingering => {
+                if behind > self.sent.len() + RESET_BEHIND_MAX {
+                    return false;
+                }
+            }
+        }
+        if self.state == State::Lingering {
+            self.forget_sending();
+            self.become_state(State::Closed);
+        } else if self.is_only_fin_outstanding() {
+            // A libutp that closed first never acks our FIN: it is gone, and says so. All our data
+            // had arrived before, so this is the end both sides wanted (quirk Q4).
+            while self.sent.pop().is_some() {}
+            self.on_fin_acked(now);
+        } else if self.released && self.local_fin == LocalFin::Acked {
+            self.forget_sending();
+            self.become_state(State::Closed);
+        } else {
+            self.close(ConnectionError::Reset);
+        }
+        true
+    }
+
+    fn is_only_fin_outstanding(&self) -> bool {
+        let first = self.sent.get(self.sent.first());
+        matches!(self.remote_fin, RemoteFin::Reached(_))
+            && self.local_fin == LocalFin::Sent
+            && self.sent.len() == 1
+            && first.is_some_and(|slot| slot.fin)
+    }
+
+    /// The network says that nobody is there. Believed only before the handshake is done: such a
+    /// message is easily forged (RFC 5927).
+    pub(crate) fn handle_unreachable(&mut self) {
+        if self.state == State::SynSent {
+            self.close(ConnectionError::Refused);
+        }
+    }
+
+    /// The same SYN again: the SYN-ACK was lost, or is late. One answer each, with the same number.
+    pub(crate) fn handle_repeated_syn(&mut self, syn: &Header) {
+        if self.state == State::SynReceived && syn.seq_nr == self.ack_nr {
+            self.ack_pending = true;
+        } else {
+            self.stats.packets_dropped += 1;
+        }
+    }
+
+    /// A finished connection gives way to a new one with the same id.
+    pub(crate) fn gives_way(&mut self) -> bool {
+        if self.state == State::Lingering {
+            self.forget_sending();
+            self.become_state(State::Closed);
+        }
+        self.state == State::Closed
+    }
+
+    /// Acts on every timer that is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for timer in TIMERS {
+            if self.state == State::Closed {
+                return;
+            }
+            if self.timers.take_due(timer, now) {
+                self.on_timer(now, timer);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Connect | Timer::HalfOpen => self.close(ConnectionError::TimedOut),
+            Timer::Keepalive => self.keepalive_pending = true,
+            Timer::Linger => {
+                self.forget_sending();
+                self.become_state(State::Closed);
+            }
+            Timer::Persist => self.probe_pending = true,
+            Timer::Rto => self.on_rto(now),
+            Timer::Starved => self.on_starved(now),
+            Timer::Syn => {
+                if self.syn_sends >= SYN_SENDS_PER_ID && self.new_id == NewId::Unused {
+                    self.new_id = NewId::Wanted;
+                } else {
+                    self.syn_pending = true;
+                }
+            }
+        }
+    }
+}
+
+/// How far before the oldest outstanding packet a reset may point: what we sent a moment ago and
+/// was acknowledged since.
+const RESET_BEHIND_MAX: u16 = 8;

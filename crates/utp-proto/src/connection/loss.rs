@@ -1,0 +1,149 @@
+//! How a loss is found: by what arrived after it, or by time.
+
+use utp_ledbat::Loss;
+use utp_wire::{Instant, SeqNr};
+
+use super::{Connection, Timer};
+use crate::config::{FAST_RESENDS_MAX, REORDER_PACKETS};
+use crate::error::ConnectionError;
+use crate::sent_ring::SlotState;
+
+impl Connection {
+    /// Finds packets that were sent well before one that has arrived.
+    ///
+    /// Transmissions are numbered, so that a lost resend is found like a lost packet. Only packets
+    /// below one that was selectively acked are judged: a peer may name fewer packets than it
+    /// holds (libutp names 30), and silence about the rest proves nothing.
+    pub(super) fn detect_losses(&mut self, now: Instant) {
+        let (Some(delivered), Some(sacked_to)) = (self.delivered_tx_nr, self.sacked_to) else {
+            return;
+        };
+        let mut lost = Lost::default();
+        while self.loss_cursor.precedes(sacked_to) {
+            let Some(slot) = self.sent.get(self.loss_cursor).copied() else { break };
+            if slot.transmissions == 1 && slot.state == SlotState::InFlight {
+                if slot.tx_nr + REORDER_PACKETS > delivered {
+                    break;
+                }
+                self.mark_lost(self.loss_cursor, &mut lost);
+            }
+            self.loss_cursor = self.loss_cursor.next();
+        }
+        while let Some(&(tx_nr, seq_nr)) = self.resends.front() {
+            if tx_nr + REORDER_PACKETS > delivered {
+                break;
+            }
+            self.resends.pop_front();
+            let is_last_copy = self
+                .sent
+                .get(seq_nr)
+                .is_some_and(|slot| slot.tx_nr == tx_nr && slot.state == SlotState::InFlight);
+            if is_last_copy && seq_nr.precedes(sacked_to) {
+                self.mark_lost(seq_nr, &mut lost);
+            }
+        }
+        self.on_lost(now, &lost);
+    }
+
+    /// Takes the oldest packet for lost.
+    pub(super) fn lose_first(&mut self, now: Instant) {
+        let first = self.sent.first();
+        let in_flight = self
+            .sent
+            .get(first)
+            .is_some_and(|slot| slot.state == SlotState::InFlight && slot.transmissions == 1);
+        let mut lost = Lost::default();
+        if in_flight {
+            self.mark_lost(first, &mut lost);
+        }
+        self.on_lost(now, &lost);
+    }
+
+    fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
+        let Some(slot) = self.sent.get_mut(seq_nr) else { return };
+        debug_assert_eq!(slot.state, SlotState::InFlight, "only what is in flight can get lost");
+        slot.state = SlotState::Lost;
+        lost.packets += 1;
+        lost.bytes += u64::from(slot.len);
+        lost.newest_sent_at = lost.newest_sent_at.max(slot.sent_at);
+        self.in_flight_bytes -= u64::from(slot.len);
+        self.lost_count += 1;
+        if seq_nr.precedes(self.lost_hint) {
+            self.lost_hint = seq_nr;
+        }
+    }
+
+    fn on_lost(&mut self, now: Instant, lost: &Lost) {
+        if lost.packets == 0 {
+            return;
+        }
+        self.stats.losses_detected += u64::from(lost.packets);
+        self.fast_resends = FAST_RESENDS_MAX;
+        self.controller.on_loss(&Loss {
+            now,
+            bytes_lost: lost.bytes,
+            in_flight_bytes: self.in_flight_bytes,
+            newest_sent_at: lost.newest_sent_at,
+            srtt_us: self.rtt.srtt_us(),
+        });
+    }
+
+    /// The retransmission timer expired: everything in flight is taken for lost, the oldest packet
+    /// goes out at once whatever the window.
+    pub(super) fn on_rto(&mut self, now: Instant) {
+        if self.sent.is_empty() {
+            return;
+        }
+        if now.saturating_since(self.last_progress_at) >= self.config.give_up_us {
+            self.close(ConnectionError::TimedOut);
+            return;
+        }
+        let in_flight_bytes = self.in_flight_bytes;
+        // A peer that asks for a packet it named before has dropped it (RFC 2018 section 8).
+        let first = self.sent.first();
+        let reneged = self.sent.get(first).is_some_and(|slot| slot.state == SlotState::Acked);
+        for offset in 0..self.sent.len() {
+            let Some(slot) = self.sent.get_mut(first.add(offset)) else { break };
+            let resend = slot.state == SlotState::InFlight
+                || (reneged && slot.state == SlotState::Acked);
+            if resend {
+                slot.state = SlotState::Lost;
+                self.lost_count += 1;
+            }
+        }
+        self.in_flight_bytes = 0;
+        self.lost_hint = first;
+        self.loss_cursor = first;
+        self.resends.clear();
+        self.sacked_to = None;
+        self.duplicate_acks = 0;
+        self.granted = true;
+        self.stats.timeouts += 1;
+        self.rtt.back_off();
+        self.controller.on_timeout(now, in_flight_bytes.max(1));
+        self.set_rto(now);
+    }
+
+    /// Arms the retransmission timer; never beyond the moment to give up.
+    pub(super) fn set_rto(&mut self, now: Instant) {
+        let give_up_at = self.last_progress_at.saturating_add(self.config.give_up_us);
+        let at = now.saturating_add(self.rtt.rto_us());
+        self.timers.set(Timer::Rto, if give_up_at > now { at.min(give_up_at) } else { at });
+    }
+
+    /// The window was below one packet with nothing in flight for a whole time-out: one packet may
+    /// go, without back-off, or the connection would stand still.
+    pub(super) fn on_starved(&mut self, now: Instant) {
+        self.controller.on_timeout(now, 0);
+        self.granted = true;
+        self.stats.starved_sends += 1;
+    }
+}
+
+/// What one received packet proved lost.
+#[derive(Debug, Default)]
+struct Lost {
+    packets: u32,
+    bytes: u64,
+    newest_sent_at: Instant,
+}

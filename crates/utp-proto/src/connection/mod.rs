@@ -1,0 +1,402 @@
+//! One connection: its parts, its public methods, and the order in which its parts act.
+//!
+//! What happens to a received packet is in `receive.rs`, what an ack means in `ack.rs`, how loss is
+//! found in `loss.rs`, what is sent next in `transmit.rs`, how a connection ends in `close.rs`.
+
+mod ack;
+mod close;
+mod flow;
+mod loss;
+mod receive;
+mod rtt;
+mod state;
+mod stats;
+mod timers;
+mod transmit;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use utp_ledbat::{Controller, Metrics};
+use utp_wire::{ConnectionId, Header, Instant, SeqNr, Timestamp, TimestampDiff};
+
+use crate::config::Config;
+use crate::error::{ConnectionError, ReadError, WriteError};
+use crate::event::{Event, EventBits};
+use crate::recv_queue::RecvQueue;
+use crate::send_queue::SendQueue;
+use crate::sent_ring::SentRing;
+use rtt::Rtt;
+pub use state::State;
+use state::{LocalFin, RemoteFin};
+pub use stats::Stats;
+use timers::{Timer, Timers};
+
+/// One uTP connection. Owned by its [`Endpoint`](crate::Endpoint); reached through
+/// [`Endpoint::connection_mut`](crate::Endpoint::connection_mut).
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    remote: SocketAddr,
+    local_ip: Option<IpAddr>,
+    id_recv: ConnectionId,
+    id_send: ConnectionId,
+    state: State,
+    error: Option<ConnectionError>,
+    events: EventBits,
+    /// The owner wants no more of it.
+    released: bool,
+    timers: Timers,
+    rtt: Rtt,
+    controller: Box<dyn Controller>,
+    payload_max: u16,
+
+    // Sending.
+    send_queue: SendQueue,
+    sent: SentRing,
+    next_tx_nr: u64,
+    /// Highest transmission number known to have arrived.
+    delivered_tx_nr: Option<u64>,
+    /// Highest number named by a selective ack.
+    sacked_to: Option<SeqNr>,
+    /// First transmissions below this number were judged by the loss rule.
+    loss_cursor: SeqNr,
+    /// Resends in the order they were made, for the same rule.
+    resends: VecDeque<(u64, SeqNr)>,
+    /// Every lost packet is at or after this number.
+    lost_hint: SeqNr,
+    lost_count: u16,
+    in_flight_bytes: u64,
+    duplicate_acks: u8,
+    /// Resends allowed whatever the window.
+    fast_resends: u8,
+    /// One packet allowed whatever the congestion window.
+    granted: bool,
+    last_progress_at: Instant,
+    last_data_sent_at: Option<Instant>,
+    /// The last packet sent with less than a full payload.
+    last_partial: Option<SeqNr>,
+    /// The peer's acceptor cannot speak before it has seen DATA.
+    unlock_pending: bool,
+    peer_window: u32,
+    /// Stamp of the packet that told the window.
+    peer_window_stamp: Option<Timestamp>,
+    persist_us: u64,
+    probe_pending: bool,
+    write_blocked: bool,
+    local_fin: LocalFin,
+
+    // Receiving.
+    /// Last number received in order.
+    ack_nr: SeqNr,
+    recv_queue: RecvQueue,
+    remote_fin: RemoteFin,
+    reply_micro: TimestampDiff,
+    window_announced: u32,
+
+    // What waits to be sent beside data.
+    ack_pending: bool,
+    keepalive_pending: bool,
+    reset_pending: bool,
+    syn_pending: bool,
+    /// SYNs sent with the present id, and when the last went out.
+    syn_sends: u8,
+    syn_sent_at: Instant,
+    new_id: NewId,
+
+    stats: Stats,
+}
+
+/// Whether a connect goes on under another id (libutp never repeats a SYN-ACK that was lost, so
+/// that the first id is spent).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NewId {
+    Unused,
+    Wanted,
+    Used,
+}
+
+/// What one call of `poll_transmit` appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    pub(crate) size: usize,
+    pub(crate) segment_size: Option<usize>,
+}
+
+impl Connection {
+    /// A connection about to send its SYN.
+    pub(crate) fn connect(
+        now: Instant,
+        remote: SocketAddr,
+        id: ConnectionId,
+        syn_seq_nr: SeqNr,
+        config: Arc<Config>,
+    ) -> Self {
+        let mut connection = Self::new(now, remote, None, config, State::SynSent);
+        connection.set_initiator_ids(id, syn_seq_nr);
+        connection.syn_pending = true;
+        connection.unlock_pending = true;
+        connection
+            .timers
+            .set(Timer::Connect, now.saturating_add(connection.config.connect_timeout_us));
+        connection
+    }
+
+    /// A connection that answers `syn`; its first packet will be `seq_nr`.
+    pub(crate) fn accept(
+        now: Instant,
+        remote: SocketAddr,
+        local_ip: Option<IpAddr>,
+        syn: &Header,
+        seq_nr: SeqNr,
+        half_open_life_us: u64,
+        config: Arc<Config>,
+    ) -> Self {
+        let mut connection = Self::new(now, remote, local_ip, config, State::SynReceived);
+        connection.id_send = syn.connection_id;
+        connection.id_recv = syn.connection_id.next();
+        connection.start_numbers(seq_nr);
+        connection.ack_nr = syn.seq_nr;
+        connection.ack_pending = true;
+        connection.timers.set(Timer::HalfOpen, now.saturating_add(half_open_life_us));
+        connection
+    }
+
+    fn new(
+        now: Instant,
+        remote: SocketAddr,
+        local_ip: Option<IpAddr>,
+        config: Arc<Config>,
+        state: State,
+    ) -> Self {
+        let payload_max = config.payload_bytes_max(remote);
+        let first = SeqNr(0);
+        Self {
+            remote,
+            local_ip,
+            id_recv: ConnectionId(0),
+            id_send: ConnectionId(0),
+            state,
+            error: None,
+            events: EventBits::default(),
+            released: false,
+            timers: Timers::default(),
+            rtt: Rtt::new(config.rto_min_us),
+            controller: config.controller.build(now, payload_max),
+            payload_max,
+            send_queue: SendQueue::default(),
+            sent: SentRing::new(first),
+            next_tx_nr: 1,
+            delivered_tx_nr: None,
+            sacked_to: None,
+            loss_cursor: first,
+            resends: VecDeque::new(),
+            lost_hint: first,
+            lost_count: 0,
+            in_flight_bytes: 0,
+            duplicate_acks: 0,
+            fast_resends: 0,
+            granted: false,
+            last_progress_at: now,
+            last_data_sent_at: None,
+            last_partial: None,
+            unlock_pending: false,
+            // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
+            peer_window: 1 << 18,
+            peer_window_stamp: None,
+            persist_us: 0,
+            probe_pending: false,
+            write_blocked: false,
+            local_fin: LocalFin::Open,
+            ack_nr: SeqNr(0),
+            recv_queue: RecvQueue::default(),
+            remote_fin: RemoteFin::Open,
+            reply_micro: TimestampDiff(0),
+            window_announced: 0,
+            ack_pending: false,
+            keepalive_pending: false,
+            reset_pending: false,
+            syn_pending: false,
+            syn_sends: 0,
+            syn_sent_at: now,
+            new_id: NewId::Unused,
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Takes the identity of an initiator: it receives on `id`, sends on the next.
+    pub(crate) fn set_initiator_ids(&mut self, id: ConnectionId, syn_seq_nr: SeqNr) {
+        self.id_recv = id;
+        self.id_send = id.next();
+        self.start_numbers(syn_seq_nr.next());
+        if self.new_id == NewId::Wanted {
+            self.new_id = NewId::Used;
+            self.syn_sends = 0;
+            self.syn_pending = true;
+        }
+    }
+
+    fn start_numbers(&mut self, first: SeqNr) {
+        self.sent.rebase(first);
+        self.loss_cursor = first;
+        self.lost_hint = first;
+    }
+
+    /// Appends a copy of as much of `data` as the send buffer has room for.
+    ///
+    /// # Errors
+    /// [`WriteError::Blocked`] when there is no room (an [`Event::Writable`] follows),
+    /// [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
+    pub fn write(&mut self, _now: Instant, data: &[u8]) -> Result<usize, WriteError> {
+        self.check_writable()?;
+        let len = data.len().min(self.send_room());
+        self.send_queue.write(&data[..len]);
+        Ok(len)
+    }
+
+    /// Appends `chunk` without a copy, whole, as long as there is any room.
+    ///
+    /// The send buffer may so be overshot by one chunk; 64 KiB is a good size.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_chunk(&mut self, _now: Instant, chunk: Bytes) -> Result<(), WriteError> {
+        self.check_writable()?;
+        self.send_queue.write_chunk(chunk);
+        Ok(())
+    }
+
+    fn check_writable(&mut self) -> Result<(), WriteError> {
+        if self.state == State::Closed {
+            let error = self.error.unwrap_or(ConnectionError::LocallyClosed);
+            return Err(WriteError::Closed(error));
+        }
+        if self.local_fin != LocalFin::Open {
+            return Err(WriteError::Finished);
+        }
+        if self.send_room() == 0 {
+            self.write_blocked = true;
+            return Err(WriteError::Blocked);
+        }
+        Ok(())
+    }
+
+    /// Bytes the send buffer has room for. When it is 0, an [`Event::Writable`] follows a write
+    /// that was refused, once there is room again.
+    pub fn send_room(&self) -> usize {
+        (self.config.send_buffer_bytes as usize).saturating_sub(self.send_queue.buffered_bytes())
+    }
+
+    /// Moves at most `len_max` bytes of the stream out. They stay charged against the receive
+    /// window until [`Self::consume`] says that the application has them.
+    ///
+    /// # Errors
+    /// [`ReadError::Blocked`] when nothing is there, [`ReadError::Finished`] at the end of the
+    /// stream, [`ReadError::Closed`] when the connection ended with an error and all was read.
+    pub fn take_chunk(&mut self, len_max: usize) -> Result<Bytes, ReadError> {
+        if let Some(bytes) = self.recv_queue.take(len_max) {
+            return Ok(bytes);
+        }
+        if matches!(self.remote_fin, RemoteFin::Reached(_)) {
+            return Err(ReadError::Finished);
+        }
+        if self.state == State::Closed {
+            let error = self.error.unwrap_or(ConnectionError::LocallyClosed);
+            return Err(ReadError::Closed(error));
+        }
+        Err(ReadError::Blocked)
+    }
+
+    /// The application has read `bytes` of what was taken: the window opens by as much, and the
+    /// peer is told when it matters.
+    pub fn consume(&mut self, _now: Instant, bytes: usize) {
+        self.recv_queue.consume(bytes);
+        self.announce_window_if_it_matters();
+    }
+
+    /// [`Self::take_chunk`] and [`Self::consume`] in one.
+    ///
+    /// # Errors
+    /// As [`Self::take_chunk`].
+    pub fn read_chunk(&mut self, now: Instant, len_max: usize) -> Result<Bytes, ReadError> {
+        let bytes = self.take_chunk(len_max)?;
+        self.consume(now, bytes.len());
+        Ok(bytes)
+    }
+
+    /// Where the connection is in its life.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The peer.
+    pub const fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// The address of this host that the peer uses, if the driver could tell.
+    pub const fn local_ip(&self) -> Option<IpAddr> {
+        self.local_ip
+    }
+
+    /// What the congestion controller thinks.
+    pub fn metrics(&self) -> Metrics {
+        self.controller.metrics()
+    }
+
+    /// Counters and measurements, as of now.
+    pub fn stats(&self) -> Stats {
+        let metrics = self.controller.metrics();
+        Stats {
+            rtt_us: self.rtt.srtt_us().unwrap_or(0),
+            rtt_min_us: self.rtt.min_us().unwrap_or(0),
+            rto_us: self.rtt.rto_us(),
+            window_bytes: metrics.window_bytes,
+            in_flight_bytes: self.in_flight_bytes,
+            peer_window_bytes: self.peer_window,
+            queuing_delay_us: metrics.queuing_delay_us.unwrap_or(0),
+            send_buffered_bytes: self.send_queue.buffered_bytes() as u64,
+            receive_charged_bytes: self.recv_queue.charged_bytes() as u64,
+            ..self.stats
+        }
+    }
+
+    pub(crate) const fn id_recv(&self) -> ConnectionId {
+        self.id_recv
+    }
+
+    pub(crate) fn answers_to(&self, id: ConnectionId) -> bool {
+        self.id_recv == id || self.id_send == id
+    }
+
+    pub(crate) fn pop_event(&mut self) -> Option<Event> {
+        self.events.pop(self.error)
+    }
+
+    pub(crate) const fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn wants_new_id(&self) -> bool {
+        self.new_id == NewId::Wanted
+    }
+
+    pub(crate) fn set_local_ip(&mut self, local_ip: Option<IpAddr>) {
+        if local_ip.is_some() {
+            self.local_ip = local_ip;
+        }
+    }
+
+    /// Moves to another state.
+    fn become_state(&mut self, next: State) {
+        debug_assert!(self.state.may_become(next), "{:?} may not become {next:?}", self.state);
+        self.state = next;
+    }
+}

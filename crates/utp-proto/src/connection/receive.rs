@@ -1,0 +1,193 @@
+//! What a received packet does, in order: is it possible, what does it measure, what does it
+//! acknowledge, what does it bring.
+
+use bytes::Bytes;
+use utp_ledbat::DelaySample;
+use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
+
+use super::{Connection, RemoteFin, State, Timer};
+use crate::config::WINDOW_PACKETS_MAX;
+
+impl Connection {
+    /// Handles a packet of type STATE, DATA or FIN that carries our id.
+    ///
+    /// `received_at` is when it arrived, at most `now`.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        received_at: Instant,
+        packet: &Packet<'_>,
+        datagram: &Bytes,
+    ) {
+        let header = &packet.header;
+        let accepted = match self.state {
+            State::Closed => false,
+            State::SynSent => self.on_syn_ack(now, header),
+            State::SynReceived => self.on_first_data(header),
+            State::Connected | State::Lingering => self.is_ack_possible(header.ack_nr),
+        };
+        if !accepted {
+            self.stats.packets_dropped += 1;
+            return;
+        }
+        self.stats.packets_received += 1;
+        self.measure_delay(received_at, header);
+        self.on_ack(now, packet);
+        if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
+            self.on_data(now, header, datagram.slice(packet.payload_offset..));
+        }
+    }
+
+    /// The answer to our SYN. Only a STATE counts: the number of a DATA that overtook it would not
+    /// say where the stream begins.
+    fn on_syn_ack(&mut self, now: Instant, header: &Header) -> bool {
+        let syn_seq_nr = self.sent.first().previous();
+        if header.packet_type != PacketType::State || header.ack_nr != syn_seq_nr {
+            return false;
+        }
+        // The SYN-ACK carries the number of the first packet to come and does not use it up.
+        self.ack_nr = header.seq_nr.previous();
+        self.become_state(State::Connected);
+        self.events.connected();
+        self.timers.stop(Timer::Connect);
+        self.timers.stop(Timer::Syn);
+        self.syn_pending = false;
+        self.peer_window = header.wnd_size;
+        self.peer_window_stamp = Some(header.timestamp_microseconds);
+        self.last_progress_at = now;
+        if self.syn_sends == 1 {
+            self.sample_rtt(now, self.syn_sent_at);
+        }
+        true
+    }
+
+    /// The initiator proves that it got the SYN-ACK.
+    ///
+    /// A peer that follows the text of BEP-29 takes the number of the SYN-ACK for used and acks
+    /// it; everything in the field acks the one before. Towards the former our stream begins one
+    /// later.
+    fn on_first_data(&mut self, header: &Header) -> bool {
+        let first = self.sent.first();
+        let ahead = header.seq_nr.distance_from(self.ack_nr.next());
+        let is_data = matches!(header.packet_type, PacketType::Data | PacketType::Fin);
+        if !is_data || ahead > WINDOW_PACKETS_MAX {
+            return false;
+        }
+        if header.ack_nr == first {
+            self.start_numbers(first.next());
+        } else if header.ack_nr != first.previous() {
+            return false;
+        }
+        self.become_state(State::Connected);
+        self.timers.stop(Timer::HalfOpen);
+        self.events.connected();
+        true
+    }
+
+    /// An ack must lie between a little before the oldest outstanding packet (libutp's keepalive
+    /// and reordering) and the last packet sent.
+    fn is_ack_possible(&self, ack_nr: SeqNr) -> bool {
+        let behind = self.sent.next().previous().distance_from(ack_nr);
+        behind <= self.sent.len() + ACK_BEHIND_MAX
+    }
+
+    /// Measures the path towards us and hands both directions to the controller.
+    fn measure_delay(&mut self, received_at: Instant, header: &Header) {
+        let stamp = header.timestamp_microseconds;
+        self.reply_micro = match stamp.0 {
+            0 => TimestampDiff(0),
+            _ => received_at.timestamp().since(stamp),
+        };
+        let ours = header.timestamp_difference_microseconds;
+        let sample = DelaySample {
+            ours: ours.is_sample().then_some(ours),
+            theirs: self.reply_micro.is_sample().then_some(self.reply_micro),
+        };
+        self.controller.on_delay_sample(received_at, sample);
+    }
+
+    /// Sequencing of DATA and FIN.
+    fn on_data(&mut self, now: Instant, header: &Header, payload: Bytes) {
+        let seq_nr = header.seq_nr;
+        let fin = header.packet_type == PacketType::Fin;
+        let ahead = seq_nr.distance_from(self.ack_nr.next());
+        if ahead > WINDOW_PACKETS_MAX {
+            // What was received already is acknowledged again: the ack may have been lost.
+            if self.ack_nr.distance_from(seq_nr) <= WINDOW_PACKETS_MAX {
+                self.stats.duplicates_received += 1;
+                self.ack_pending = true;
+            } else {
+                self.stats.packets_dropped += 1;
+            }
+            return;
+        }
+        if self.is_beyond_end(seq_nr, fin) {
+            self.stats.packets_dropped += 1;
+            return;
+        }
+        if !self.has_memory_for(ahead, payload.len()) {
+            // The ack tells the window, so that the sender learns why.
+            self.stats.packets_dropped += 1;
+            self.ack_pending = true;
+            return;
+        }
+        self.ack_pending = true;
+        if fin && self.remote_fin == RemoteFin::Open {
+            self.remote_fin = RemoteFin::Announced(seq_nr);
+        }
+        if ahead > 0 {
+            self.hold(seq_nr, ahead, payload, fin);
+            return;
+        }
+        self.deliver(payload);
+        let mut ended = fin;
+        while !ended && let Some((payload, fin)) = self.recv_queue.take_held(self.ack_nr.next()) {
+            self.deliver(payload);
+            ended = fin;
+        }
+        if ended {
+            self.on_end_of_stream(now);
+        }
+    }
+
+    fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: Bytes, fin: bool) {
+        if self.recv_queue.is_held(seq_nr, ahead) {
+            self.stats.duplicates_received += 1;
+            return;
+        }
+        self.stats.reordered_received += 1;
+        // A released connection only counts what comes; a FIN's payload is delivered as usual.
+        let payload = if self.released { Bytes::new() } else { payload };
+        self.recv_queue.hold(seq_nr, ahead, payload, fin);
+    }
+
+    /// Takes the next packet of the stream.
+    fn deliver(&mut self, payload: Bytes) {
+        self.ack_nr = self.ack_nr.next();
+        self.stats.bytes_received += payload.len() as u64;
+        if !payload.is_empty() && !self.released {
+            self.recv_queue.push(payload);
+            self.events.readable();
+        }
+    }
+
+    /// Whether `seq_nr` lies after the end of the stream, or is a second, different end.
+    fn is_beyond_end(&self, seq_nr: SeqNr, fin: bool) -> bool {
+        match self.remote_fin {
+            RemoteFin::Open => false,
+            RemoteFin::Announced(end) => end.precedes(seq_nr) || (fin && seq_nr != end),
+            RemoteFin::Reached(_) => true,
+        }
+    }
+
+    /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
+    /// is taken as long as any room is left, what comes early only if it fits whole.
+    fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
+        let buffer = self.config.receive_buffer() as usize;
+        let charged = self.recv_queue.charged_bytes();
+        if ahead == 0 { len == 0 || charged < buffer } else { charged + len <= buffer }
+    }
+}
+
+/// How far before the oldest outstanding packet an ack may point (libutp: 3).
+const ACK_BEHIND_MAX: u16 = 3;

@@ -1,0 +1,124 @@
+//! Round-trip time and retransmission time-out (RFC 6298), in microseconds.
+
+/// The estimator of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Rtt {
+    srtt_us: Option<u32>,
+    rttvar_us: u32,
+    min_us: Option<u32>,
+    rto_min_us: u32,
+    /// Expiries in a row without an ack.
+    backoff: u32,
+}
+
+/// Time-out before the first sample (RFC 6298 section 2.1).
+const RTO_INITIAL_US: u64 = 1_000_000;
+
+/// Upper bound of the backed-off time-out; RFC 6298 section 2.5 wants at least 60 s.
+const RTO_US_MAX: u64 = 60_000_000;
+
+impl Rtt {
+    pub(crate) const fn new(rto_min_us: u32) -> Self {
+        Self { srtt_us: None, rttvar_us: 0, min_us: None, rto_min_us, backoff: 0 }
+    }
+
+    /// Takes a sample of a packet that was sent once (Karn's rule is the caller's).
+    pub(crate) fn on_sample(&mut self, rtt_us: u32) {
+        self.min_us = Some(self.min_us.map_or(rtt_us, |min| min.min(rtt_us)));
+        let Some(srtt) = self.srtt_us else {
+            self.srtt_us = Some(rtt_us);
+            self.rttvar_us = rtt_us / 2;
+            return;
+        };
+        let deviation = u64::from(srtt.abs_diff(rtt_us));
+        self.rttvar_us = weighted(u64::from(self.rttvar_us), deviation, 4);
+        self.srtt_us = Some(weighted(u64::from(srtt), u64::from(rtt_us), 8));
+    }
+
+    pub(crate) const fn srtt_us(&self) -> Option<u32> {
+        self.srtt_us
+    }
+
+    pub(crate) const fn min_us(&self) -> Option<u32> {
+        self.min_us
+    }
+
+    /// The time-out without back-off.
+    pub(crate) fn rto_base_us(&self) -> u64 {
+        let rto = match self.srtt_us {
+            // The clock's granularity of a microsecond needs no term of its own.
+            Some(srtt) => u64::from(srtt) + 4 * u64::from(self.rttvar_us),
+            None => RTO_INITIAL_US,
+        };
+        rto.clamp(u64::from(self.rto_min_us), RTO_US_MAX)
+    }
+
+    /// The time-out in force.
+    pub(crate) fn rto_us(&self) -> u64 {
+        (self.rto_base_us() << self.backoff.min(16)).min(RTO_US_MAX.max(self.rto_base_us()))
+    }
+
+    /// The time-out expired.
+    pub(crate) fn back_off(&mut self) {
+        self.backoff = self.backoff.saturating_add(1);
+    }
+
+    /// Something was acknowledged.
+    pub(crate) fn reset_backoff(&mut self) {
+        self.backoff = 0;
+    }
+}
+
+/// `old` and `new` weighted as (n - 1) to 1, rounded to nearest.
+fn weighted(old: u64, new: u64, n: u64) -> u32 {
+    u32::try_from((old * (n - 1) + new + n / 2) / n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_sample_sets_both_estimates() {
+        let mut rtt = Rtt::new(500_000);
+        assert_eq!(rtt.rto_us(), 1_000_000);
+        rtt.on_sample(400_000);
+        assert_eq!((rtt.srtt_us(), rtt.rto_us()), (Some(400_000), 1_200_000));
+    }
+
+    #[test]
+    fn steady_samples_let_the_time_out_fall_to_its_floor() {
+        let mut rtt = Rtt::new(500_000);
+        for _ in 0..100 {
+            rtt.on_sample(50_000);
+        }
+        assert_eq!(rtt.rto_us(), 500_000);
+    }
+
+    #[test]
+    fn time_out_doubles_and_is_bounded() {
+        let mut rtt = Rtt::new(500_000);
+        rtt.on_sample(100_000);
+        let mut last = rtt.rto_us();
+        for _ in 0..6 {
+            rtt.back_off();
+            assert_eq!(rtt.rto_us(), last * 2);
+            last = rtt.rto_us();
+        }
+        for _ in 0..100 {
+            rtt.back_off();
+        }
+        assert_eq!(rtt.rto_us(), RTO_US_MAX);
+        rtt.reset_backoff();
+        assert_eq!(rtt.rto_us(), 500_000);
+    }
+
+    #[test]
+    fn extreme_samples_do_not_overflow() {
+        let mut rtt = Rtt::new(500_000);
+        for sample in [u32::MAX, 0, u32::MAX, 1] {
+            rtt.on_sample(sample);
+            assert!(rtt.rto_us() <= RTO_US_MAX);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The deadlines of one connection: a small table, nothing allocated.
+
+use utp_wire::Instant;
+
+/// What can fall due. The order is the order in which due timers are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// The whole connect has taken too long.
+    Connect,
+    /// An accepted connection was never used by its initiator.
+    HalfOpen,
+    /// Send a packet so that NAT mappings and the peer see life.
+    Keepalive,
+    /// A finished connection may be forgotten.
+    Linger,
+    /// The peer's window has been shut (or tiny) for long enough to probe it.
+    Persist,
+    /// Oldest packet not acknowledged in time.
+    Rto,
+    /// The congestion window is below one packet and nothing is in flight.
+    Starved,
+    /// SYN not answered.
+    Syn,
+}
+
+/// All timers, in the order they are handled.
+pub(crate) const TIMERS: [Timer; 8] = [
+    Timer::Connect,
+    Timer::HalfOpen,
+    Timer::Keepalive,
+    Timer::Linger,
+    Timer::Persist,
+    Timer::Rto,
+    Timer::Starved,
+    Timer::Syn,
+];
+
+/// The table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timers([Option<Instant>; TIMERS.len()]);
+
+impl Timers {
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        self.0[timer as usize] = Some(at);
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    pub(crate) const fn get(&self, timer: Timer) -> Option<Instant> {
+        self.0[timer as usize]
+    }
+
+    pub(crate) const fn is_set(&self, timer: Timer) -> bool {
+        self.0[timer as usize].is_some()
+    }
+
+    /// Stops `timer` and says so if it is due.
+    pub(crate) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {
+        let due = self.0[timer as usize].is_some_and(|at| at <= now);
+        if due {
+            self.stop(timer);
+        }
+        due
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.0.iter().flatten().copied().min()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,342 @@
+//! What is sent next.
+//!
+//! Order: SYN, SYN-ACK or reset; an ack that names holes, which DATA cannot carry; lost packets;
+//! new bytes; FIN; a plain ack when no DATA carried it.
+
+use std::num::NonZeroUsize;
+
+use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
+use utp_wire::{SELECTIVE_ACK_LEN_MAX, TimestampDiff};
+
+use super::{Burst, Connection, LocalFin, State, Timer};
+use crate::sent_ring::{Slot, SlotState};
+
+/// Largest UDP payload, and so the largest batch the kernel cuts into segments.
+const BATCH_BYTES_MAX: usize = 65_507;
+
+/// Why a packet may not be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// Only the congestion window.
+    ByCongestionWindow,
+    /// The peer's window.
+    ByPeerWindow,
+}
+
+impl Connection {
+    /// Appends the next packet, or several DATA packets of one size (the last may be shorter), to
+    /// `out`. `None` when there is nothing to send now.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_datagrams: NonZeroUsize,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        match self.state {
+            State::Closed => self.transmit_reset(now, out),
+            State::SynSent => self.transmit_syn(now, out),
+            State::SynReceived | State::Lingering => self.transmit_ack(now, out),
+            State::Connected => {
+                if self.ack_pending && self.recv_queue.has_holes() {
+                    return self.transmit_ack(now, out);
+                }
+                self.transmit_data(now, max_datagrams, out)
+                    .or_else(|| self.transmit_ack(now, out))
+                    .or_else(|| self.transmit_keepalive(now, out))
+            }
+        }
+    }
+
+    fn transmit_syn(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if !self.syn_pending {
+            return None;
+        }
+        self.syn_pending = false;
+        self.syn_sends += 1;
+        self.syn_sent_at = now;
+        // 1 s, 2 s, 4 s with each id: an answer may be lost, and some acceptors answer only once.
+        let wait_us = SYN_TIMEOUT_US << (self.syn_sends - 1).min(5);
+        self.timers.set(Timer::Syn, now.saturating_add(wait_us));
+        let mut header = self.header(now, PacketType::Syn, self.sent.first().previous());
+        header.connection_id = self.id_recv;
+        header.ack_nr = SeqNr(0);
+        header.timestamp_difference_microseconds = TimestampDiff(0);
+        Some(self.emit(now, &header, out))
+    }
+
+    fn transmit_reset(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if !self.reset_pending {
+            return None;
+        }
+        self.reset_pending = false;
+        let mut header = self.header(now, PacketType::Reset, self.sent.next());
+        header.wnd_size = 0;
+        Some(self.emit(now, &header, out))
+    }
+
+    /// A STATE. It carries the next unused number: libutp ignores the acks of a STATE that repeats
+    /// one (quirk Q7).
+    fn transmit_ack(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if !self.ack_pending {
+            return None;
+        }
+        self.ack_pending = false;
+        let header = self.header(now, PacketType::State, self.sent.next());
+        if !self.recv_queue.has_holes() {
+            return Some(self.emit(now, &header, out));
+        }
+        let mask = self.recv_queue.selective_ack(self.ack_nr);
+        if mask.is_empty() {
+            return Some(self.emit(now, &header, out));
+        }
+        let start = out.len();
+        self.append_header(now, &header, EXTENSION_SELECTIVE_ACK, out);
+        let mut extension = [0; SELECTIVE_ACK_LEN_MAX];
+        let len = mask.encode(0, &mut extension);
+        out.extend_from_slice(&extension[..len]);
+        Some(Burst { size: out.len() - start, segment_size: None })
+    }
+
+    /// A STATE that acks one less than it could, as libutp's keepalive does: it cannot be taken for
+    /// a duplicate ack and draws no answer.
+    fn transmit_keepalive(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if !self.keepalive_pending {
+            return None;
+        }
+        self.keepalive_pending = false;
+        let mut header = self.header(now, PacketType::State, self.sent.next());
+        header.ack_nr = self.ack_nr.previous();
+        Some(self.emit(now, &header, out))
+    }
+
+    fn transmit_data(
+        &mut self,
+        now: Instant,
+        max_datagrams: NonZeroUsize,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        let start = out.len();
+        let mut segment_size = 0;
+        for segment in 0..max_datagrams.get() {
+            if segment_size * (segment + 1) > BATCH_BYTES_MAX {
+                break;
+            }
+            let len_max = match segment {
+                0 => usize::from(self.payload_max),
+                _ => segment_size - HEADER_LEN,
+            };
+            let Some(seq_nr) = self.next_packet(now, len_max) else { break };
+            let size = self.append_packet(now, seq_nr, out);
+            if segment == 0 {
+                segment_size = size;
+            } else if size < segment_size {
+                break;
+            }
+        }
+        let size = out.len() - start;
+        // Holes travel in a STATE of their own; without holes DATA carries the whole ack.
+        (size > 0).then(|| {
+            self.ack_pending &= self.recv_queue.has_holes();
+            Burst { size, segment_size: (size > segment_size).then_some(segment_size) }
+        })
+    }
+
+    /// Chooses the packet to send, making it if it is new. At most `len_max` payload bytes.
+    fn next_packet(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
+        if self.lost_count > 0 {
+            return self.next_lost(now, len_max);
+        }
+        if self.sent.is_full() {
+            return None;
+        }
+        let unsent = self.send_queue.unsent_bytes();
+        if unsent > 0 {
+            return self.next_new(now, len_max, unsent);
+        }
+        if self.local_fin == LocalFin::Queued {
+            self.local_fin = LocalFin::Sent;
+            return Some(self.push_packet(now, 0, true));
+        }
+        // Acceptors in the field may not speak before they have seen DATA, so an initiator with
+        // nothing to say sends an empty packet.
+        self.unlock_pending.then(|| self.push_packet(now, 0, false))
+    }
+
+    fn next_lost(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
+        let (seq_nr, len) = loop {
+            let slot = self.sent.get(self.lost_hint)?;
+            if slot.state == SlotState::Lost {
+                break (self.lost_hint, slot.len);
+            }
+            self.lost_hint = self.lost_hint.next();
+        };
+        if usize::from(len) > len_max {
+            return None;
+        }
+        // The peer's window was respected when the packet was new; it may have shrunk since.
+        let fits = self.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
+        if !fits {
+            if self.fast_resends > 0 {
+                self.fast_resends -= 1;
+            } else if !self.granted {
+                self.on_held(now, Held::ByCongestionWindow);
+                return None;
+            }
+        }
+        Some(seq_nr)
+    }
+
+    fn next_new(&mut self, now: Instant, len_max: usize, unsent: usize) -> Option<SeqNr> {
+        let full = usize::from(self.payload_max);
+        let mut len = unsent.min(full);
+        if len > len_max || self.waits_for_more(len, full) {
+            return None;
+        }
+        if self.probe_pending && self.sent.is_empty() {
+            // Nothing is in flight and the window is shut or tiny: send what it takes, or an empty
+            // packet, which every peer acks with its present window.
+            self.probe_pending = false;
+            self.stats.window_probes += 1;
+            len = len.min(self.peer_window as usize);
+            return Some(self.push_packet(now, len, false));
+        }
+        if let Some(held) = self.held(len)
+            && !(held == Held::ByCongestionWindow && self.granted)
+        {
+            self.on_held(now, held);
+            return None;
+        }
+        Some(self.push_packet(now, len, false))
+    }
+
+    /// Minshall's variant of Nagle's rule: a packet that is not full waits while another such is
+    /// on its way.
+    fn waits_for_more(&self, len: usize, full: usize) -> bool {
+        len < full && self.local_fin == LocalFin::Open && self.last_partial.is_some()
+    }
+
+    fn held(&self, len: usize) -> Option<Held> {
+        let in_flight = self.in_flight_bytes + len as u64;
+        if in_flight > u64::from(self.peer_window) {
+            Some(Held::ByPeerWindow)
+        } else if in_flight > self.controller.window_bytes() {
+            Some(Held::ByCongestionWindow)
+        } else {
+            None
+        }
+    }
+
+    /// A packet is held back: make sure that something will let it go.
+    fn on_held(&mut self, now: Instant, held: Held) {
+        match held {
+            Held::ByCongestionWindow => {
+                self.controller.on_window_limited(now);
+                if self.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
+                    let since = self.last_data_sent_at.unwrap_or(now);
+                    let at = since.saturating_add(self.rtt.rto_base_us());
+                    self.timers.set(Timer::Starved, at.max(now.saturating_add(1)));
+                }
+            }
+            Held::ByPeerWindow => {
+                if self.sent.is_empty() {
+                    self.arm_persist(now);
+                }
+            }
+        }
+    }
+
+    /// Makes the next packet of the stream.
+    fn push_packet(&mut self, now: Instant, len: usize, fin: bool) -> SeqNr {
+        if self.sent.is_empty() {
+            self.last_progress_at = now;
+        }
+        let (position, len) = self.send_queue.cut(len);
+        let seq_nr = self.sent.next();
+        self.sent.push(Slot {
+            sent_at: now,
+            tx_nr: 0,
+            position,
+            len: u16::try_from(len).expect("a packet is shorter than 64 KiB"),
+            transmissions: 0,
+            state: SlotState::Lost,
+            fin,
+        });
+        self.lost_count += 1;
+        self.unlock_pending = false;
+        if len < usize::from(self.payload_max) && len > 0 {
+            self.last_partial = Some(seq_nr);
+        }
+        seq_nr
+    }
+
+    /// Encodes an outstanding packet, new or lost; returns its size.
+    fn append_packet(&mut self, now: Instant, seq_nr: SeqNr, out: &mut Vec<u8>) -> usize {
+        let tx_nr = self.next_tx_nr;
+        self.next_tx_nr += 1;
+        let Some(slot) = self.sent.get_mut(seq_nr) else { return 0 };
+        slot.tx_nr = tx_nr;
+        slot.sent_at = now;
+        slot.transmissions = slot.transmissions.saturating_add(1);
+        slot.state = SlotState::InFlight;
+        let slot = *slot;
+        self.lost_count -= 1;
+        self.in_flight_bytes += u64::from(slot.len);
+        if slot.transmissions > 1 {
+            self.stats.retransmissions += 1;
+            self.resends.push_back((tx_nr, seq_nr));
+        }
+        self.last_data_sent_at = Some(now);
+        self.granted = false;
+        self.timers.stop(Timer::Starved);
+        if !self.timers.is_set(Timer::Rto) {
+            self.set_rto(now);
+        }
+        self.controller.on_sent(now, u64::from(slot.len), self.in_flight_bytes);
+        self.stats.bytes_sent += u64::from(slot.len);
+        let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };
+        let header = self.header(now, packet_type, seq_nr);
+        let start = out.len();
+        self.append_header(now, &header, 0, out);
+        self.send_queue.copy(slot.position, usize::from(slot.len), out);
+        out.len() - start
+    }
+
+    /// The header of the next packet.
+    fn header(&self, now: Instant, packet_type: PacketType, seq_nr: SeqNr) -> Header {
+        Header {
+            packet_type,
+            connection_id: self.id_send,
+            timestamp_microseconds: now.timestamp(),
+            // A SYN was not measured: libutp's SYN-ACK says 0, too.
+            timestamp_difference_microseconds: self.reply_micro,
+            wnd_size: self.window_to_announce(),
+            seq_nr,
+            ack_nr: self.ack_nr,
+        }
+    }
+
+    fn emit(&mut self, now: Instant, header: &Header, out: &mut Vec<u8>) -> Burst {
+        self.append_header(now, header, 0, out);
+        Burst { size: HEADER_LEN, segment_size: None }
+    }
+
+    fn append_header(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        first_extension: u8,
+        out: &mut Vec<u8>,
+    ) {
+        let mut bytes = [0; HEADER_LEN];
+        header.encode(first_extension, &mut bytes);
+        out.extend_from_slice(&bytes);
+        self.window_announced = header.wnd_size;
+        self.stats.packets_sent += 1;
+        if self.state == State::Connected {
+            let keepalive_at = now.saturating_add(self.config.keepalive_us);
+            self.timers.set(Timer::Keepalive, keepalive_at);
+        }
+    }
+}
+
+const SYN_TIMEOUT_US: u64 = 1_000_000;

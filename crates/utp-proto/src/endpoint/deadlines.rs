@@ -1,0 +1,32 @@
+//! The earliest deadline of all connections: a lazy heap.
+//!
+//! An entry is pushed only when a connection's deadline moves before the one that is queued; an
+//! entry that comes up too early is pushed again. A connection that is busy thus costs about one
+//! heap operation per time-out, not one per ack, and an idle one nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use utp_wire::Instant;
+
+/// The heap. Connections are named by slot and generation.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(BinaryHeap<Reverse<(Instant, usize, u32)>>);
+
+impl Deadlines {
+    pub(super) fn push(&mut self, at: Instant, slot: usize, generation: u32) {
+        self.0.push(Reverse((at, slot, generation)));
+    }
+
+    pub(super) fn peek(&self) -> Option<Instant> {
+        self.0.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Takes the earliest entry that is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(usize, u32)> {
+        if self.peek()? > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse((_, slot, generation))| (slot, generation))
+    }
+}

@@ -1,0 +1,437 @@
+//! The endpoint: owns every connection of a UDP socket, finds the one a packet belongs to, and
+//! queues what has something to say.
+
+mod deadlines;
+mod index;
+mod receive;
+mod reset;
+mod stats;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use slab::Slab;
+use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
+
+use crate::config::{Config, EndpointConfig};
+use crate::connection::{Connection, State};
+use crate::error::{AcceptError, ConnectError};
+use crate::event::Event;
+use deadlines::Deadlines;
+use index::Index;
+pub use receive::{Disposition, IcmpError, Incoming, RecvMeta};
+use reset::Resets;
+pub use stats::EndpointStats;
+
+/// Source of connection ids and sequence numbers; must not be predictable in production.
+pub trait Entropy: Send {
+    /// Fills `bytes` with random ones.
+    fn fill(&mut self, bytes: &mut [u8]);
+}
+
+/// Names a connection of an endpoint. A handle of a connection that is gone names nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionHandle {
+    slot: usize,
+    generation: u32,
+}
+
+impl ConnectionHandle {
+    /// A small number, unique among the connections that exist and used again after they are gone.
+    pub const fn index(self) -> usize {
+        self.slot
+    }
+}
+
+/// Datagrams to send: `buf[start..start + size]` of the buffer given to
+/// [`Endpoint::poll_transmit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// Where to.
+    pub destination: SocketAddr,
+    /// Which of this host's addresses to send from, where that is known to matter.
+    pub source: Option<IpAddr>,
+    /// Where the bytes begin in the buffer.
+    pub start: usize,
+    /// How many bytes there are.
+    pub size: usize,
+    /// If set, there are several datagrams of this size each, the last may be shorter.
+    pub segment_size: Option<usize>,
+}
+
+/// All connections of one UDP socket. See the [crate documentation](crate) for the run loop.
+pub struct Endpoint {
+    config: Arc<EndpointConfig>,
+    entropy: Box<dyn Entropy>,
+    now: Instant,
+    entries: Slab<Entry>,
+    generation: u32,
+    index: Index,
+    deadlines: Deadlines,
+    transmit_queue: VecDeque<usize>,
+    event_queue: VecDeque<usize>,
+    resets: Resets,
+    half_open: usize,
+    stats: EndpointStats,
+}
+
+/// A connection and what the endpoint knows of it.
+#[derive(Debug)]
+struct Entry {
+    connection: Connection,
+    generation: u32,
+    transmit_queued: bool,
+    event_queued: bool,
+    half_open: bool,
+    /// The id under which the index knows it.
+    indexed: Option<ConnectionId>,
+    /// The earliest deadline in the heap.
+    armed: Option<Instant>,
+}
+
+impl Endpoint {
+    /// An endpoint without connections.
+    pub fn new(config: Arc<EndpointConfig>, mut entropy: Box<dyn Entropy>) -> Self {
+        let mut key = [0; 16];
+        entropy.fill(&mut key);
+        Self {
+            resets: Resets::new(config.resets_per_second, config.resets_burst),
+            config,
+            entropy,
+            now: Instant::default(),
+            entries: Slab::new(),
+            generation: 0,
+            index: Index::new(key),
+            deadlines: Deadlines::default(),
+            transmit_queue: VecDeque::new(),
+            event_queue: VecDeque::new(),
+            half_open: 0,
+            stats: EndpointStats::default(),
+        }
+    }
+
+    /// Starts a connect. [`Event::Connected`] or [`Event::Closed`] follows.
+    ///
+    /// # Errors
+    /// When no connection can be made at all; nothing is sent then.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        config: Arc<Config>,
+    ) -> Result<ConnectionHandle, ConnectError> {
+        let now = self.advance(now);
+        if remote.port() == 0 || remote.ip().is_unspecified() {
+            return Err(ConnectError::InvalidRemote);
+        }
+        if self.entries.len() >= self.config.connections_max {
+            return Err(ConnectError::TooManyConnections);
+        }
+        let id = self.free_id(remote).ok_or(ConnectError::IdsExhausted)?;
+        let seq_nr = SeqNr(self.random());
+        Ok(self.insert(Connection::connect(now, remote, id, seq_nr, config)))
+    }
+
+    /// Accepts a SYN and answers it. [`Event::Connected`] follows when the initiator has proved
+    /// itself with valid data; bytes may be written before and are sent then.
+    ///
+    /// # Errors
+    /// When the limits of the endpoint are reached, or the SYN was accepted before.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        incoming: Incoming,
+        config: Arc<Config>,
+    ) -> Result<ConnectionHandle, AcceptError> {
+        let now = self.advance(now);
+        let Incoming { remote, local_ip, syn } = incoming;
+        if self.is_full() {
+            return Err(AcceptError::TooManyConnections);
+        }
+        if self.index.get(remote, syn.connection_id.next()).is_some() {
+            return Err(AcceptError::AlreadyAccepted);
+        }
+        let seq_nr = SeqNr(self.random());
+        let life_us = self.config.half_open_life_us;
+        let connection =
+            Connection::accept(now, remote, local_ip, &syn, seq_nr, life_us, config);
+        Ok(self.insert(connection))
+    }
+
+    /// Answers a SYN with a reset, within the limits for resets.
+    pub fn refuse(&mut self, now: Instant, incoming: Incoming) {
+        let now = self.advance(now);
+        self.send_reset(now, incoming.remote, incoming.local_ip, &incoming.syn);
+    }
+
+    /// The connection behind `handle`, unless it is gone.
+    pub fn connection(&self, handle: ConnectionHandle) -> Option<&Connection> {
+        self.entries
+            .get(handle.slot)
+            .filter(|entry| entry.generation == handle.generation)
+            .map(|entry| &entry.connection)
+    }
+
+    /// The connection behind `handle`, to read from and write to.
+    pub fn connection_mut(&mut self, handle: ConnectionHandle) -> Option<ConnectionMut<'_>> {
+        self.connection(handle)?;
+        Some(ConnectionMut { endpoint: self, slot: handle.slot })
+    }
+
+    /// The application is done with the connection: what was written is still delivered, then the
+    /// FIN; what arrives is discarded. It is freed when that is done or given up. No event follows.
+    pub fn release(&mut self, now: Instant, handle: ConnectionHandle) {
+        let now = self.advance(now);
+        if let Some(mut connection) = self.connection_mut(handle) {
+            connection.release(now);
+        }
+    }
+
+    /// Acts on every deadline that has passed. Calling it early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
+        while let Some((slot, generation)) = self.deadlines.pop_due(now) {
+            let Some(entry) = self.entries.get_mut(slot) else { continue };
+            if entry.generation != generation {
+                continue;
+            }
+            entry.armed = None;
+            entry.connection.handle_timeout(now);
+            if entry.connection.wants_new_id() {
+                self.change_id(slot);
+            }
+            self.sync(slot);
+        }
+    }
+
+    /// The next thing that happened to a connection.
+    pub fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
+        while let Some(&slot) = self.event_queue.front() {
+            if let Some(entry) = self.entries.get_mut(slot).filter(|entry| entry.event_queued) {
+                let handle = ConnectionHandle { slot, generation: entry.generation };
+                if let Some(event) = entry.connection.pop_event() {
+                    return Some((handle, event));
+                }
+                entry.event_queued = false;
+            }
+            self.event_queue.pop_front();
+        }
+        None
+    }
+
+    /// Appends the next datagrams to send to `buf`: at most `max_datagrams`, all to one
+    /// destination, all of one size but for the last. `None` when nothing is to be sent now.
+    ///
+    /// Connections take turns, one batch each.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        max_datagrams: NonZeroUsize,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        let now = self.advance(now);
+        let start = buf.len();
+        if let Some(reply) = self.resets.pop() {
+            buf.extend_from_slice(&reply.bytes);
+            return Some(Transmit {
+                destination: reply.destination,
+                source: reply.source,
+                start,
+                size: reply.bytes.len(),
+                segment_size: None,
+            });
+        }
+        while let Some(slot) = self.transmit_queue.pop_front() {
+            let Some(entry) = self.entries.get_mut(slot).filter(|entry| entry.transmit_queued)
+            else {
+                continue;
+            };
+            let burst = entry.connection.poll_transmit(now, max_datagrams, buf);
+            entry.transmit_queued = false;
+            let (destination, source) = (entry.connection.remote(), entry.connection.local_ip());
+            if let Some(burst) = burst {
+                // It may have more to send: to the end of the queue.
+                self.sync(slot);
+                let (size, segment_size) = (burst.size, burst.segment_size);
+                return Some(Transmit { destination, source, start, size, segment_size });
+            }
+            self.sync_without_transmit(slot);
+        }
+        None
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called, at the latest.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.deadlines.peek()
+    }
+
+    /// Counters, as of now.
+    pub fn stats(&self) -> EndpointStats {
+        EndpointStats {
+            connections: self.entries.len(),
+            half_open: self.half_open,
+            ..self.stats
+        }
+    }
+
+    /// Time never runs backwards here, whatever the driver's clock does.
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries.len() >= self.config.connections_max
+            || self.half_open >= self.config.half_open_max
+    }
+
+    fn random(&mut self) -> u16 {
+        let mut bytes = [0; 2];
+        self.entropy.fill(&mut bytes);
+        u16::from_le_bytes(bytes)
+    }
+
+    /// A connection id to receive on. Neither it nor its neighbours are in use with this peer, so
+    /// that no id of one connection is taken for that of another; and not 0xFFFF, which libutp
+    /// cannot count beyond (quirk Q13).
+    fn free_id(&mut self, remote: SocketAddr) -> Option<ConnectionId> {
+        let start = self.random();
+        (0..=u16::MAX).map(|step| ConnectionId(start.wrapping_add(step))).find(|id| {
+            id.0 != u16::MAX
+                && [id.previous(), *id, id.next()]
+                    .iter()
+                    .all(|near| self.index.get(remote, *near).is_none())
+        })
+    }
+
+    /// A connect goes on with another id and another first number.
+    fn change_id(&mut self, slot: usize) {
+        let Some(remote) = self.entries.get(slot).map(|entry| entry.connection.remote()) else {
+            return;
+        };
+        let id = self.free_id(remote);
+        let seq_nr = SeqNr(self.random());
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        let old = entry.indexed.take();
+        // Without a free id the old one serves on.
+        let id = id.or(old).unwrap_or(ConnectionId(0));
+        entry.connection.set_initiator_ids(id, seq_nr);
+        entry.indexed = Some(id);
+        if let Some(old) = old {
+            self.index.remove(remote, old, slot);
+        }
+        self.index.insert(remote, id, slot);
+    }
+
+    fn insert(&mut self, connection: Connection) -> ConnectionHandle {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let (remote, id) = (connection.remote(), connection.id_recv());
+        let slot = self.entries.insert(Entry {
+            connection,
+            generation,
+            transmit_queued: false,
+            event_queued: false,
+            half_open: false,
+            indexed: Some(id),
+            armed: None,
+        });
+        self.index.insert(remote, id, slot);
+        self.sync(slot);
+        ConnectionHandle { slot, generation }
+    }
+
+    /// After anything happened to a connection: queue it, arm its deadline, free it if it is spent.
+    fn sync(&mut self, slot: usize) {
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        if !entry.transmit_queued {
+            entry.transmit_queued = true;
+            self.transmit_queue.push_back(slot);
+        }
+        self.sync_without_transmit(slot);
+    }
+
+    fn sync_without_transmit(&mut self, slot: usize) {
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        let connection = &entry.connection;
+        if connection.has_events() && !entry.event_queued {
+            entry.event_queued = true;
+            self.event_queue.push_back(slot);
+        }
+        let half_open = connection.state() == State::SynReceived;
+        if half_open != entry.half_open {
+            entry.half_open = half_open;
+            self.half_open = if half_open { self.half_open + 1 } else { self.half_open - 1 };
+        }
+        if let Some(deadline) = connection.deadline()
+            && entry.armed.is_none_or(|armed| deadline < armed)
+        {
+            entry.armed = Some(deadline);
+            self.deadlines.push(deadline, slot, entry.generation);
+        }
+        if connection.state() == State::Closed {
+            let (remote, spent) = (connection.remote(), connection.is_spent());
+            if let Some(id) = entry.indexed.take() {
+                self.index.remove(remote, id, slot);
+            }
+            if spent {
+                self.entries.remove(slot);
+            }
+        }
+    }
+
+    fn send_reset(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        source: Option<IpAddr>,
+        offending: &Header,
+    ) {
+        debug_assert!(offending.packet_type != PacketType::Reset, "a reset is never answered");
+        let seq_nr = SeqNr(self.random());
+        if self.resets.answer(now, remote, source, offending, seq_nr) {
+            self.stats.resets_sent += 1;
+        } else {
+            self.stats.resets_suppressed += 1;
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A connection borrowed for reading and writing. When it is dropped the endpoint looks what has
+/// changed, so that nothing written is ever forgotten.
+#[derive(Debug)]
+pub struct ConnectionMut<'a> {
+    endpoint: &'a mut Endpoint,
+    slot: usize,
+}
+
+impl Deref for ConnectionMut<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.endpoint.entries[self.slot].connection
+    }
+}
+
+impl DerefMut for ConnectionMut<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.endpoint.entries[self.slot].connection
+    }
+}
+
+impl Drop for ConnectionMut<'_> {
+    fn drop(&mut self) {
+        self.endpoint.sync(self.slot);
+    }
+}

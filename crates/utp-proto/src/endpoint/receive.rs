@@ -1,0 +1,200 @@
+//! What comes in from the network: datagrams and ICMP messages.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use utp_wire::{Header, Instant, Packet, PacketType};
+
+use super::Endpoint;
+
+/// What the driver knows of a datagram beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvMeta {
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// The address of this host it was sent to, if the driver can tell; answers leave from there.
+    pub local_ip: Option<IpAddr>,
+    /// When it arrived, if that is known better than by the time of the call.
+    pub received_at: Option<Instant>,
+}
+
+/// What became of a datagram.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum Disposition {
+    /// It was uTP and is dealt with.
+    Consumed,
+    /// Somebody wants to connect: accept it, refuse it, or drop it to ignore it.
+    Incoming(Incoming),
+    /// It is not uTP: it is handed back untouched, for instance for a DHT on the same port.
+    NotUtp(Bytes),
+}
+
+/// A SYN. Nothing is kept of it until it is accepted.
+#[derive(Debug)]
+pub struct Incoming {
+    pub(super) remote: SocketAddr,
+    pub(super) local_ip: Option<IpAddr>,
+    pub(super) syn: Header,
+}
+
+impl Incoming {
+    /// Who wants to connect. Not proved: the address may be forged.
+    pub const fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// The address of this host that was called.
+    pub const fn local_ip(&self) -> Option<IpAddr> {
+        self.local_ip
+    }
+}
+
+/// What an ICMP message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IcmpError {
+    /// The datagram did not fit the next link. Not acted upon yet: packets may be fragmented.
+    MessageTooLarge {
+        /// Largest IP packet that would have fitted.
+        mtu: Option<u16>,
+    },
+    /// Host, port or network cannot be reached.
+    Unreachable,
+}
+
+impl Endpoint {
+    /// Takes a datagram.
+    ///
+    /// `now` is the time of the call; `meta.received_at`, if given, is believed for measuring
+    /// delay. No input can make this fail: what is wrong is counted and dropped.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        meta: RecvMeta,
+        datagram: Bytes,
+    ) -> Disposition {
+        let now = self.advance(now);
+        self.stats.datagrams_received += 1;
+        let packet = match Packet::decode(&datagram) {
+            Ok(packet) => packet,
+            Err(error) if error.is_not_utp() => {
+                self.stats.not_utp += 1;
+                return Disposition::NotUtp(datagram);
+            }
+            Err(_) => {
+                self.stats.malformed += 1;
+                return Disposition::Consumed;
+            }
+        };
+        match packet.header.packet_type {
+            PacketType::Syn => return self.handle_syn(&meta, &packet.header),
+            PacketType::Reset => self.handle_reset(now, meta.remote, &packet.header),
+            PacketType::Data | PacketType::Fin | PacketType::State => {
+                self.handle_packet(now, &meta, &packet, &datagram);
+            }
+        }
+        Disposition::Consumed
+    }
+
+    /// Takes an ICMP message about a datagram sent to `remote`. `quoted` is as much of its UDP
+    /// payload as the message holds.
+    pub fn handle_icmp(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        error: IcmpError,
+        quoted: &[u8],
+    ) {
+        self.advance(now);
+        if error != IcmpError::Unreachable {
+            return;
+        }
+        if let Ok(packet) = Packet::decode(quoted) {
+            // A SYN carries the id we receive on; nothing else of ours is judged here.
+            if packet.header.packet_type == PacketType::Syn
+                && let Some(slot) = self.index.get(remote, packet.header.connection_id)
+            {
+                self.unreachable(slot);
+            }
+            return;
+        }
+        // Some systems tell no more than the peer: whatever we are connecting to there.
+        let slots: Vec<usize> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.connection.remote() == remote)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in slots {
+            self.unreachable(slot);
+        }
+    }
+
+    fn unreachable(&mut self, slot: usize) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            entry.connection.handle_unreachable();
+            self.sync(slot);
+        }
+    }
+
+    fn handle_packet(
+        &mut self,
+        now: Instant,
+        meta: &RecvMeta,
+        packet: &Packet<'_>,
+        datagram: &Bytes,
+    ) {
+        let header = &packet.header;
+        let Some(slot) = self.index.get(meta.remote, header.connection_id) else {
+            self.stats.unmatched += 1;
+            self.send_reset(now, meta.remote, meta.local_ip, header);
+            return;
+        };
+        let received_at = meta.received_at.map_or(now, |at| at.min(now));
+        let entry = &mut self.entries[slot];
+        entry.connection.set_local_ip(meta.local_ip);
+        entry.connection.handle_packet(now, received_at, packet, datagram);
+        self.sync(slot);
+    }
+
+    fn handle_syn(&mut self, meta: &RecvMeta, syn: &Header) -> Disposition {
+        if let Some(slot) = self.index.get(meta.remote, syn.connection_id.next()) {
+            let connection = &mut self.entries[slot].connection;
+            let gone = connection.gives_way();
+            if !gone {
+                connection.handle_repeated_syn(syn);
+            }
+            self.sync(slot);
+            if !gone {
+                return Disposition::Consumed;
+            }
+        }
+        if self.is_full() {
+            self.stats.syns_dropped += 1;
+            return Disposition::Consumed;
+        }
+        self.stats.syns_offered += 1;
+        Disposition::Incoming(Incoming {
+            remote: meta.remote,
+            local_ip: meta.local_ip,
+            syn: *syn,
+        })
+    }
+
+    /// A reset names the id of the packet it answers, which is the one we send with, or the one we
+    /// receive on.
+    fn handle_reset(&mut self, now: Instant, remote: SocketAddr, header: &Header) {
+        let id = header.connection_id;
+        for id_recv in [id, id.previous(), id.next()] {
+            let Some(slot) = self.index.get(remote, id_recv) else { continue };
+            let connection = &mut self.entries[slot].connection;
+            if connection.answers_to(id) && connection.handle_reset(now, header) {
+                self.sync(slot);
+                return;
+            }
+        }
+        self.stats.resets_ignored += 1;
+    }
+}

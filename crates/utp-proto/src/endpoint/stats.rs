@@ -1,0 +1,29 @@
+//! Counters of an endpoint.
+
+/// What an endpoint has seen that belongs to no connection. A snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// Datagrams handed in.
+    pub datagrams_received: u64,
+    /// Datagrams handed back because they are not uTP.
+    pub not_utp: u64,
+    /// Datagrams with a uTP header and a broken extension chain; dropped.
+    pub malformed: u64,
+    /// Packets that match no connection.
+    pub unmatched: u64,
+    /// Resets sent in answer to those.
+    pub resets_sent: u64,
+    /// Resets not sent because of the rate limit.
+    pub resets_suppressed: u64,
+    /// Resets received that matched no connection or did not look like an answer to us.
+    pub resets_ignored: u64,
+    /// SYNs offered to the application.
+    pub syns_offered: u64,
+    /// SYNs dropped because too many connections exist or are half open.
+    pub syns_dropped: u64,
+    /// Connections that exist, finished ones that linger included.
+    pub connections: usize,
+    /// Accepted connections whose initiator has not sent data yet.
+    pub half_open: usize,
+}
