@@ -1,0 +1,136 @@
+//! Owns what only Linux has: the error queue of a socket, read with the destination and the first
+//! bytes of the datagram that failed, and the setting that lets datagrams fragment.
+//!
+//! Elsewhere the functions do nothing.
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) use linux::{allow_fragments, next};
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(super) use other::{allow_fragments, next};
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+mod linux {
+    use std::io::{self, IoSliceMut};
+    use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use nix::sys::socket::{
+        ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+    };
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+
+    use crate::transport::{IcmpError, IcmpMessage, QUOTED_MAX};
+
+    /// Takes one message out of the error queue; nothing if it is of no interest.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when the queue is empty.
+    pub(in crate::transport) fn next(socket: &impl AsRawFd) -> io::Result<Option<IcmpMessage>> {
+        let mut quoted = [0; QUOTED_MAX];
+        let mut iov = [IoSliceMut::new(&mut quoted)];
+        let mut control = nix::cmsg_space!([u8; CONTROL_BYTES]);
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        let message =
+            recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut iov, Some(&mut control), flags)?;
+        let Some(destination) = message.address.as_ref().and_then(socket_addr) else {
+            return Ok(None);
+        };
+        let mut error = None;
+        for control in message.cmsgs()? {
+            if let ControlMessageOwned::Ipv4RecvErr(extended, _)
+            | ControlMessageOwned::Ipv6RecvErr(extended, _) = control
+            {
+                let info = u16::try_from(extended.ee_info).ok();
+                error = icmp_error(extended.ee_origin, extended.ee_type, extended.ee_code, info);
+            }
+        }
+        let len = message.bytes;
+        Ok(error.map(|error| IcmpMessage::new(destination, error, &quoted[..len.min(QUOTED_MAX)])))
+    }
+
+    /// Reads `sock_extended_err`: its origin (2 is ICMP, 3 is ICMPv6), type, code and the MTU.
+    fn icmp_error(origin: u8, kind: u8, code: u8, mtu: Option<u16>) -> Option<IcmpError> {
+        match (origin, kind, code) {
+            (2, 3, 4) | (3, 2, 0) => Some(IcmpError::MessageTooLarge { mtu }),
+            (2, 3, _) | (3, 1, _) => Some(IcmpError::Unreachable),
+            _ => None,
+        }
+    }
+
+    fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
+        if let Some(v4) = address.as_sockaddr_in() {
+            return Some(SocketAddr::V4(SocketAddrV4::from(*v4)));
+        }
+        let v6 = SocketAddrV6::from(*address.as_sockaddr_in6()?);
+        match v6.ip().to_ipv4_mapped() {
+            Some(v4) => Some(SocketAddr::V4(SocketAddrV4::new(v4, v6.port()))),
+            None => Some(SocketAddr::V6(v6)),
+        }
+    }
+
+    /// Lets datagrams larger than the path's MTU be fragmented, here and on the way.
+    pub(in crate::transport) fn allow_fragments(
+        socket: &impl AsFd,
+        local_addr: SocketAddr,
+    ) -> io::Result<()> {
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+        if local_addr.is_ipv6() {
+            set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
+            setsockopt(socket, sockopt::Ipv6DontFrag, &false)?;
+        }
+        Ok(())
+    }
+
+    /// Room for the error, the address of the host that reports it, and what else is turned on.
+    const CONTROL_BYTES: usize = 256;
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+mod other {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use crate::transport::IcmpMessage;
+
+    pub(in crate::transport) fn next<T>(_socket: &T) -> io::Result<Option<IcmpMessage>> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    pub(in crate::transport) fn allow_fragments<T>(
+        _socket: &T,
+        _local_addr: SocketAddr,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+    use nix::sys::socket::{getsockopt, sockopt};
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
+    };
+
+    use crate::transport::UdpTransport;
+
+    #[tokio::test]
+    async fn datagrams_may_fragment() {
+        let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("bind");
+        let same = socket.try_clone().expect("clone");
+        let _transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
+        assert_eq!(ip_mtu_discover(&same).expect("option"), Ipv4PathMtuDiscovery::DONT);
+
+        let Ok(socket) = UdpSocket::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))) else {
+            return;
+        };
+        let same = socket.try_clone().expect("clone");
+        let _transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
+        assert_eq!(ipv6_mtu_discover(&same).expect("option"), Ipv6PathMtuDiscovery::DONT);
+        assert!(!getsockopt(&same, sockopt::Ipv6DontFrag).expect("option"));
+    }
+}
