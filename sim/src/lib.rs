@@ -4,6 +4,8 @@
 //! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
 //! from tables to plots, is a pure function of the file and the record.
 
+pub mod expect;
+pub mod metrics;
 pub mod record;
 pub mod scenario;
 pub mod time;

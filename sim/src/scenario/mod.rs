@@ -1,5 +1,21 @@
 //! Scenario files: the validated model, and how a TOML file becomes one.
+//!
+//! A file has general keys, `[link.NAME]` tables, `[[flow]]` tables, and optionally `[[phase]]`,
+//! `[[expect]]` and `[variant.NAME]`. A variant is the whole file again with its own keys laid over
+//! it: `[variant.NAME.link.uplink]` and `[variant.NAME.flow.tcp]` change single keys of a link and
+//! of a flow, `without = ["utp"]` leaves flows out, and `[[variant.NAME.expect]]` says what must
+//! hold for it. Expectations at the top level are about the base scenario alone.
 
+mod error;
+mod load;
 pub mod model;
+mod parts;
+mod read;
+pub mod units;
 
+pub use error::LoadError;
+pub use load::{load, parse};
 pub use model::*;
+
+/// Name of the base scenario among the variants.
+pub const DEFAULT_VARIANT: &str = "default";
