@@ -103,7 +103,8 @@ pub struct Config {
     pub keepalive_us: u64,
     /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
     pub rto_min_us: u32,
-    /// How long a finished connection stays to answer a repeated FIN, in microseconds.
+    /// How long a finished connection stays to answer a repeated FIN, in microseconds, counted from
+    /// the last one. Longer than the pauses between the resends of a peer that has backed off.
     pub linger_us: u64,
 }
 
@@ -119,7 +120,7 @@ impl Default for Config {
             give_up_us: 45_000_000,
             keepalive_us: 29_000_000,
             rto_min_us: 500_000,
-            linger_us: 10_000_000,
+            linger_us: 30_000_000,
         }
     }
 }

@@ -42,10 +42,6 @@ impl RecvQueue {
             + self.held_count as usize * HELD_PACKET_OVERHEAD as usize
     }
 
-    pub(crate) const fn ready_bytes(&self) -> usize {
-        self.ready_bytes
-    }
-
     pub(crate) const fn has_holes(&self) -> bool {
         self.held_count > 0
     }

@@ -180,7 +180,7 @@ mod tests {
                 match op {
                     Op::Write(n) | Op::WriteChunk(n) => {
                         let data: Vec<u8> =
-                            (0..n).map(|i| ((written.len() + i) * 31 % 251) as u8).collect();
+                            (0..n).map(|i| ((written.len() + i) * 31).to_le_bytes()[0]).collect();
                         if matches!(op, Op::Write(_)) {
                             queue.write(&data);
                         } else {

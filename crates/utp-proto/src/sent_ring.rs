@@ -122,13 +122,6 @@ impl SentRing {
         Some(slot)
     }
 
-    /// Gives all memory back; the numbers stay.
-    pub(crate) fn shrink(&mut self) {
-        if self.is_empty() {
-            self.slots = Vec::new();
-        }
-    }
-
     fn contains(&self, seq_nr: SeqNr) -> bool {
         seq_nr.distance_from(self.first) < self.count
     }

@@ -34,6 +34,7 @@ impl Connection {
         self.released = true;
         self.recv_queue.discard();
         match self.state {
+            State::SynReceived if self.send_queue.buffered_bytes() > 0 => self.finish(now),
             // The peer learns from the reset that answers its next packet.
             State::SynSent | State::SynReceived => self.close(ConnectionError::LocallyClosed),
             State::Connected => {
@@ -109,6 +110,11 @@ impl Connection {
         let ack_pending = self.ack_pending;
         self.forget_sending();
         self.ack_pending = ack_pending;
+        self.linger(now);
+    }
+
+    /// Stays a while from now on.
+    pub(super) fn linger(&mut self, now: Instant) {
         self.timers.set(Timer::Linger, now.saturating_add(self.config.linger_us));
     }
 

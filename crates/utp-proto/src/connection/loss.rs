@@ -104,8 +104,8 @@ impl Connection {
         let reneged = self.sent.get(first).is_some_and(|slot| slot.state == SlotState::Acked);
         for offset in 0..self.sent.len() {
             let Some(slot) = self.sent.get_mut(first.add(offset)) else { break };
-            let resend = slot.state == SlotState::InFlight
-                || (reneged && slot.state == SlotState::Acked);
+            let resend =
+                slot.state == SlotState::InFlight || (reneged && slot.state == SlotState::Acked);
             if resend {
                 slot.state = SlotState::Lost;
                 self.lost_count += 1;

@@ -31,6 +31,9 @@ impl Connection {
             return;
         }
         self.stats.packets_received += 1;
+        if self.state == State::Lingering {
+            self.linger(now);
+        }
         self.measure_delay(received_at, header);
         self.on_ack(now, packet);
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {

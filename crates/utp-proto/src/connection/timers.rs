@@ -48,10 +48,6 @@ impl Timers {
         self.0[timer as usize] = None;
     }
 
-    pub(crate) const fn get(&self, timer: Timer) -> Option<Instant> {
-        self.0[timer as usize]
-    }
-
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
         self.0[timer as usize].is_some()
     }

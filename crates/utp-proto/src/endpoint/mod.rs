@@ -158,8 +158,7 @@ impl Endpoint {
         }
         let seq_nr = SeqNr(self.random());
         let life_us = self.config.half_open_life_us;
-        let connection =
-            Connection::accept(now, remote, local_ip, &syn, seq_nr, life_us, config);
+        let connection = Connection::accept(now, remote, local_ip, &syn, seq_nr, life_us, config);
         Ok(self.insert(connection))
     }
 
@@ -272,11 +271,7 @@ impl Endpoint {
 
     /// Counters, as of now.
     pub fn stats(&self) -> EndpointStats {
-        EndpointStats {
-            connections: self.entries.len(),
-            half_open: self.half_open,
-            ..self.stats
-        }
+        EndpointStats { connections: self.entries.len(), half_open: self.half_open, ..self.stats }
     }
 
     /// Time never runs backwards here, whatever the driver's clock does.

@@ -176,11 +176,7 @@ impl Endpoint {
             return Disposition::Consumed;
         }
         self.stats.syns_offered += 1;
-        Disposition::Incoming(Incoming {
-            remote: meta.remote,
-            local_ip: meta.local_ip,
-            syn: *syn,
-        })
+        Disposition::Incoming(Incoming { remote: meta.remote, local_ip: meta.local_ip, syn: *syn })
     }
 
     /// A reset names the id of the packet it answers, which is the one we send with, or the one we

@@ -1,0 +1,401 @@
+//! Two endpoints and a network between them in virtual time. Nothing here waits for a clock.
+//!
+//! Faults are scripted (a closure sees every datagram) or drawn from a seeded generator.
+
+#![allow(dead_code, reason = "every test file uses another part of the harness")]
+#![allow(unreachable_pub, reason = "a module of test binaries")]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use utp_proto::{
+    Config, ConnectionHandle, Disposition, Endpoint, EndpointConfig, Entropy, Event, Instant,
+    ReadError, RecvMeta, WriteError,
+};
+use utp_wire::{Packet, PacketType};
+
+/// SplitMix64: small, seeded, good enough to draw faults and ids from.
+#[derive(Clone, Debug)]
+pub struct Draws(pub u64);
+
+impl Draws {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// True in `per_mille` of 1 000 draws.
+    pub fn chance(&mut self, per_mille: u64) -> bool {
+        self.next() % 1_000 < per_mille
+    }
+}
+
+impl Entropy for Draws {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = self.next().to_le_bytes()[0];
+        }
+    }
+}
+
+/// What the network does to a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Deliver,
+    Drop,
+    /// Delivered now and once more after the given time.
+    Duplicate(u64),
+    /// Delivered later by the given time.
+    Delay(u64),
+}
+
+/// Random faults, per mille.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    pub loss: u64,
+    pub duplication: u64,
+    pub reordering: u64,
+}
+
+/// A stream's application: writes a pattern, reads and checks one.
+#[derive(Debug, Default)]
+pub struct App {
+    pub to_write: u64,
+    pub written: u64,
+    pub finish: bool,
+    pub finish_called: bool,
+    pub read: u64,
+    /// Reads stop at this many bytes.
+    pub read_max: Option<u64>,
+    /// Which pattern the peer writes.
+    pub reads_pattern: u8,
+    pub writes_pattern: u8,
+    pub connected: bool,
+    pub finished: bool,
+    pub end_of_stream: bool,
+    pub closed: Option<utp_proto::ConnectionError>,
+}
+
+/// The byte at `offset` of a pattern.
+pub fn pattern(which: u8, offset: u64) -> u8 {
+    (offset.wrapping_mul(0x9e37_79b9) >> 16).to_le_bytes()[0] ^ which
+}
+
+/// A datagram as the network saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub at: Instant,
+    pub from: usize,
+    pub packet_type: PacketType,
+    pub connection_id: u16,
+    pub seq_nr: u16,
+    pub ack_nr: u16,
+    pub len: usize,
+    pub payload_len: usize,
+    pub has_selective_ack: bool,
+}
+
+type Script = Box<dyn FnMut(&Seen) -> Fate>;
+
+pub struct Pair {
+    pub now: Instant,
+    pub endpoints: [Endpoint; 2],
+    pub addresses: [SocketAddr; 2],
+    pub latency_us: u64,
+    pub faults: Faults,
+    pub script: Option<Script>,
+    pub seen: Vec<Seen>,
+    pub record: bool,
+    pub apps: [BTreeMap<ConnectionHandle, App>; 2],
+    /// Template for connections accepted by either side.
+    pub accepts: App2,
+    pub config: Arc<Config>,
+    pub accept: bool,
+    pub segments_max: usize,
+    pub draws: Draws,
+    network: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    sequence: u64,
+}
+
+/// What an acceptor's application does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct App2 {
+    pub to_write: u64,
+    pub finish: bool,
+    pub read_max: Option<u64>,
+}
+
+impl Pair {
+    pub fn new(seed: u64) -> Self {
+        Self::with_config(seed, Config::default())
+    }
+
+    pub fn with_config(seed: u64, config: Config) -> Self {
+        let limits = Arc::new(EndpointConfig::default());
+        let endpoint = |side: u64| {
+            Endpoint::new(limits.clone(), Box::new(Draws(seed.wrapping_mul(2).wrapping_add(side))))
+        };
+        Self {
+            now: Instant::from_micros(1_000_000),
+            endpoints: [endpoint(0), endpoint(1)],
+            addresses: [([10, 0, 0, 1], 1000).into(), ([10, 0, 0, 2], 2000).into()],
+            latency_us: 10_000,
+            faults: Faults::default(),
+            script: None,
+            seen: Vec::new(),
+            record: true,
+            apps: [BTreeMap::new(), BTreeMap::new()],
+            accepts: App2::default(),
+            config: Arc::new(config),
+            accept: true,
+            segments_max: 10,
+            draws: Draws(seed ^ 0xdead_beef),
+            network: BinaryHeap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Opens a stream from side 0 that writes `to_write` bytes.
+    pub fn connect(&mut self, to_write: u64, finish: bool) -> ConnectionHandle {
+        self.connect_from(0, to_write, finish)
+    }
+
+    pub fn connect_from(&mut self, side: usize, to_write: u64, finish: bool) -> ConnectionHandle {
+        let remote = self.addresses[1 - side];
+        let handle = self.endpoints[side]
+            .connect(self.now, remote, self.config.clone())
+            .expect("the endpoint has room");
+        let app = App { to_write, finish, reads_pattern: 2, writes_pattern: 1, ..App::default() };
+        self.apps[side].insert(handle, app);
+        self.drain(side);
+        handle
+    }
+
+    pub fn app(&self, side: usize, handle: ConnectionHandle) -> &App {
+        &self.apps[side][&handle]
+    }
+
+    /// The only application of `side`.
+    pub fn only(&self, side: usize) -> &App {
+        assert_eq!(self.apps[side].len(), 1, "one stream expected");
+        self.apps[side].values().next().expect("one")
+    }
+
+    pub fn only_handle(&self, side: usize) -> ConnectionHandle {
+        *self.apps[side].keys().next().expect("one")
+    }
+
+    /// Runs until `done` holds or `for_us` have passed; says whether it held.
+    pub fn run_until(&mut self, for_us: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now.saturating_add(for_us);
+        while !done(self) {
+            if !self.step(end) {
+                return done(self);
+            }
+        }
+        true
+    }
+
+    pub fn run_for(&mut self, for_us: u64) {
+        self.run_until(for_us, |_| false);
+    }
+
+    /// Moves to the next thing that happens, at most to `end`; false when that is reached.
+    fn step(&mut self, end: Instant) -> bool {
+        let arrival = self.network.peek().map(|Reverse((at, ..))| Instant::from_micros(*at));
+        let deadlines = [self.endpoints[0].poll_timeout(), self.endpoints[1].poll_timeout()];
+        let Some(next) = deadlines.into_iter().chain([arrival]).flatten().min() else {
+            self.now = end;
+            return false;
+        };
+        if next > end {
+            self.now = end;
+            return false;
+        }
+        self.now = self.now.max(next);
+        while let Some(Reverse((at, ..))) = self.network.peek() {
+            if *at > self.now.as_micros() {
+                break;
+            }
+            let Reverse((_, _, to, bytes)) = self.network.pop().expect("peeked");
+            self.deliver(to, bytes);
+        }
+        for side in [0, 1] {
+            self.endpoints[side].handle_timeout(self.now);
+            self.drain(side);
+        }
+        true
+    }
+
+    /// Hands a datagram to `to` as if it came from the other side.
+    pub fn deliver(&mut self, to: usize, bytes: Vec<u8>) {
+        let remote = self.addresses[1 - to];
+        let meta = RecvMeta { remote, local_ip: None, received_at: None };
+        if let Disposition::Incoming(incoming) =
+            self.endpoints[to].handle_datagram(self.now, meta, Bytes::from(bytes))
+        {
+            if !self.accept {
+                return;
+            }
+            let handle = self.endpoints[to]
+                .accept(self.now, incoming, self.config.clone())
+                .expect("the endpoint has room");
+            let app = App {
+                to_write: self.accepts.to_write,
+                finish: self.accepts.finish,
+                read_max: self.accepts.read_max,
+                reads_pattern: 1,
+                writes_pattern: 2,
+                ..App::default()
+            };
+            self.apps[to].insert(handle, app);
+        }
+    }
+
+    /// Events, applications, transmits.
+    pub fn drain(&mut self, side: usize) {
+        loop {
+            while let Some((handle, event)) = self.endpoints[side].poll_event() {
+                let app = self.apps[side].entry(handle).or_default();
+                match event {
+                    Event::Closed(error) => app.closed = Some(error),
+                    Event::Connected => app.connected = true,
+                    Event::Finished => app.finished = true,
+                    _ => {}
+                }
+            }
+            self.run_apps(side);
+            if !self.transmit(side) {
+                break;
+            }
+        }
+    }
+
+    fn run_apps(&mut self, side: usize) {
+        let now = self.now;
+        for (handle, app) in &mut self.apps[side] {
+            let Some(mut connection) = self.endpoints[side].connection_mut(*handle) else {
+                continue;
+            };
+            while app.written < app.to_write {
+                let len = (app.to_write - app.written).min(5_000);
+                let data: Vec<u8> = (app.written..app.written + len)
+                    .map(|at| pattern(app.writes_pattern, at))
+                    .collect();
+                match connection.write(now, &data) {
+                    Ok(written) => app.written += written as u64,
+                    Err(WriteError::Blocked | WriteError::Closed(_)) => break,
+                    Err(error) => panic!("write failed: {error}"),
+                }
+            }
+            if app.finish && app.written == app.to_write && !app.finish_called {
+                app.finish_called = true;
+                connection.finish(now);
+            }
+            loop {
+                let allowed = app.read_max.map_or(u64::MAX, |max| max - app.read);
+                if allowed == 0 {
+                    break;
+                }
+                let len_max = usize::try_from(allowed).unwrap_or(usize::MAX);
+                match connection.read_chunk(now, len_max) {
+                    Ok(bytes) => {
+                        for byte in &bytes {
+                            let expected = pattern(app.reads_pattern, app.read);
+                            assert_eq!(*byte, expected, "byte {} of the stream", app.read);
+                            app.read += 1;
+                        }
+                    }
+                    Err(ReadError::Finished) => {
+                        app.end_of_stream = true;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, side: usize) -> bool {
+        let mut sent = false;
+        let mut buf = Vec::new();
+        let max = NonZeroUsize::new(self.segments_max).expect("at least one");
+        while let Some(transmit) = self.endpoints[side].poll_transmit(self.now, max, &mut buf) {
+            sent = true;
+            assert_eq!(transmit.destination, self.addresses[1 - side]);
+            let bytes = &buf[transmit.start..transmit.start + transmit.size];
+            let datagrams: Vec<Vec<u8>> = bytes
+                .chunks(transmit.segment_size.unwrap_or(transmit.size))
+                .map(Vec::from)
+                .collect();
+            for datagram in datagrams {
+                self.send(side, datagram);
+            }
+        }
+        sent
+    }
+
+    fn send(&mut self, from: usize, datagram: Vec<u8>) {
+        let packet = Packet::decode(&datagram).expect("what we send can be decoded");
+        let seen = Seen {
+            at: self.now,
+            from,
+            packet_type: packet.header.packet_type,
+            connection_id: packet.header.connection_id.0,
+            seq_nr: packet.header.seq_nr.0,
+            ack_nr: packet.header.ack_nr.0,
+            len: datagram.len(),
+            payload_len: datagram.len() - packet.payload_offset,
+            has_selective_ack: packet.selective_ack.is_some(),
+        };
+        let fate = match &mut self.script {
+            Some(script) => script(&seen),
+            None => self.draw_fate(),
+        };
+        if self.record {
+            self.seen.push(seen);
+        }
+        let at = self.now.as_micros() + self.latency_us;
+        match fate {
+            Fate::Deliver => self.enqueue(at, from, datagram),
+            Fate::Drop => {}
+            Fate::Delay(by) => self.enqueue(at + by, from, datagram),
+            Fate::Duplicate(by) => {
+                self.enqueue(at, from, datagram.clone());
+                self.enqueue(at + by, from, datagram);
+            }
+        }
+    }
+
+    fn draw_fate(&mut self) -> Fate {
+        let faults = self.faults;
+        if self.draws.chance(faults.loss) {
+            Fate::Drop
+        } else if self.draws.chance(faults.duplication) {
+            Fate::Duplicate(self.draws.next() % 200_000)
+        } else if self.draws.chance(faults.reordering) {
+            Fate::Delay(self.draws.next() % 50_000)
+        } else {
+            Fate::Deliver
+        }
+    }
+
+    fn enqueue(&mut self, at: u64, from: usize, datagram: Vec<u8>) {
+        self.sequence += 1;
+        self.network.push(Reverse((at, self.sequence, 1 - from, datagram)));
+    }
+
+    pub fn sent(&self, from: usize, packet_type: PacketType) -> Vec<&Seen> {
+        self.seen
+            .iter()
+            .filter(|seen| seen.from == from && seen.packet_type == packet_type)
+            .collect()
+    }
+}
