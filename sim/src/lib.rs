@@ -4,8 +4,12 @@
 //! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
 //! from tables to plots, is a pure function of the file and the record.
 
-pub mod expect;
-pub mod metrics;
+pub mod flow;
+pub mod link;
+pub mod network;
+pub mod packet;
 pub mod record;
+pub mod rng;
 pub mod scenario;
 pub mod time;
+pub mod trace;

@@ -64,3 +64,78 @@ pub struct FlowRecord {
     /// Whether the digest of what arrived equals the digest of what was sent; sized transfers only.
     pub sha256_ok: Option<bool>,
 }
+
+impl FlowRecord {
+    /// Notes that `bytes` reached the receiving application at `now`.
+    pub fn deliver(&mut self, now: Ns, bytes: u64) {
+        let bucket = now.bucket(BUCKET);
+        if self.delivered_bytes.len() <= bucket {
+            self.delivered_bytes.resize(bucket + 1, 0);
+        }
+        self.delivered_bytes[bucket] += bytes;
+    }
+}
+
+impl LinkRecord {
+    /// Notes that the transmitter was busy from `from` to `to`.
+    pub fn busy(&mut self, from: Ns, to: Ns) {
+        let mut from = from;
+        while from < to {
+            let bucket = from.bucket(BUCKET);
+            let part_end = to.min(Ns((from.0 / BUCKET.0 + 1) * BUCKET.0));
+            if self.busy_ns.len() <= bucket {
+                self.busy_ns.resize(bucket + 1, 0);
+            }
+            self.busy_ns[bucket] += (part_end - from).0;
+            from = part_end;
+        }
+    }
+}
+
+impl Record {
+    /// Brings the series of every link and flow to the length that `duration` asks for.
+    pub fn trim(&mut self) {
+        let buckets = self.duration.intervals(BUCKET);
+        for link in &mut self.links {
+            link.busy_ns.resize(buckets, 0);
+        }
+        for flow in &mut self.flows {
+            flow.delivered_bytes.resize(buckets, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_time_is_split_at_bucket_edges() {
+        let mut link = LinkRecord::default();
+        link.busy(Ns::from_millis(90), Ns::from_millis(310));
+        link.busy(Ns::from_millis(310), Ns::from_millis(311));
+        assert_eq!(link.busy_ns, [10_000_000, 100_000_000, 100_000_000, 11_000_000]);
+    }
+
+    #[test]
+    fn delivered_bytes_add_up_in_the_bucket_of_their_arrival() {
+        let mut flow = FlowRecord::default();
+        flow.deliver(Ns::from_millis(99), 1);
+        flow.deliver(Ns::from_millis(100), 2);
+        flow.deliver(Ns::from_millis(199), 4);
+        assert_eq!(flow.delivered_bytes, [1, 6]);
+    }
+
+    #[test]
+    fn trimming_covers_the_duration_and_no_more() {
+        let mut record = Record {
+            duration: Ns::from_millis(250),
+            links: vec![LinkRecord { busy_ns: vec![1], ..LinkRecord::default() }],
+            flows: vec![FlowRecord { delivered_bytes: vec![1; 9], ..FlowRecord::default() }],
+            trace_hash: 0,
+        };
+        record.trim();
+        assert_eq!(record.links[0].busy_ns, [1, 0, 0]);
+        assert_eq!(record.flows[0].delivered_bytes, [1, 1, 1]);
+    }
+}

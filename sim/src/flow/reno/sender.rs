@@ -1,0 +1,209 @@
+//! The sending half: slow start, congestion avoidance, selective recovery, time-out.
+
+use super::rtt::Rtt;
+use super::scoreboard::Scoreboard;
+use super::{Ack, MSS, Segment};
+use crate::time::Ns;
+
+/// A TCP Reno sender.
+///
+/// Window arithmetic is in whole segments (RFC 5681), recovery counts the pipe (RFC 6675), the
+/// timer is that of RFC 6298. The connection is taken as established: there is no handshake.
+///
+/// ```
+/// use utp_sim::flow::reno::{Ack, Block, Sender};
+/// use utp_sim::time::Ns;
+///
+/// let mut sender = Sender::new(Some(3 * 1448 + 1));
+/// let sizes: Vec<u32> = std::iter::from_fn(|| sender.poll_transmit(Ns::ZERO))
+///     .map(|segment| segment.bytes)
+///     .collect();
+/// assert_eq!(sizes, [1448, 1448, 1448, 1]);
+/// sender.handle_ack(Ns::from_millis(50), &Ack { cumulative: 4, blocks: [Block::default(); 3] });
+/// assert!(sender.is_done());
+/// ```
+#[derive(Debug)]
+pub struct Sender {
+    board: Scoreboard,
+    bytes: Option<u64>,
+    stopped: bool,
+    window: u32,
+    /// Segments acknowledged towards the next step of congestion avoidance.
+    acked_towards_step: u32,
+    threshold: u32,
+    phase: Phase,
+    /// A lost segment goes out on entering recovery whatever the pipe holds (RFC 6675 rule 4.3).
+    repeat_at_once: bool,
+    rtt: Rtt,
+    deadline: Option<Ns>,
+    retransmissions: u64,
+    timeouts: u64,
+}
+
+/// Whether losses are being repaired, and up to which segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// After three duplicates: the window stands still.
+    Recovery(u32),
+    /// After a time-out: the window grows from one segment.
+    Timeout(u32),
+}
+
+impl Sender {
+    /// A sender of `bytes`, or of data without an end.
+    pub fn new(bytes: Option<u64>) -> Self {
+        Self {
+            board: Scoreboard::default(),
+            bytes,
+            stopped: false,
+            window: INITIAL_WINDOW,
+            acked_towards_step: 0,
+            threshold: u32::MAX,
+            phase: Phase::Open,
+            repeat_at_once: false,
+            rtt: Rtt::default(),
+            deadline: None,
+            retransmissions: 0,
+            timeouts: 0,
+        }
+    }
+
+    /// The next segment to send now, if the window lets one go.
+    pub fn poll_transmit(&mut self, now: Ns) -> Option<Segment> {
+        let forced = std::mem::take(&mut self.repeat_at_once);
+        if !forced && self.board.pipe() >= self.window {
+            return None;
+        }
+        let seq = if let Some(seq) = self.board.repeat_lost(now) {
+            self.retransmissions += 1;
+            seq
+        } else {
+            let seq = self.board.end();
+            if self.stopped || self.bytes_of(seq) == 0 {
+                return None;
+            }
+            self.board.send_new(now);
+            seq
+        };
+        if self.deadline.is_none() {
+            self.deadline = Some(now + self.rtt.timeout());
+        }
+        Some(Segment { seq, bytes: self.bytes_of(seq) })
+    }
+
+    /// An acknowledgment arrives.
+    pub fn handle_ack(&mut self, now: Ns, ack: &Ack) {
+        let acked = self.board.handle_ack(ack);
+        if let Some(sent) = acked.sent {
+            self.rtt.update(now - sent);
+        }
+        if acked.cumulative > 0 {
+            self.rtt.end_back_off();
+            let outstanding = self.board.outstanding() > 0;
+            self.deadline = outstanding.then(|| now + self.rtt.timeout());
+        }
+        match self.phase {
+            Phase::Recovery(end) if self.board.first() >= end => self.phase = Phase::Open,
+            Phase::Recovery(_) => {}
+            Phase::Timeout(end) if self.board.first() >= end => self.phase = Phase::Open,
+            Phase::Open | Phase::Timeout(_) => self.grow(acked.cumulative),
+        }
+        if self.phase == Phase::Open && self.board.has_lost() {
+            self.enter_recovery();
+        }
+    }
+
+    /// When [`Sender::handle_timeout`] wants to be called.
+    pub const fn poll_timeout(&self) -> Option<Ns> {
+        self.deadline
+    }
+
+    /// The retransmission timer expired; a call before the deadline does nothing.
+    pub fn handle_timeout(&mut self, now: Ns) {
+        if self.deadline.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        self.timeouts += 1;
+        self.rtt.back_off();
+        // A second expiry for the same data says nothing new of the capacity (RFC 5681 section 3.1).
+        if !matches!(self.phase, Phase::Timeout(_)) {
+            self.threshold = self.half_of_flight();
+        }
+        self.board.lose_all();
+        self.phase = Phase::Timeout(self.board.end());
+        self.window = 1;
+        self.acked_towards_step = 0;
+        self.deadline = Some(now + self.rtt.timeout());
+    }
+
+    /// The application has no more to send; what was sent is still repaired.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Whether everything there was to send was acknowledged.
+    pub fn is_done(&self) -> bool {
+        self.board.outstanding() == 0 && (self.stopped || self.bytes_of(self.board.end()) == 0)
+    }
+
+    /// Congestion window in bytes.
+    pub fn window_bytes(&self) -> u64 {
+        u64::from(self.window) * u64::from(MSS)
+    }
+
+    /// Smoothed round-trip time, once one was measured.
+    pub const fn smoothed_rtt(&self) -> Option<Ns> {
+        self.rtt.smoothed()
+    }
+
+    /// Segments sent again.
+    pub const fn retransmissions(&self) -> u64 {
+        self.retransmissions
+    }
+
+    /// Expiries of the retransmission timer.
+    pub const fn timeouts(&self) -> u64 {
+        self.timeouts
+    }
+
+    fn grow(&mut self, acked: u32) {
+        if self.window < self.threshold {
+            // A delayed ack covers two segments and counts for both (RFC 3465 with L = 2).
+            self.window = (self.window + acked.min(2)).min(WINDOW_MAX);
+            return;
+        }
+        self.acked_towards_step += acked;
+        if self.acked_towards_step >= self.window {
+            self.acked_towards_step -= self.window;
+            self.window = (self.window + 1).min(WINDOW_MAX);
+        }
+    }
+
+    fn enter_recovery(&mut self) {
+        self.threshold = self.half_of_flight();
+        self.window = self.threshold;
+        self.acked_towards_step = 0;
+        self.phase = Phase::Recovery(self.board.end());
+        self.repeat_at_once = true;
+    }
+
+    fn half_of_flight(&self) -> u32 {
+        (self.board.outstanding() / 2).max(2)
+    }
+
+    fn bytes_of(&self, seq: u32) -> u32 {
+        let Some(bytes) = self.bytes else { return MSS };
+        let left = bytes.saturating_sub(u64::from(seq) * u64::from(MSS));
+        u32::try_from(left).unwrap_or(u32::MAX).min(MSS)
+    }
+}
+
+/// Initial window in segments (RFC 6928).
+const INITIAL_WINDOW: u32 = 10;
+
+/// A bound far above any path worth simulating: 1.5 GB.
+const WINDOW_MAX: u32 = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Links against closed forms.
+
+use super::*;
+use crate::flow::cbr::Probe;
+use crate::packet::{Body, HostId};
+
+fn config(rate_bps: u64) -> LinkConfig {
+    LinkConfig {
+        rate_bps: Some(rate_bps),
+        delay: Ns::from_millis(20),
+        queue_bytes_max: None,
+        loss_ppm: 0,
+        jitter: Ns::ZERO,
+        jitter_reorders: false,
+    }
+}
+
+fn link(config: &LinkConfig) -> Link {
+    Link::new(config, 0, &Streams::new(1))
+}
+
+fn packet(id: u64, bytes: u32) -> Packet {
+    let body = Body::Probe(Probe { payload: bytes - 28 });
+    Packet { id, flow: 0, to: HostId::Right, bytes, sent: Ns::ZERO, body }
+}
+
+/// Offers packets of `sizes` at `now` and returns the arrivals, in the order of departures.
+fn train(link: &mut Link, now: Ns, sizes: &[u32]) -> Vec<(u64, Ns)> {
+    let mut done = None;
+    for (id, &bytes) in (0..).zip(sizes) {
+        if let Offer::Started(end) = link.offer(now, packet(id, bytes)) {
+            done = Some(end);
+        }
+    }
+    let mut arrivals = Vec::new();
+    while let Some(end) = done {
+        let departure = link.depart(end);
+        arrivals.push((departure.packet.id, departure.arrival));
+        done = departure.next.map(|next| next.done);
+    }
+    arrivals
+}
+
+#[test]
+fn one_way_delay_on_an_idle_link_is_size_over_rate_plus_delay() {
+    for rate_bps in [1_000_000, 7_000_000, 10_000_000, 999_999_937] {
+        let mut link = link(&config(rate_bps));
+        for bytes in 29..=1500 {
+            let now = Ns::from_secs(u64::from(bytes)) + Ns(13);
+            let arrivals = train(&mut link, now, &[bytes]);
+            let exact = u64::from(bytes) * 8 * 1_000_000_000 / rate_bps;
+            assert_eq!(arrivals, [(0, now + Ns(exact) + Ns::from_millis(20))]);
+        }
+    }
+}
+
+#[test]
+fn packets_of_a_train_leave_back_to_back() {
+    let mut link = link(&config(7_000_000));
+    let now = Ns(5);
+    let arrivals = train(&mut link, now, &[1500; 1000]);
+    for (count, (id, arrival)) in (1..).zip(arrivals) {
+        let exact = count * 1500 * 8 * 1_000_000_000 / 7_000_000;
+        assert_eq!((id, arrival), (count - 1, now + Ns(exact) + Ns::from_millis(20)));
+    }
+}
+
+#[test]
+fn the_queue_takes_exactly_its_limit() {
+    let mut link = link(&LinkConfig { queue_bytes_max: Some(3_000), ..config(10_000_000) });
+    // The first is being transmitted and does not wait.
+    assert!(matches!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Started(_)));
+    assert_eq!(link.offer(Ns::ZERO, packet(1, 1500)), Offer::Queued);
+    assert_eq!(link.offer(Ns::ZERO, packet(2, 1401)), Offer::Queued);
+    assert_eq!(link.queued_bytes(), 2_901);
+    assert_eq!(link.offer(Ns::ZERO, packet(3, 100)), Offer::Dropped(DropReason::QueueFull));
+    assert_eq!(link.offer(Ns::ZERO, packet(4, 99)), Offer::Queued);
+    assert_eq!(link.offer(Ns::ZERO, packet(5, 29)), Offer::Dropped(DropReason::QueueFull));
+    link.depart(Ns::from_micros(1_200));
+    assert_eq!(link.queued_bytes(), 1_500);
+}
+
+#[test]
+fn an_idle_link_takes_a_packet_larger_than_its_queue() {
+    let mut link = link(&LinkConfig { queue_bytes_max: Some(0), ..config(10_000_000) });
+    assert!(matches!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Started(_)));
+    assert_eq!(link.offer(Ns::ZERO, packet(1, 29)), Offer::Dropped(DropReason::QueueFull));
+}
+
+#[test]
+fn waiting_time_is_what_the_next_packet_waits() {
+    let mut link = link(&config(7_000_000));
+    assert_eq!(link.waiting_time(Ns::ZERO), Ns::ZERO);
+    for id in 0..10 {
+        link.offer(Ns::ZERO, packet(id, 1_499));
+    }
+    let now = Ns(1_000_000);
+    let foretold = link.waiting_time(now);
+    assert_eq!(link.offer(now, packet(10, 29)), Offer::Queued);
+    let mut end = Ns(1_499 * 8_000 / 7);
+    let departure = loop {
+        let departure = link.depart(end);
+        if departure.packet.id == 10 {
+            break departure;
+        }
+        end = departure.next.expect("ten packets wait").done;
+    };
+    assert_eq!(departure.started, now + foretold);
+}
+
+#[test]
+fn loss_comes_before_the_queue() {
+    let certain = LinkConfig { loss_ppm: 1_000_000, ..config(10_000_000) };
+    let mut link = link(&certain);
+    assert_eq!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Dropped(DropReason::Loss));
+    assert_eq!(link.busy_since(), None);
+}
+
+#[test]
+fn jitter_without_reordering_keeps_order_and_bounds() {
+    let jitter = Ns::from_millis(10);
+    let steady = LinkConfig { jitter, ..config(10_000_000) };
+    let arrivals = train(&mut link(&steady), Ns::ZERO, &[1500; 2000]);
+    let mut held_back = 0;
+    for (pair, count) in arrivals.windows(2).zip(2..) {
+        assert!(pair[0].1 <= pair[1].1);
+        let earliest = Ns::from_micros(1_200 * count) + Ns::from_millis(20);
+        assert!(pair[1].1 >= earliest);
+        assert!(pair[1].1 <= earliest + jitter);
+        held_back += u32::from(pair[0].1 == pair[1].1);
+    }
+    assert!(held_back > 100, "jitter of eight packet times holds many back: {held_back}");
+}
+
+#[test]
+fn jitter_with_reordering_lets_packets_overtake() {
+    let jitter = Ns::from_millis(10);
+    let wild = LinkConfig { jitter, jitter_reorders: true, ..config(10_000_000) };
+    let arrivals = train(&mut link(&wild), Ns::ZERO, &[1500; 2000]);
+    let overtakers = arrivals.windows(2).filter(|pair| pair[1].1 < pair[0].1).count();
+    assert!(overtakers > 500, "{overtakers}");
+    let spread: Vec<u64> = (1..)
+        .zip(&arrivals)
+        .map(|(count, arrival)| (arrival.1 - Ns::from_micros(20_000 + 1_200 * count)).0)
+        .collect();
+    assert!(spread.iter().all(|&extra| extra <= jitter.0));
+    let mean = spread.iter().sum::<u64>() / 2000;
+    // Five standard errors of a uniform over 10 ms: 5 * 2.887 ms / sqrt(2000) is 0.32 ms.
+    assert!(mean.abs_diff(5_000_000) < 330_000, "{mean}");
+}

@@ -1,0 +1,420 @@
+//! The network between the two hosts: links, routes, the flows that live inside, and the records.
+//!
+//! Packets of hosts come in through [`Network::inject`] and go out through the callback of
+//! [`Network::run_until`], stamped with the exact nanosecond of their arrival, which lies in the
+//! future of the hosts by at least the propagation delay. That lead is what lets an engine run each
+//! host through a window of time on its own; see [`Network::min_path_delay`].
+
+mod heap;
+
+use crate::flow::{Agent, Context, Outgoing, cbr::Cbr, reno::Reno};
+use crate::link::{Link, Offer, Started};
+use crate::packet::{Body, Datagram, FLOWS_MAX, HostId, Packet};
+use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL, Record};
+use crate::rng::Streams;
+use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig, Scenario};
+use crate::time::Ns;
+use crate::trace::{DropReason, Event as TraceEvent, Sink, Step, Trace};
+use heap::{Event, Heap};
+
+/// The network of one run.
+///
+/// ```
+/// use utp_sim::network::Network;
+/// use utp_sim::scenario::model::{FlowKind, FlowSpec, LinkConfig, LinkSpec, Scenario};
+/// use utp_sim::time::Ns;
+///
+/// let config = LinkConfig {
+///     rate_bps: Some(10_000_000),
+///     delay: Ns::from_millis(25),
+///     queue_bytes_max: Some(125_000),
+///     loss_ppm: 0,
+///     jitter: Ns::ZERO,
+///     jitter_reorders: false,
+/// };
+/// let tcp = FlowSpec {
+///     name: "tcp".into(),
+///     kind: FlowKind::Reno { bytes: Some(1_000_000) },
+///     via: 0,
+///     back: None,
+///     start: Ns::ZERO,
+///     stop: None,
+/// };
+/// let mut network = Network::new(&Scenario {
+///     variant: "default".into(),
+///     seed: 1,
+///     duration: Ns::from_secs(2),
+///     stop_when_complete: false,
+///     links: vec![LinkSpec { name: "uplink".into(), config }],
+///     flows: vec![tcp],
+///     phases: vec![],
+///     expectations: vec![],
+/// });
+/// network.run_until(Ns::from_secs(2), &mut |_, _, _| unreachable!("no host takes part"));
+/// let record = network.finish();
+/// assert!(record.flows[0].completed_at.is_some());
+/// assert_eq!(record.flows[0].delivered_bytes.iter().sum::<u64>(), 1_000_000);
+/// ```
+#[derive(Debug)]
+pub struct Network {
+    now: Ns,
+    links: Vec<LinkState>,
+    /// Links with an index below have a name in the scenario and a record.
+    links_named: usize,
+    flows: Vec<FlowState>,
+    heap: Heap,
+    outbox: Vec<Outgoing>,
+    packets: u64,
+    trace: Trace,
+    next_sample: Ns,
+    late: u64,
+    unroutable: u64,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    link: Link,
+    delay: Ns,
+    record: LinkRecord,
+}
+
+#[derive(Debug)]
+struct FlowState {
+    /// The link that packets to each host take.
+    route: [u16; 2],
+    agent: Option<Agent>,
+    /// The earliest timer event in the heap that still counts.
+    timer: Option<Ns>,
+    record: FlowRecord,
+}
+
+impl Network {
+    /// The network that `scenario` describes; flows of kind `utp` wait for a host's packets, all
+    /// others run inside.
+    ///
+    /// # Panics
+    ///
+    /// When a flow names a link that is not there or there are more flows than
+    /// [`FLOWS_MAX`]; a parsed scenario was checked for both.
+    pub fn new(scenario: &Scenario) -> Self {
+        assert!(scenario.flows.len() <= usize::from(FLOWS_MAX), "every flow needs its ports");
+        let streams = Streams::new(scenario.seed);
+        let named = scenario.links.iter().map(|spec| (spec.name.clone(), spec.config.clone()));
+        let mut links: Vec<LinkState> = named
+            .enumerate()
+            .map(|(index, (name, config))| LinkState::new(name, &config, index, &streams))
+            .collect();
+        let links_named = links.len();
+        let mut network = Self {
+            now: Ns::ZERO,
+            links: Vec::new(),
+            links_named,
+            flows: Vec::new(),
+            heap: Heap::default(),
+            outbox: Vec::new(),
+            packets: 0,
+            trace: Trace::default(),
+            next_sample: Ns::ZERO,
+            late: 0,
+            unroutable: 0,
+        };
+        for spec in &scenario.flows {
+            let back = spec.back.unwrap_or_else(|| {
+                let ideal = ideal(links[spec.via].delay);
+                links.push(LinkState::new(String::new(), &ideal, links.len(), &streams));
+                links.len() - 1
+            });
+            network.flows.push(FlowState::new(spec, index_u16(back), index_u16(spec.via)));
+        }
+        network.links = links;
+        for flow in 0..network.flows.len() {
+            network.arm_timer(flow);
+        }
+        network
+    }
+
+    /// Shows every packet event from here on to `sink`.
+    pub fn set_trace_sink(&mut self, sink: Sink) {
+        self.trace.set_sink(sink);
+    }
+
+    /// The moment up to which everything has happened.
+    pub const fn now(&self) -> Ns {
+        self.now
+    }
+
+    /// The host `from` sends `datagram` at the moment `at`.
+    ///
+    /// Calls may come in any order of time as long as `at` is not before [`Network::now`]; a
+    /// datagram with an earlier time enters now and counts as late. Calls for one flow and one
+    /// moment come in the order in which its packets leave the host.
+    pub fn inject(&mut self, at: Ns, from: HostId, datagram: Datagram) {
+        let to = from.peer();
+        let flow = from.flow_of_port(datagram.source).filter(|&flow| {
+            usize::from(flow) < self.flows.len() && datagram.destination == to.port(flow)
+        });
+        let Some(flow) = flow else {
+            self.unroutable += 1;
+            return;
+        };
+        if at < self.now {
+            self.late += 1;
+        }
+        let at = at.max(self.now);
+        let bytes = u32::try_from(datagram.payload.len()).unwrap_or(u32::MAX - datagram.overhead);
+        let bytes = bytes + datagram.overhead;
+        let packet = self.packet(at, flow, to, bytes, Body::Datagram(datagram));
+        self.heap.push(at, Event::Send { packet });
+    }
+
+    /// Lets happen everything before `until`, and hands `deliver` the datagrams for hosts with the
+    /// moments of their arrival, each as soon as its last bit has left the transmitter.
+    pub fn run_until(&mut self, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
+        while let Some((at, event)) = self.heap.pop_before(until) {
+            self.sample_to(at);
+            self.now = at;
+            match event {
+                Event::Timer { flow } => self.on_timer(flow),
+                Event::Depart { link } => self.on_depart(link, until, deliver),
+                Event::Arrive { link, packet } => self.on_arrive(link, &packet),
+                Event::Send { packet } => self.on_send(packet, until, deliver),
+            }
+        }
+        // Samples fall on their moment before anything else does.
+        if until > Ns::ZERO {
+            self.sample_to(until - Ns(1));
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// The shortest time from a host to the other: the longest window that hosts may run on their
+    /// own. `None` when no flow has a host at its ends.
+    pub fn min_path_delay(&self) -> Option<Ns> {
+        let of_hosts = self.flows.iter().filter(|flow| flow.agent.is_none());
+        let links = of_hosts.flat_map(|flow| flow.route);
+        links.map(|link| self.links[usize::from(link)].delay).min()
+    }
+
+    /// Datagrams that should have been somewhere before the moment they were handled.
+    pub const fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Datagrams whose ports belong to no flow.
+    pub const fn unroutable(&self) -> u64 {
+        self.unroutable
+    }
+
+    /// What the flow with index `flow` leaves behind, for the engine that runs its hosts.
+    pub fn flow_record(&mut self, flow: usize) -> &mut FlowRecord {
+        &mut self.flows[flow].record
+    }
+
+    /// Whether the flow with index `flow` has completed its transfer.
+    pub fn is_complete(&self, flow: usize) -> bool {
+        self.flows[flow].record.completed_at.is_some()
+    }
+
+    /// Ends the run at [`Network::now`] and returns all that is kept of it.
+    pub fn finish(mut self) -> Record {
+        for state in &mut self.links {
+            if let Some(since) = state.link.busy_since() {
+                state.record.busy(since, self.now);
+            }
+        }
+        self.links.truncate(self.links_named);
+        let mut record = Record {
+            duration: self.now,
+            links: self.links.into_iter().map(|state| state.record).collect(),
+            flows: self.flows.into_iter().map(|state| state.record).collect(),
+            trace_hash: self.trace.hash(),
+        };
+        record.trim();
+        record
+    }
+
+    fn on_timer(&mut self, flow: u16) {
+        let state = &mut self.flows[usize::from(flow)];
+        if state.timer != Some(self.now) {
+            // Another event for an earlier moment has replaced this one.
+            return;
+        }
+        state.timer = None;
+        self.call_agent(flow, |agent, context| agent.handle_timer(context));
+    }
+
+    fn on_send(
+        &mut self,
+        packet: Packet,
+        until: Ns,
+        deliver: &mut impl FnMut(Ns, HostId, Datagram),
+    ) {
+        let link = self.flows[usize::from(packet.flow)].route[packet.to.index()];
+        let started =
+            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: Ns::ZERO };
+        self.note(Step::Sent, link, &started);
+        let state = &mut self.links[usize::from(link)];
+        match state.link.offer(self.now, packet) {
+            Offer::Dropped(reason) => {
+                match reason {
+                    DropReason::Loss => state.record.lost_packets += 1,
+                    DropReason::QueueFull => state.record.dropped_packets += 1,
+                }
+                self.note(Step::Dropped(reason), link, &started);
+            }
+            Offer::Queued => self.note(Step::Enqueued, link, &started),
+            Offer::Started(done) => {
+                self.note(Step::Enqueued, link, &started);
+                self.note(Step::TxStart, link, &started);
+                if done > self.now {
+                    self.heap.push(done, Event::Depart { link });
+                } else {
+                    self.on_depart(link, until, deliver);
+                }
+            }
+        }
+    }
+
+    fn on_depart(&mut self, link: u16, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
+        let state = &mut self.links[usize::from(link)];
+        let departure = state.link.depart(self.now);
+        state.record.busy(departure.started, self.now);
+        let mut packet = departure.packet;
+        let gone =
+            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: self.now };
+        self.note(Step::TxDone, link, &gone);
+        if let Some(next) = departure.next {
+            self.note(Step::TxStart, link, &next);
+            self.heap.push(next.done, Event::Depart { link });
+        }
+        let arrival = departure.arrival;
+        if let Body::Datagram(datagram) = &mut packet.body {
+            if arrival < until {
+                self.late += 1;
+            }
+            let payload = std::mem::take(&mut datagram.payload);
+            deliver(arrival, packet.to, Datagram { payload, ..datagram.clone() });
+        }
+        self.heap.push(arrival, Event::Arrive { link, packet });
+    }
+
+    fn on_arrive(&mut self, link: u16, packet: &Packet) {
+        let there =
+            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: self.now };
+        self.note(Step::Delivered, link, &there);
+        self.call_agent(packet.flow, |agent, context| {
+            agent.handle_packet(context, packet.sent, &packet.body);
+        });
+    }
+
+    /// Calls the agent of `flow`, if it has one, and sends what it puts out.
+    fn call_agent(&mut self, flow: u16, call: impl FnOnce(&mut Agent, &mut Context<'_>)) {
+        let FlowState { agent: Some(agent), record, .. } = &mut self.flows[usize::from(flow)]
+        else {
+            return;
+        };
+        let mut outbox = std::mem::take(&mut self.outbox);
+        call(agent, &mut Context { now: self.now, record, outbox: &mut outbox });
+        for outgoing in outbox.drain(..) {
+            let Outgoing { from, bytes, load } = outgoing;
+            let packet = self.packet(self.now, flow, from.peer(), bytes, load.into());
+            self.heap.push(self.now, Event::Send { packet });
+        }
+        self.outbox = outbox;
+        self.arm_timer(usize::from(flow));
+    }
+
+    fn packet(&mut self, sent: Ns, flow: u16, to: HostId, bytes: u32, body: Body) -> Packet {
+        let id = self.packets;
+        self.packets += 1;
+        Packet { id, flow, to, bytes, sent, body }
+    }
+
+    /// Makes sure that an event for the agent's deadline is in the heap.
+    ///
+    /// A deadline that moved later leaves the earlier event in place, which then finds nothing to
+    /// do and arms again: cheaper than an event for every acknowledgment.
+    fn arm_timer(&mut self, flow: usize) {
+        let state = &mut self.flows[flow];
+        let Some(deadline) = state.agent.as_ref().and_then(Agent::deadline) else { return };
+        if state.timer.is_none_or(|timer| deadline < timer) {
+            let at = deadline.max(self.now);
+            state.timer = Some(at);
+            self.heap.push(at, Event::Timer { flow: index_u16(flow) });
+        }
+    }
+
+    /// Takes the samples that are due up to and including `at`.
+    fn sample_to(&mut self, at: Ns) {
+        while self.next_sample <= at {
+            let now = self.next_sample;
+            self.next_sample += QUEUE_SAMPLE_INTERVAL;
+            for state in &mut self.links[..self.links_named] {
+                let waiting = state.link.waiting_time(now);
+                state.record.queue_delay_us.push(waiting.as_micros_u32());
+            }
+            if !now.0.is_multiple_of(BUCKET.0) {
+                continue;
+            }
+            for state in &mut self.flows {
+                let FlowState { agent: Some(agent), record, .. } = state else { continue };
+                agent.sample(&mut Context { now, record, outbox: &mut self.outbox });
+            }
+        }
+    }
+
+    fn note(&mut self, step: Step, link: u16, packet: &Started) {
+        let queued_bytes = self.links[usize::from(link)].link.queued_bytes();
+        self.trace.record(&TraceEvent {
+            at: self.now,
+            step,
+            link,
+            flow: packet.flow,
+            packet: packet.id,
+            bytes: packet.bytes,
+            queued_bytes,
+        });
+    }
+}
+
+impl LinkState {
+    fn new(name: String, config: &LinkConfig, index: usize, streams: &Streams) -> Self {
+        let record = LinkRecord { name, ..LinkRecord::default() };
+        Self { link: Link::new(config, index, streams), delay: config.delay, record }
+    }
+}
+
+impl FlowState {
+    fn new(spec: &FlowSpec, to_left: u16, to_right: u16) -> Self {
+        let agent = match spec.kind {
+            FlowKind::Utp { .. } => None,
+            FlowKind::Reno { bytes } => {
+                Some(Agent::Reno(Box::new(Reno::new(bytes, spec.start, spec.stop))))
+            }
+            FlowKind::Cbr { rate_bps, interval } => {
+                Some(Agent::Cbr(Cbr::new(rate_bps, interval, spec.start, spec.stop)))
+            }
+        };
+        let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };
+        Self { route: [to_left, to_right], agent, timer: None, record }
+    }
+}
+
+/// The path of acknowledgments that name no link: nothing but delay.
+const fn ideal(delay: Ns) -> LinkConfig {
+    LinkConfig {
+        rate_bps: None,
+        delay,
+        queue_bytes_max: None,
+        loss_ppm: 0,
+        jitter: Ns::ZERO,
+        jitter_reorders: false,
+    }
+}
+
+fn index_u16(index: usize) -> u16 {
+    u16::try_from(index).expect("a scenario has fewer than 65536 links and flows")
+}
+
+#[cfg(test)]
+mod tests;
