@@ -31,7 +31,8 @@ impl Connection {
             return;
         }
         self.stats.packets_received += 1;
-        if self.state == State::Lingering {
+        let ended = matches!(self.remote_fin, RemoteFin::Reached(_));
+        if self.state == State::Lingering && ended && header.packet_type == PacketType::Fin {
             self.linger(now);
         }
         self.measure_delay(received_at, header);

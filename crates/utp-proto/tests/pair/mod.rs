@@ -120,9 +120,13 @@ pub struct Pair {
     pub accept: bool,
     pub segments_max: usize,
     pub draws: Draws,
-    network: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    network: BinaryHeap<Reverse<InFlight>>,
     sequence: u64,
 }
+
+/// Arrival, order of sending, receiver, bytes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct InFlight(u64, u64, usize, Vec<u8>);
 
 /// What an acceptor's application does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -209,7 +213,8 @@ impl Pair {
 
     /// Moves to the next thing that happens, at most to `end`; false when that is reached.
     fn step(&mut self, end: Instant) -> bool {
-        let arrival = self.network.peek().map(|Reverse((at, ..))| Instant::from_micros(*at));
+        let arrival =
+            self.network.peek().map(|Reverse(InFlight(at, ..))| Instant::from_micros(*at));
         let deadlines = [self.endpoints[0].poll_timeout(), self.endpoints[1].poll_timeout()];
         let Some(next) = deadlines.into_iter().chain([arrival]).flatten().min() else {
             self.now = end;
@@ -220,11 +225,11 @@ impl Pair {
             return false;
         }
         self.now = self.now.max(next);
-        while let Some(Reverse((at, ..))) = self.network.peek() {
+        while let Some(Reverse(InFlight(at, ..))) = self.network.peek() {
             if *at > self.now.as_micros() {
                 break;
             }
-            let Reverse((_, _, to, bytes)) = self.network.pop().expect("peeked");
+            let Reverse(InFlight(_, _, to, bytes)) = self.network.pop().expect("peeked");
             self.deliver(to, bytes);
         }
         for side in [0, 1] {
@@ -389,7 +394,7 @@ impl Pair {
 
     fn enqueue(&mut self, at: u64, from: usize, datagram: Vec<u8>) {
         self.sequence += 1;
-        self.network.push(Reverse((at, self.sequence, 1 - from, datagram)));
+        self.network.push(Reverse(InFlight(at, self.sequence, 1 - from, datagram)));
     }
 
     pub fn sent(&self, from: usize, packet_type: PacketType) -> Vec<&Seen> {
