@@ -100,7 +100,7 @@ impl Connection {
         let stamp = header.timestamp_microseconds;
         self.reply_micro = match stamp.0 {
             0 => TimestampDiff(0),
-            _ => received_at.timestamp().since(stamp),
+            _ => measurable(received_at.timestamp().since(stamp)),
         };
         let ours = header.timestamp_difference_microseconds;
         let sample = DelaySample {
@@ -195,3 +195,9 @@ impl Connection {
 
 /// How far before the oldest outstanding packet an ack may point (libutp: 3).
 const ACK_BEHIND_MAX: u16 = 3;
+
+/// A delay that can be told from no measurement: libutp takes 0 and 0x7fff_ffff for none, and its
+/// window stays shut without any.
+fn measurable(delay: TimestampDiff) -> TimestampDiff {
+    if delay.is_sample() { delay } else { TimestampDiff(delay.0 + 1) }
+}
