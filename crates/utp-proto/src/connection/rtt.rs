@@ -14,6 +14,10 @@ pub(crate) struct Rtt {
 /// Time-out before the first sample (RFC 6298 section 2.1).
 const RTO_INITIAL_US: u64 = 1_000_000;
 
+/// Least time granted beyond the smoothed round trip. On a steady path the variance falls to
+/// microseconds, and any queue that builds up would look like a loss.
+const MARGIN_US_MIN: u64 = 200_000;
+
 /// Upper bound of the backed-off time-out; RFC 6298 section 2.5 wants at least 60 s.
 const RTO_US_MAX: u64 = 60_000_000;
 
@@ -46,8 +50,7 @@ impl Rtt {
     /// The time-out without back-off.
     pub(crate) fn rto_base_us(&self) -> u64 {
         let rto = match self.srtt_us {
-            // The clock's granularity of a microsecond needs no term of its own.
-            Some(srtt) => u64::from(srtt) + 4 * u64::from(self.rttvar_us),
+            Some(srtt) => u64::from(srtt) + (4 * u64::from(self.rttvar_us)).max(MARGIN_US_MIN),
             None => RTO_INITIAL_US,
         };
         rto.clamp(u64::from(self.rto_min_us), RTO_US_MAX)
