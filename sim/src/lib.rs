@@ -4,8 +4,10 @@
 //! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
 //! from tables to plots, is a pure function of the file and the record.
 
+pub mod expect;
 pub mod flow;
 pub mod link;
+pub mod metrics;
 pub mod network;
 pub mod packet;
 pub mod record;
@@ -13,3 +15,4 @@ pub mod rng;
 pub mod scenario;
 pub mod time;
 pub mod trace;
+pub mod turmoil;

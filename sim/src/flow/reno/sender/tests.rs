@@ -79,7 +79,7 @@ fn window_halves_at_a_loss_and_the_lost_segment_goes_first() {
     // The pipe holds 39: nothing more leaves until it is below the window.
     for end in 35..=52 {
         sender.handle_ack(now, &ack(30, &[(31, end)]));
-        assert_eq!(burst(&mut sender, now), [], "up to {end}");
+        assert!(burst(&mut sender, now).is_empty(), "up to {end}");
     }
     sender.handle_ack(now, &ack(30, &[(31, 53)]));
     assert_eq!(burst(&mut sender, now), [72]);

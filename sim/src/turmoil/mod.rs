@@ -1,0 +1,145 @@
+//! The engine that runs the shipped adapter: two turmoil hosts around one exact network.
+//!
+//! turmoil gives each host a runtime with a virtual clock and steps both through windows of
+//! [`TICK`]. Its own links are not used. Sockets hand datagrams to [`crate::network`]; between
+//! steps the engine moves them there and back, and in each host a pump moves the clock to the exact
+//! nanosecond of every arrival. Since a host runs through a whole window before the other does,
+//! nothing sent in a window may arrive in it: every path has to take at least a tick.
+
+mod host;
+mod pump;
+mod runtime;
+mod shared;
+mod socket;
+
+pub use host::Host;
+pub use runtime::SimRuntime;
+pub use socket::SimSocket;
+
+use crate::network::Network;
+use crate::packet::HostId;
+use crate::record::Record;
+use crate::rng::Streams;
+use crate::time::Ns;
+use anyhow::{Context as _, anyhow, ensure};
+use shared::Shared;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+
+/// The window that hosts run through on their own. turmoil's clocks are right for 1 ms only.
+pub const TICK: Ns = Ns::from_millis(1);
+
+/// Two hosts and the network between them.
+pub struct Engine {
+    sim: turmoil::Sim<'static>,
+    shared: Arc<Shared>,
+    windows: Vec<Arc<Notify>>,
+    streams: Streams,
+    now: Ns,
+}
+
+impl Engine {
+    /// An engine around `network`, without hosts yet.
+    ///
+    /// # Errors
+    ///
+    /// When a path between hosts is shorter than [`TICK`].
+    pub fn new(network: Network, seed: u64) -> anyhow::Result<Self> {
+        if let Some(delay) = network.min_path_delay() {
+            ensure!(
+                delay >= TICK,
+                "a path takes {delay}, the turmoil engine needs at least {TICK}"
+            );
+        }
+        let sim = turmoil::Builder::new()
+            .tick_duration(TICK.as_duration())
+            .simulation_duration(LONGEST)
+            .epoch(SystemTime::UNIX_EPOCH)
+            .rng_seed(seed)
+            .build();
+        Ok(Self {
+            sim,
+            shared: Arc::new(Shared::new(network)),
+            windows: Vec::new(),
+            streams: Streams::new(seed),
+            now: Ns::ZERO,
+        })
+    }
+
+    /// Adds a host whose `software` is called at the start of the run, to spawn tasks. Both hosts
+    /// must be added before the first step.
+    pub fn add_host(&mut self, id: HostId, software: impl FnOnce(&Host) + 'static) {
+        let shared = Arc::clone(&self.shared);
+        let window = Arc::new(Notify::new());
+        self.windows.push(Arc::clone(&window));
+        let streams = self.streams;
+        self.sim.client(host::name(id), async move {
+            let host = Host::boot(id, shared, window, &streams);
+            software(&host);
+            pump::pump(host).await;
+            Ok(())
+        });
+    }
+
+    /// Runs the hosts until `until`, a whole number of ticks, or until `observe` breaks; it is
+    /// called before each window with the moment and the network.
+    ///
+    /// # Errors
+    ///
+    /// When a host's task failed or turmoil did.
+    pub fn run_until(
+        &mut self,
+        until: Ns,
+        observe: &mut dyn FnMut(Ns, &Network) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
+        while self.now < until {
+            {
+                let mut world = self.shared.lock();
+                world.exchange(self.now);
+                if let Some(failure) = world.take_failure() {
+                    return Err(failure.context(format!("a host failed at {}", self.now)));
+                }
+                if observe(self.now, &world.network).is_break() {
+                    return Ok(());
+                }
+            }
+            for window in &self.windows {
+                window.notify_one();
+            }
+            self.sim.step().map_err(|error| anyhow!("{error}")).context("turmoil failed")?;
+            self.now += TICK;
+        }
+        Ok(())
+    }
+
+    /// Ends the run and returns what is kept of it.
+    ///
+    /// # Errors
+    ///
+    /// When a datagram was somewhere too late, so that the run was not exact.
+    pub fn finish(self) -> anyhow::Result<Record> {
+        let Self { sim, shared, now, .. } = self;
+        {
+            let mut world = shared.lock();
+            world.exchange(now);
+            let late = world.late();
+            ensure!(late == 0, "{late} datagrams were handled after their time");
+            let unroutable = world.network.unroutable();
+            ensure!(unroutable == 0, "{unroutable} datagrams had ports of no flow");
+        }
+        // The hosts hold the world, too, until their runtimes are gone.
+        drop(sim);
+        let shared = Arc::into_inner(shared).context("a host outlived its runtime")?;
+        Ok(shared.into_network().finish())
+    }
+}
+
+/// A bound on simulated time that no scenario reaches.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;
