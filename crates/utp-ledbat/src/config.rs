@@ -131,8 +131,8 @@ pub struct Config {
     /// Whether to take the smallest round-trip time as an upper bound of the queuing delay, and to
     /// correct for drifting clocks as libutp does.
     pub compensate_skew: bool,
-    /// How fast that correction may raise the base delay over time, in parts per million of the
-    /// time elapsed; 0 to 1000. On top of it comes a single allowance of half the target.
+    /// How far that correction may raise the base delay: in any span of time by half the target and
+    /// so many parts per million of the span; 0 to 1000.
     pub base_shift_ppm_max: u16,
     /// The name in logs and results.
     name: &'static str,
@@ -142,9 +142,11 @@ impl Config {
     /// The law of libutp, which nearly all peers run: 3000 bytes per round trip, 100 ms target,
     /// linear slow start from one packet, a cap of 1 MiB.
     ///
-    /// Two bounds go beyond libutp: the base delay is raised only as far as the round-trip time
+    /// Three bounds go beyond libutp. The base delay is raised only as far as the round-trip time
     /// bears it out, and only as fast as [`base_shift_ppm_max`](Self::base_shift_ppm_max) allows,
-    /// because a lying receiver could otherwise switch the law off.
+    /// because a lying receiver could otherwise switch the law off. And slow start grows the window
+    /// only when it held data back, like the law itself: otherwise a sender that is limited by its
+    /// application would save up a burst.
     #[must_use]
     pub const fn libutp() -> Self {
         Self {

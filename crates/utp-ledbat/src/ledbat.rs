@@ -91,14 +91,13 @@ impl Ledbat {
     }
 
     /// What the delay-based law adds to the window for one acknowledgement, in subbytes.
-    fn gain(&self, now: Instant, bytes_acked: u64, delay_us: u32) -> i64 {
+    fn gain(&self, bytes_acked: u64, delay_us: u32) -> i64 {
         let per_round_trip = self.config.gain.bytes(self.payload_bytes_max);
         let full = share_of(per_round_trip, bytes_acked, self.window).cast_signed();
         let target_us = i64::from(self.config.target_us);
         let off_target_us = target_us - i64::from(delay_us);
         // A delay of half an hour may saturate this; the window is at its floor by then.
-        let gain = full.saturating_mul(off_target_us) / target_us;
-        if gain > 0 && !self.may_grow(now) { 0 } else { gain }
+        full.saturating_mul(off_target_us) / target_us
     }
 
     fn may_grow(&self, now: Instant) -> bool {
@@ -166,7 +165,7 @@ impl Controller for Ledbat {
         let Some(delay_us) = self.corrected_delay_us(ack) else {
             return;
         };
-        let gain = self.gain(ack.now, ack.bytes_acked, delay_us);
+        let gain = self.gain(ack.bytes_acked, delay_us);
         let steered = self.window.saturating_add_signed(gain);
         let step = self.slow_start.on_ack(
             self.window,
@@ -175,11 +174,14 @@ impl Controller for Ledbat {
             delay_us,
             self.config.target_us,
         );
-        let window = match step {
+        let mut window = match step {
             Step::Grow(grown) => grown.max(steered),
             Step::Leave => self.window,
             Step::Off => steered,
         };
+        if !self.may_grow(ack.now) {
+            window = window.min(self.window);
+        }
         let window_max = subbytes(self.config.window_max_bytes);
         self.window = window.min(self.growth_limit(ack)).max(self.window_min()).min(window_max);
     }

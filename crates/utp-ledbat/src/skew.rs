@@ -113,11 +113,12 @@ impl Budget {
 /// The trend of the average of our delay per period (libutp).
 #[derive(Clone, Debug, Default)]
 struct Drift {
-    /// The first sample, to which the averages are relative, and the end of the current period.
-    started: Option<(TimestampDiff, Instant)>,
+    /// What the samples of the current period are relative to, and when it ends. The reference is
+    /// the average of the period before, so that no sum of many periods can wrap.
+    period: Option<(TimestampDiff, Instant)>,
+    is_first_over: bool,
     sum_us: i64,
     samples: u32,
-    average_us: Option<i64>,
     /// The smoothed change of the average from period to period.
     trend_us: i64,
 }
@@ -125,19 +126,22 @@ struct Drift {
 impl Drift {
     fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
         let first = (sample, now.saturating_add(PERIOD_US));
-        let (reference, period_end) = *self.started.get_or_insert(first);
+        let (reference, period_end) = *self.period.get_or_insert(first);
         self.sum_us = self.sum_us.saturating_add(sample.distance_from(reference).into());
         self.samples = self.samples.saturating_add(1);
         if now < period_end {
             return;
         }
-        let average_us = self.sum_us / i64::from(self.samples);
-        if let Some(before_us) = self.average_us.replace(average_us) {
-            self.trend_us = (7 * self.trend_us + (average_us - before_us)) / 8;
+        let change_us = self.sum_us / i64::from(self.samples);
+        if self.is_first_over {
+            let change_us = change_us.clamp(-CHANGE_US_MAX, CHANGE_US_MAX);
+            self.trend_us = (7 * self.trend_us + change_us) / 8;
         }
+        self.is_first_over = true;
         self.sum_us = 0;
         self.samples = 0;
-        self.started = Some((reference, period_end.saturating_add(PERIOD_US)));
+        let average = reference.0.wrapping_add_signed(i32::try_from(change_us).unwrap_or(0));
+        self.period = Some((TimestampDiff(average), period_end.saturating_add(PERIOD_US)));
     }
 
     fn penalty_us(&self) -> u32 {
@@ -151,6 +155,10 @@ const MIRROR_US_MAX: i32 = 10_000;
 
 /// The averaging period of the trend (libutp).
 const PERIOD_US: u64 = 5_000_000;
+
+/// The largest change of the average in a period that says something about a clock's rate; the
+/// rest of a larger one is a step, which must not be held against the peer for minutes.
+const CHANGE_US_MAX: i64 = 2_000_000;
 
 /// The trend per period below which the penalty begins (libutp).
 const TREND_US_MIN: i64 = -200_000;

@@ -1,1 +1,399 @@
-//! Tests of the law.
+//! Tests of the law: growth, decrease, limits, losses and time-outs, call by call.
+
+use utp_wire::{Instant, TimestampDiff};
+
+use super::*;
+use crate::config::Size;
+
+const PAYLOAD: u16 = 1_382;
+const BASE: TimestampDiff = TimestampDiff(u32::MAX - 50_000);
+const RTT_US: u32 = 400_000;
+
+/// A controller with a clock, on a path whose queuing delay the test sets.
+struct Bench {
+    ledbat: Ledbat,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(config: Config) -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let mut bench = Self { ledbat: Ledbat::new(config, now, PAYLOAD), now };
+        bench.sample(0);
+        bench
+    }
+
+    fn with_window(config: Config, window_bytes: u64) -> Self {
+        let mut bench = Self::new(config);
+        bench.ledbat.window = subbytes(window_bytes);
+        bench.ledbat.slow_start.on_cut(subbytes(window_bytes));
+        bench
+    }
+
+    fn wait_us(&mut self, us: u64) {
+        self.now = self.now.saturating_add(us);
+    }
+
+    fn sample(&mut self, delay_us: u32) {
+        let ours = Some(TimestampDiff(BASE.0.wrapping_add(delay_us)));
+        self.ledbat.on_delay_sample(self.now, DelaySample { ours, theirs: None });
+    }
+
+    /// Fills the filter of the current delay with one value.
+    fn settle(&mut self, delay_us: u32) {
+        for _ in 0..4 {
+            self.sample(delay_us);
+        }
+    }
+
+    fn ack(&mut self, bytes_acked: u64) {
+        let in_flight_bytes = self.ledbat.window_bytes().max(bytes_acked);
+        self.ack_of(bytes_acked, in_flight_bytes);
+    }
+
+    fn ack_of(&mut self, bytes_acked: u64, in_flight_bytes: u64) {
+        let (now, rtt_us) = (self.now, Some(RTT_US));
+        let ack = Ack { now, bytes_acked, in_flight_bytes, rtt_us, delay_sampled: true };
+        self.ledbat.on_ack(&ack);
+    }
+
+    fn loss(&mut self, newest_sent_at: Instant) {
+        self.ledbat.on_loss(&Loss {
+            now: self.now,
+            bytes_lost: PAYLOAD.into(),
+            in_flight_bytes: self.window(),
+            newest_sent_at,
+            srtt_us: Some(RTT_US),
+        });
+    }
+
+    fn limited(&mut self) {
+        self.ledbat.on_window_limited(self.now);
+    }
+
+    fn window(&self) -> u64 {
+        self.ledbat.window_bytes()
+    }
+}
+
+#[test]
+fn a_window_acknowledged_on_an_empty_queue_earns_the_gain() {
+    let mut libutp = Bench::with_window(Config::libutp(), 100_000);
+    libutp.limited();
+    libutp.ack(100_000);
+    assert_eq!(libutp.window(), 103_000);
+
+    let mut rfc6817 = Bench::with_window(Config::rfc6817(), 100_000);
+    rfc6817.ack(100_000);
+    assert_eq!(rfc6817.window(), 101_382);
+}
+
+#[test]
+fn splitting_an_acknowledgement_earns_nothing_extra() {
+    let mut whole = Bench::with_window(Config::rfc6817(), 100_000);
+    whole.ack(100_000);
+    let mut split = Bench::with_window(Config::rfc6817(), 100_000);
+    for _ in 0..100_000 {
+        split.ack(1);
+    }
+    assert!(split.window() <= whole.window());
+    assert!(split.window() >= whole.window() - 20);
+}
+
+#[test]
+fn an_acknowledgement_of_more_than_the_window_earns_less_than_the_gain() {
+    for config in [Config::libutp(), Config::rfc6817()] {
+        let gain_bytes = config.gain.bytes(PAYLOAD);
+        let mut bench = Bench::with_window(config, 10_000);
+        bench.limited();
+        bench.ack(40_000);
+        assert_eq!(bench.window(), 10_000 + gain_bytes / 4);
+    }
+}
+
+#[test]
+fn growth_of_less_than_a_byte_per_acknowledgement_adds_up() {
+    // One percent below the target, each of these 758 packets earns 0.04 bytes.
+    let mut bench = Bench::with_window(Config::libutp(), 1_000_000);
+    bench.limited();
+    bench.settle(99_000);
+    for _ in 0..1_000_000 / u64::from(PAYLOAD) {
+        bench.ack(PAYLOAD.into());
+    }
+    assert_eq!(bench.window(), 1_000_029);
+}
+
+#[test]
+fn a_delay_above_the_target_shrinks_in_proportion() {
+    for (delay_us, lost_bytes) in [(100_000, 0), (150_000, 1_500), (200_000, 3_000)] {
+        let mut bench = Bench::with_window(Config::libutp(), 100_000);
+        bench.settle(delay_us);
+        bench.ack(100_000);
+        assert_eq!(bench.window(), 100_000 - lost_bytes);
+    }
+}
+
+#[test]
+fn three_times_the_target_costs_two_packets_per_round_trip_by_the_rfc() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    bench.settle(300_000);
+    bench.ack(100_000);
+    assert_eq!(bench.window(), 100_000 - 2 * 1_382);
+}
+
+#[test]
+fn delay_does_not_shrink_below_the_floor() {
+    for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
+        let mut bench = Bench::with_window(config, 3_000);
+        bench.settle(399_000);
+        for _ in 0..10 {
+            bench.ack(3_000);
+        }
+        assert_eq!(bench.window(), floor);
+    }
+}
+
+#[test]
+fn without_a_usable_sample_the_window_stays() {
+    for config in [Config::libutp(), Config::rfc6817()] {
+        let mut bench = Bench::with_window(config, 50_000);
+        bench.limited();
+        bench.settle(300_000);
+        bench.ledbat.on_ack(&Ack {
+            now: bench.now,
+            bytes_acked: 50_000,
+            in_flight_bytes: 50_000,
+            rtt_us: Some(RTT_US),
+            delay_sampled: false,
+        });
+        assert_eq!(bench.window(), 50_000);
+    }
+}
+
+#[test]
+fn libutp_grows_for_a_second_after_the_window_held_data_back() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.ack(100_000);
+    assert_eq!(bench.window(), 100_000);
+    bench.limited();
+    bench.wait_us(1_000_000);
+    bench.ack(100_000);
+    assert_eq!(bench.window(), 103_000);
+    bench.wait_us(1);
+    bench.ack(103_000);
+    assert_eq!(bench.window(), 103_000);
+}
+
+#[test]
+fn slow_start_of_libutp_needs_a_window_that_holds_data_back_as_well() {
+    let mut bench = Bench::new(Config::libutp());
+    bench.ack(1_382);
+    assert_eq!(bench.window(), 1_382);
+    bench.limited();
+    bench.ack(1_382);
+    assert_eq!(bench.window(), 4_382);
+    assert!(bench.ledbat.metrics().slow_start);
+}
+
+#[test]
+fn an_application_limited_window_still_shrinks() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.settle(200_000);
+    bench.ack(100_000);
+    assert_eq!(bench.window(), 97_000);
+}
+
+#[test]
+fn the_rfc_holds_the_window_to_what_was_in_flight_and_one_packet() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    bench.ack_of(1_382, 20_000);
+    assert_eq!(bench.window(), 21_382);
+    bench.ack_of(1_000, 1_000);
+    assert_eq!(bench.window(), 2 * 1_382);
+}
+
+#[test]
+fn packets_received_in_a_row_do_not_look_like_an_application_limit() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    bench.ledbat.on_sent(bench.now, 1_382, 99_504);
+    bench.limited();
+    bench.ack_of(1_382, 99_504);
+    bench.ack_of(50_000, 98_122);
+    bench.ack_of(1_382, 48_122);
+    assert!(bench.window() > 100_000);
+    // The next send finds no more data: from here on it is the application that limits.
+    bench.ledbat.on_sent(bench.now, 1_382, 48_122);
+    bench.ack_of(1_382, 48_122);
+    assert_eq!(bench.window(), 48_122 + 1_382);
+}
+
+#[test]
+fn libutp_cuts_by_half_at_most_once_in_100_ms() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.loss(bench.now);
+    assert_eq!(bench.window(), 50_000);
+    bench.wait_us(99_999);
+    bench.loss(bench.now);
+    assert_eq!(bench.window(), 50_000);
+    bench.wait_us(1);
+    bench.loss(bench.now);
+    assert_eq!(bench.window(), 25_000);
+    assert_eq!(bench.ledbat.metrics().ssthresh_bytes, Some(25_000));
+}
+
+#[test]
+fn the_rfc_cuts_once_for_all_packets_sent_before_the_cut() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    let sent_at = bench.now;
+    bench.wait_us(150_000);
+    bench.loss(sent_at);
+    assert_eq!(bench.window(), 50_000);
+    let cut_at = bench.now;
+    bench.wait_us(140_000);
+    bench.loss(Instant::from_micros(cut_at.as_micros() - 1));
+    assert_eq!(bench.window(), 50_000);
+    bench.loss(cut_at);
+    assert_eq!(bench.window(), 25_000);
+}
+
+#[test]
+fn a_loss_never_raises_the_window_and_stops_at_the_floor() {
+    for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
+        let mut bench = Bench::with_window(config.clone(), floor + 5);
+        bench.loss(bench.now);
+        assert_eq!(bench.window(), floor.max((floor + 5) / 2));
+        let mut bench = Bench::with_window(config, 7);
+        bench.loss(bench.now);
+        assert_eq!(bench.window(), 7);
+    }
+}
+
+#[test]
+fn a_loss_ends_slow_start() {
+    let mut bench = Bench::new(Config::libutp());
+    bench.limited();
+    for _ in 0..5 {
+        bench.ack(bench.window());
+    }
+    let window = bench.window();
+    bench.loss(bench.now);
+    let metrics = bench.ledbat.metrics();
+    assert!(!metrics.slow_start);
+    assert_eq!(metrics.ssthresh_bytes, Some(window / 2));
+}
+
+#[test]
+fn a_time_out_with_data_in_flight_leaves_one_packet_and_slow_start() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.ledbat.on_timeout(bench.now, 90_000);
+    let metrics = bench.ledbat.metrics();
+    assert_eq!(metrics.window_bytes, 1_382);
+    assert!(metrics.slow_start);
+    assert_eq!(metrics.ssthresh_bytes, Some(100_000));
+}
+
+#[test]
+fn a_time_out_with_nothing_in_flight_takes_a_third_down_to_one_packet() {
+    let mut bench = Bench::with_window(Config::libutp(), 6_000);
+    for expected in [4_000, 2_666, 1_777, 1_382, 1_382] {
+        bench.ledbat.on_timeout(bench.now, 0);
+        assert_eq!(bench.window(), expected);
+    }
+}
+
+#[test]
+fn a_window_below_one_packet_gets_one_at_the_time_out() {
+    let mut bench = Bench::with_window(Config::libutp(), 10);
+    bench.ledbat.on_timeout(bench.now, 0);
+    assert_eq!(bench.window(), 1_382);
+    assert!(bench.ledbat.metrics().slow_start);
+}
+
+#[test]
+fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    let sent_at = bench.now;
+    bench.wait_us(1_000_000);
+    bench.ledbat.on_timeout(bench.now, 90_000);
+    assert_eq!(bench.window(), 1_382);
+    assert!(!bench.ledbat.metrics().slow_start);
+    bench.sample(0);
+    bench.ack_of(1_382, 1_382);
+    assert_eq!(bench.window(), 2_764);
+    // What was lost before the time-out does not cut again.
+    bench.ledbat.window = subbytes(50_000);
+    bench.loss(sent_at);
+    assert_eq!(bench.window(), 50_000);
+}
+
+#[test]
+fn the_queuing_delay_cannot_exceed_the_round_trip() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.limited();
+    bench.settle(30_000_000);
+    bench.ledbat.on_ack(&Ack {
+        now: bench.now,
+        bytes_acked: 100_000,
+        in_flight_bytes: 100_000,
+        rtt_us: Some(50_000),
+        delay_sampled: true,
+    });
+    assert_eq!(bench.ledbat.metrics().queuing_delay_us, Some(50_000));
+    assert_eq!(bench.window(), 101_500);
+}
+
+#[test]
+fn the_filter_of_the_rfc_forgets_samples_older_than_a_round_trip() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    bench.ack(1);
+    bench.wait_us(u64::from(RTT_US));
+    bench.sample(250_000);
+    assert_eq!(bench.ledbat.metrics().queuing_delay_us, Some(0));
+    bench.wait_us(1);
+    bench.sample(250_000);
+    assert_eq!(bench.ledbat.metrics().queuing_delay_us, Some(250_000));
+}
+
+#[test]
+fn the_cap_wins_over_every_minimum() {
+    let mut config = Config::rfc6817();
+    config.window_max_bytes = 1_000;
+    let mut bench = Bench::new(config);
+    assert_eq!(bench.window(), 1_000);
+    bench.ack(1_000);
+    assert_eq!(bench.window(), 1_000);
+    bench.ledbat.on_timeout(bench.now, 1_000);
+    assert_eq!(bench.window(), 1_000);
+    bench.loss(bench.now);
+    assert_eq!(bench.window(), 1_000);
+}
+
+#[test]
+fn a_new_packet_size_moves_what_is_counted_in_packets() {
+    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
+    bench.ledbat.on_mtu_update(500);
+    bench.ack(100_000);
+    assert_eq!(bench.window(), 100_500);
+    bench.ledbat.on_timeout(bench.now, 90_000);
+    assert_eq!(bench.window(), 500);
+    bench.ledbat.on_mtu_update(0);
+    bench.ledbat.on_timeout(bench.now, 90_000);
+    assert_eq!(bench.window(), 1);
+}
+
+#[test]
+fn a_configuration_out_of_range_is_moved_into_it() {
+    let mut config = Config::libutp();
+    config.window_max_bytes = 0;
+    config.target_us = 0;
+    config.window_initial = Size::Bytes(0);
+    let mut bench = Bench::new(config);
+    bench.ack(1);
+    assert!((1..=10).contains(&bench.window()));
+}
+
+#[test]
+fn a_controller_stays_small() {
+    // An idle connection keeps one of these for its whole life.
+    assert!(size_of::<Ledbat>() <= 768, "{}", size_of::<Ledbat>());
+}
