@@ -343,6 +343,19 @@ fn the_queuing_delay_cannot_exceed_the_round_trip() {
 }
 
 #[test]
+fn a_clock_that_hides_every_queue_is_penalised() {
+    // The peer's clock loses 100 ms every second, so that each sample is a new base.
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    for second in 1..=60_u32 {
+        bench.wait_us(1_000_000);
+        bench.settle(0_u32.wrapping_sub(100_000 * second));
+    }
+    bench.ack(1_000);
+    let delay_us = bench.ledbat.metrics().queuing_delay_us;
+    assert!(delay_us.is_some_and(|delay_us| delay_us > 20_000), "{delay_us:?}");
+}
+
+#[test]
 fn the_filter_of_the_rfc_forgets_samples_older_than_a_round_trip() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
     bench.ack(1);

@@ -58,6 +58,16 @@ fn all_raises_together_stay_within_half_the_target_and_the_refill() {
 }
 
 #[test]
+fn what_the_peers_base_fell_beyond_the_budget_is_not_saved_up() {
+    let mut skew = skew();
+    for step in 1..=20 {
+        skew.on_theirs(at_ms(1), TimestampDiff(50_000_u32.wrapping_sub(10_000 * step)));
+    }
+    assert_eq!(skew.raise_us(at_ms(1), 55_000, RTT_US), 50_000);
+    assert_eq!(skew.raise_us(at_ms(1_000_000), 55_000, RTT_US), 0);
+}
+
+#[test]
 fn no_step_of_the_peers_clock_overflows() {
     let steps = [0, 1, 0x7fff_fffe, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, u32::MAX];
     let mut skew = Skew::new(&Config::libutp(), at_ms(0));
