@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Runs transfers between implementations and writes what came of them.
+//!
+//! - [`Stack`] names an implementation and the shim that stands in front of it.
+//! - [`Transfer`] is one transfer between two shims, and [`Outcome`] what came of it.
+//! - [`Matrix`] plans the transfers of all pairs, [`run`] runs them.
+//! - [`Report`] holds the results, compares them, and writes tables and JSON.
+
+mod matrix;
+mod progress;
+mod provenance;
+mod report;
+mod run;
+mod shim_process;
+mod stack;
+mod table;
+mod transfer;
+
+pub use self::matrix::{Loopback, Matrix, MatrixError, Relayed};
+pub use self::progress::Progress;
+pub use self::provenance::{Machine, Provenance, utc_date_time};
+pub use self::report::{
+    BenchRatio, BenchReport, BenchRow, Ratio, Report, Run, Spread, write_files,
+};
+pub use self::run::run;
+pub use self::shim_process::ShimProcess;
+pub use self::stack::{Pair, STACKS, Stack};
+pub use self::transfer::{Direction, Family, Impaired, Outcome, Received, Shims, Transfer};

@@ -102,6 +102,7 @@ impl Shim {
         }
         let mut events = Events::with_capacity(8);
         let mut next_tick = Instant::now() + TICK;
+        let mut received_before = 0;
         let status = loop {
             let wait = next_tick.saturating_duration_since(Instant::now());
             match self.poll.poll(&mut events, Some(wait)) {
@@ -117,6 +118,10 @@ impl Shim {
             self.drain_udp()?;
             if Instant::now() >= next_tick {
                 self.context.check_timeouts();
+                let received = self.udp.received();
+                if std::mem::replace(&mut received_before, received) == received {
+                    self.connections.settle(&mut self.context);
+                }
                 next_tick = Instant::now() + TICK;
                 self.handle_events()?;
             }

@@ -27,6 +27,8 @@ struct Connection {
     /// The last write was cut short, and the library will say when to go on.
     blocked: bool,
     eof: bool,
+    /// Nothing holds back the end of our stream, see [`Connections::settle`].
+    settled: bool,
     shut_down: bool,
     closed: bool,
 }
@@ -131,6 +133,20 @@ impl Connections {
         }
     }
 
+    /// Lets sources end their streams, now that no datagram has come for a while.
+    ///
+    /// A FIN that is queued while the window is full holds back a last packet that is not full:
+    /// neither is sent before the next of the library's ticks, up to 500 ms later, long after the
+    /// window has room. A source that waits until its data is acked is not measured by that.
+    pub(super) fn settle(&mut self, context: &mut Context) {
+        let waits =
+            |connection: &Connection| !connection.settled && connection.app.intent().shutdown;
+        let waiting = self.by_socket.iter().filter(|(_, connection)| waits(connection));
+        for socket in waiting.map(|(&socket, _)| socket).collect::<Vec<SocketId>>() {
+            self.with(context, socket, |connection, _| connection.settled = true);
+        }
+    }
+
     fn insert(&mut self, socket: SocketId) -> ConnId {
         self.last += 1;
         let connection = Connection {
@@ -139,6 +155,7 @@ impl Connections {
             writable: false,
             blocked: false,
             eof: false,
+            settled: !matches!(self.role, Role::Source { .. }),
             shut_down: false,
             closed: false,
         };
@@ -171,11 +188,15 @@ impl Connection {
         if intent.close && !self.closed {
             self.closed = true;
             context.close(socket);
-        } else if intent.shutdown && self.writable && !self.shut_down && !self.closed {
+        } else if intent.shutdown && self.may_shut_down() {
             // A shutdown before the connection is up would be lost, so that it waits.
             self.shut_down = true;
             context.shutdown(socket);
         }
+    }
+
+    const fn may_shut_down(&self) -> bool {
+        self.writable && self.settled && !self.shut_down && !self.closed
     }
 
     fn read(&mut self, context: &mut Context, socket: SocketId) {

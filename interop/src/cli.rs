@@ -1,0 +1,293 @@
+//! The command line of the harness.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use utp_interop::harness::{
+    BenchReport, Direction, Family, Loopback, Matrix, Pair, Progress, Provenance, Relayed, Report,
+    Run, STACKS, Shims, Transfer, run, write_files,
+};
+use utp_interop::relay::Path;
+use utp_interop::shim::parse_size;
+
+/// Transfers between uTP implementations over real UDP, each in a process of its own.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  utp-interop interop                            everything; writes results/interop
+  utp-interop interop --quick --json             what CI runs
+  utp-interop interop --pair ours:libutp --family v4 --no-relay
+  utp-interop interop --no-loopback --relay-size 1MiB --delay 100 --loss-ppm 50000
+  utp-interop bench                              256 MiB, ours beside libutp; writes results/bench
+
+Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
+3 internal error. A speed that misses its goal is shown and fails nothing.";
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Every pair over loopback and through an impairment relay.
+    Interop(Interop),
+    /// Throughput over loopback: each implementation with itself, in turns.
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+struct Interop {
+    #[command(flatten)]
+    common: Common,
+    /// Only this pair, CLIENT:SERVER of utp-tokio (or ours) and libutp; may be repeated.
+    #[arg(long = "pair", value_name = "CLIENT:SERVER")]
+    pairs: Vec<Pair>,
+    /// Only this side as sender.
+    #[arg(long = "direction", value_enum)]
+    directions: Vec<Direction>,
+    /// Small sizes and one round, for CI.
+    #[arg(long)]
+    quick: bool,
+    /// Bytes of each transfer over loopback [default: 64MiB, quick 8MiB].
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    size: Option<u64>,
+    /// Bytes of each transfer through the relay [default: 8MiB, quick 1MiB].
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    relay_size: Option<u64>,
+    /// Leave out the transfers over loopback.
+    #[arg(long, conflicts_with = "no_relay")]
+    no_loopback: bool,
+    /// Leave out the transfers through the relay.
+    #[arg(long)]
+    no_relay: bool,
+    /// One-way delay of the relay, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    delay: u64,
+    /// Datagrams in a million that the relay loses, each way.
+    #[arg(long, value_name = "PPM", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    loss_ppm: u32,
+    /// Seeds the relay's losses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Transfers through the relay that run side by side.
+    #[arg(long, default_value_t = 12)]
+    jobs: usize,
+}
+
+#[derive(Debug, Args)]
+struct Bench {
+    #[command(flatten)]
+    common: Common,
+    /// Only this implementation; may be repeated.
+    #[arg(long = "impl", value_name = "NAME")]
+    stacks: Vec<String>,
+    /// Bytes of each transfer.
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_size)]
+    size: u64,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Only this version of IP; may be repeated.
+    #[arg(long = "family", value_enum)]
+    families: Vec<Family>,
+    /// How often each transfer over loopback runs [default: 3, quick 1].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// Kernel buffers of every UDP socket.
+    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = parse_size)]
+    udp_buffer: u64,
+    /// Print the summary as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Write the results here. A full run goes to its place under results/ by itself.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where the shims are; beside this program when left out.
+    #[arg(long, value_name = "DIR")]
+    shims: Option<PathBuf>,
+}
+
+/// Why nothing came of it.
+pub(crate) enum Failure {
+    /// What was asked for cannot be done.
+    Usage(String),
+    /// The harness failed.
+    Internal(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl Cli {
+    /// Does what was asked. False when a transfer failed.
+    pub(crate) async fn run(self) -> Result<bool, Failure> {
+        if cfg!(debug_assertions) {
+            eprintln!("utp-interop: a debug build: speeds mean nothing, use --release");
+        }
+        match self.command {
+            Task::Interop(interop) => interop.run().await,
+            Task::Bench(bench) => bench.run().await,
+        }
+    }
+}
+
+impl Interop {
+    async fn run(self) -> Result<bool, Failure> {
+        let provenance = Provenance::now();
+        let pairs = if self.pairs.is_empty() { Pair::all() } else { self.pairs.clone() };
+        let (matrix, shims) = self.common.matrix(pairs, self.directions.clone())?;
+        let (size, relay_size, rounds) =
+            if self.quick { (8 << 20, 1 << 20, 1) } else { (64 << 20, 8 << 20, 3) };
+        let loopback = if self.no_loopback {
+            Vec::new()
+        } else {
+            matrix.loopback(Loopback {
+                bytes: self.size.unwrap_or(size),
+                rounds: self.common.rounds.unwrap_or(rounds),
+                limit: LOOPBACK_LIMIT,
+            })
+        };
+        let relayed =
+            if self.no_relay { Vec::new() } else { matrix.relayed(self.relayed(relay_size)) };
+        let progress = Progress::new(loopback.len() + relayed.len());
+        // The machine is left alone while speeds are measured.
+        let mut runs = run(loopback, 1, &shims, &progress).await?;
+        runs.extend(run(relayed, self.jobs, &shims, &progress).await?);
+        drop(progress);
+        let report = Report::new(provenance, runs);
+        let files = [("summary.json", json(&report)?), ("matrix.md", report.markdown())];
+        self.common.publish(self.is_full(), "results/interop", &files)?;
+        show_failures(&report.runs);
+        self.common.print(&report, report.text())?;
+        Ok(report.pass)
+    }
+
+    fn relayed(&self, bytes: u64) -> Relayed {
+        let delay = Duration::from_millis(self.delay);
+        Relayed {
+            bytes: self.relay_size.unwrap_or(bytes),
+            path: Path { delay, loss_ppm: self.loss_ppm, bottleneck: None },
+            seed: self.seed,
+            limit: RELAY_LIMIT,
+        }
+    }
+
+    /// Whether the results are those that are kept.
+    fn is_full(&self) -> bool {
+        let sizes = self.size.is_some() || self.relay_size.is_some();
+        let parts = self.quick || self.no_loopback || self.no_relay;
+        let filters = !self.pairs.is_empty() || !self.directions.is_empty();
+        !sizes && !parts && !filters && self.common.is_full()
+    }
+}
+
+impl Bench {
+    async fn run(self) -> Result<bool, Failure> {
+        let provenance = Provenance::now();
+        let names: Vec<&str> = match self.stacks.as_slice() {
+            [] => STACKS.iter().map(|stack| stack.name).collect(),
+            names => names.iter().map(String::as_str).collect(),
+        };
+        let pairs = names.iter().map(|name| format!("{name}:{name}").parse());
+        let pairs = pairs.collect::<Result<Vec<Pair>, String>>().map_err(Failure::Usage)?;
+        let (matrix, shims) = self.common.matrix(pairs, vec![Direction::ClientSends])?;
+        let transfers: Vec<Transfer> = matrix.loopback(Loopback {
+            bytes: self.size,
+            rounds: self.common.rounds.unwrap_or(3),
+            limit: LOOPBACK_LIMIT,
+        });
+        let progress = Progress::new(transfers.len());
+        let runs = run(transfers, 1, &shims, &progress).await?;
+        drop(progress);
+        let report = BenchReport::new(provenance, &runs);
+        let files = [("summary.json", json(&report)?), ("table.md", report.markdown())];
+        let full = self.stacks.is_empty() && self.size == 256 << 20 && self.common.is_full();
+        self.common.publish(full, "results/bench", &files)?;
+        show_failures(&runs);
+        self.common.print(&report, report.text())?;
+        Ok(report.pass)
+    }
+}
+
+impl Common {
+    /// What to cover, checked against what there is.
+    fn matrix(
+        &self,
+        pairs: Vec<Pair>,
+        directions: Vec<Direction>,
+    ) -> Result<(Matrix, Shims), Failure> {
+        let shims = match &self.shims {
+            Some(folder) => Shims::in_folder(folder.clone()),
+            None => Shims::beside_this_program().context("where this program is")?,
+        };
+        let or_all = |some: Vec<Direction>| match some.is_empty() {
+            true => vec![Direction::ClientSends, Direction::ServerSends],
+            false => some,
+        };
+        let families = match self.families.is_empty() {
+            true => vec![Family::V4, Family::V6],
+            false => self.families.clone(),
+        };
+        let udp_buffer = usize::try_from(self.udp_buffer)
+            .map_err(|_| Failure::Usage("--udp-buffer does not fit this machine".into()))?;
+        let mut matrix = Matrix { pairs, families, directions: or_all(directions), udp_buffer };
+        let missing = matrix.check(&shims).map_err(|error| Failure::Usage(error.to_string()))?;
+        for family in missing {
+            eprintln!("utp-interop: IP{family} is left out: this machine lacks it");
+        }
+        Ok((matrix, shims))
+    }
+
+    const fn is_full(&self) -> bool {
+        self.families.is_empty() && self.rounds.is_none() && !cfg!(debug_assertions)
+    }
+
+    /// Writes the results where they belong, if they are complete or a place was named.
+    fn publish(&self, full: bool, place: &str, files: &[(&str, String)]) -> anyhow::Result<()> {
+        let folder = match &self.out {
+            Some(folder) => folder,
+            None if full => FilePath::new(place),
+            None => {
+                eprintln!("utp-interop: not a full run: results are not written; see --out");
+                return Ok(());
+            }
+        };
+        write_files(folder, files).with_context(|| format!("writing {}", folder.display()))
+    }
+
+    fn print(&self, report: &impl Serialize, text: String) -> anyhow::Result<()> {
+        if self.json {
+            print!("{}", json(report)?);
+        } else {
+            print!("{text}");
+        }
+        Ok(())
+    }
+}
+
+fn json(report: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// Repeats every failure at the end, where it is not missed.
+fn show_failures(runs: &[Run]) {
+    for run in runs.iter().filter(|run| run.error.is_some()) {
+        eprintln!("{run}");
+    }
+}
+
+/// How long a transfer over loopback may take; a loaded CI machine needs a fraction of it.
+const LOOPBACK_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a transfer through the relay may take. libutp without its fast retransmit waits a
+/// second for every loss.
+const RELAY_LIMIT: Duration = Duration::from_secs(300);

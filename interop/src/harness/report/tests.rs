@@ -1,0 +1,109 @@
+//! Tests of the comparison and of the files.
+
+use super::*;
+use crate::harness::{Machine, Pair};
+
+fn run(pair: &str, round: u32, seconds: Option<f64>) -> Run {
+    let pair: Pair = pair.parse().expect("two stacks");
+    let bytes = 64 << 20;
+    Run {
+        client: pair.client.name.into(),
+        server: pair.server.name.into(),
+        family: Family::V4,
+        impairment: "none".into(),
+        direction: Direction::ClientSends,
+        syn_seq: None,
+        round,
+        bytes,
+        sha256_ok: seconds.is_some(),
+        seconds,
+        mbps: seconds.map(|seconds| bytes as f64 * 8.0 / 1e6 / seconds),
+        attempts: 1,
+        closed_cleanly: true,
+        sender_cpu_s: Some(0.5),
+        receiver_cpu_s: Some(0.25),
+        peak_rss_kib: Some(4096),
+        udp_recv_buffer: None,
+        error: seconds.is_none().then(|| "gone".into()),
+    }
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        commit: "abc".into(),
+        machine: Machine { cpu: "Z80".into(), cores: 1, os: "CP/M".into() },
+        date: "2026-01-01T00:00:00Z".into(),
+        command: "utp-interop interop".into(),
+        optimised: true,
+    }
+}
+
+#[test]
+fn ours_with_libutp_is_measured_by_the_medians_of_the_same_run() {
+    let mut runs = Vec::new();
+    for (round, (base, mixed, own)) in
+        [(1.0, 2.0, 0.4), (2.0, 1.0, 0.5), (9.0, 3.0, 0.6)].into_iter().enumerate()
+    {
+        let round = u32::try_from(round).expect("three") + 1;
+        runs.push(run("libutp:libutp", round, Some(base)));
+        runs.push(run("ours:libutp", round, Some(mixed)));
+        runs.push(run("ours:ours", round, Some(own)));
+    }
+    let report = Report::new(provenance(), runs);
+    assert!(report.pass);
+    let [mixed, own] = &report.ratios[..] else { panic!("{:?}", report.ratios) };
+    assert_eq!((mixed.of.as_str(), mixed.over.as_str()), ("utp-tokio:libutp", "libutp:libutp"));
+    assert!((mixed.value - 1.0).abs() < 1e-9);
+    assert_eq!((mixed.goal, mixed.met), (Some(0.8), Some(true)));
+    assert!((own.value - 4.0).abs() < 1e-9);
+    assert_eq!(own.goal, None, "only a mixed pair has a goal here");
+}
+
+#[test]
+fn a_failed_transfer_fails_the_report_and_shows_in_its_tables() {
+    let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("libutp:libutp", 2, None)];
+    let report = Report::new(provenance(), runs);
+    assert!(!report.pass);
+    assert!(report.text().contains("FAILED 1/2"), "{}", report.text());
+    assert!(report.markdown().contains("| FAILED 1/2 |"), "{}", report.markdown());
+    assert!(report.markdown().contains("Commit abc"));
+    let json = serde_json::to_string(&report).expect("serialises");
+    assert_eq!(serde_json::from_str::<Report>(&json).expect("parses"), report);
+}
+
+#[test]
+fn a_slow_pair_fails_nothing() {
+    let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("ours:libutp", 1, Some(100.0))];
+    let report = Report::new(provenance(), runs);
+    assert_eq!(report.ratios[0].met, Some(false));
+    assert!(report.pass);
+}
+
+#[test]
+fn a_bench_row_counts_megabytes_and_processor_time_for_a_gib() {
+    let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("ours:ours", 1, Some(0.25))];
+    let report = BenchReport::new(provenance(), &runs);
+    let [libutp, ours] = &report.rows[..] else { panic!("{:?}", report.rows) };
+    assert!((libutp.mb_per_s.median - 67.108_864).abs() < 1e-6);
+    assert_eq!(libutp.sender_cpu_s_per_gib, Some(8.0));
+    assert_eq!(ours.receiver_cpu_s_per_gib, Some(4.0));
+    assert_eq!(ours.peak_rss_mib, Some(4.0));
+    let [ratio] = &report.ratios[..] else { panic!("{:?}", report.ratios) };
+    assert_eq!(ratio.ours_over, "libutp");
+    assert!((ratio.value - 4.0).abs() < 1e-9);
+}
+
+#[test]
+fn files_are_written_whole_and_leave_no_temporary_behind() {
+    let folder = std::env::temp_dir().join(format!("utp-interop-report-{}", std::process::id()));
+    write_files(&folder, &[("a.json", "1".into()), ("b.md", "2".into())]).expect("writes");
+    write_files(&folder, &[("a.json", "3".into())]).expect("overwrites");
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .expect("exists")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a.json", "b.md"]);
+    assert_eq!(fs::read_to_string(folder.join("a.json")).expect("exists"), "3");
+    fs::remove_dir_all(folder).expect("removes");
+}
