@@ -1,0 +1,219 @@
+//! Owns the way out: the buffer that batches are encoded into, and the batch that has to wait when
+//! the transport takes no more.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use utp_proto::{Endpoint, IcmpError};
+use utp_wire::Instant;
+
+use crate::runtime::Runtime;
+use crate::shared::RawDatagram;
+use crate::stats::SocketStats;
+use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX};
+
+/// Sends batches.
+#[derive(Debug)]
+pub(super) struct Sender {
+    transport: Arc<dyn AsyncUdpSocket>,
+    runtime: Arc<dyn Runtime>,
+    buf: Vec<u8>,
+    /// The batch in the buffer, until all of it has gone.
+    batch: Option<Batch>,
+    /// The most bytes a full packet has, to tell how many of them a batch can hold.
+    datagram_bytes: usize,
+}
+
+/// Datagrams in the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+    start: usize,
+    end: usize,
+    segment_size: Option<usize>,
+    /// What the time stamps say. None for what carries none of ours.
+    stamped_at: Option<Instant>,
+    /// The transport took nothing the last time.
+    blocked: bool,
+}
+
+/// Why sending stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The transport is full; the task is woken when it is not.
+    Blocked,
+    /// There is nothing more to send.
+    Drained,
+    /// It was enough for now.
+    Enough,
+}
+
+impl Sender {
+    pub(super) const fn new(
+        transport: Arc<dyn AsyncUdpSocket>,
+        runtime: Arc<dyn Runtime>,
+        datagram_bytes: usize,
+    ) -> Self {
+        Self { transport, runtime, buf: Vec::new(), batch: None, datagram_bytes }
+    }
+
+    /// Sends what the core and the user have, one batch after the other.
+    pub(super) fn run(
+        &mut self,
+        cx: &mut Context<'_>,
+        endpoint: &mut Endpoint,
+        raw: &mut Vec<RawDatagram>,
+        stats: &mut SocketStats,
+    ) -> Stop {
+        for _ in 0..BATCHES_MAX {
+            if self.poll_flush(cx, endpoint, stats).is_pending() {
+                return Stop::Blocked;
+            }
+            let batch = match raw.pop() {
+                Some(datagram) => self.take_raw(&datagram),
+                None => match self.encode(endpoint) {
+                    Some(batch) => batch,
+                    None => return Stop::Drained,
+                },
+            };
+            self.batch = Some(batch);
+        }
+        match self.poll_flush(cx, endpoint, stats) {
+            Poll::Pending => Stop::Blocked,
+            Poll::Ready(()) => Stop::Enough,
+        }
+    }
+
+    /// Fills the buffer with the core's next batch.
+    fn encode(&mut self, endpoint: &mut Endpoint) -> Option<Batch> {
+        self.buf.clear();
+        let now = self.runtime.now();
+        let fitting = SEND_BYTES_MAX / self.datagram_bytes;
+        let datagrams_max = NonZeroUsize::new(self.transport.max_send_segments().min(fitting));
+        let transmit = endpoint.poll_transmit(
+            now,
+            datagrams_max.unwrap_or(NonZeroUsize::MIN),
+            &mut self.buf,
+        )?;
+        Some(Batch {
+            destination: transmit.destination,
+            source: transmit.source,
+            start: transmit.start,
+            end: transmit.start + transmit.size,
+            segment_size: transmit.segment_size,
+            stamped_at: Some(now),
+            blocked: false,
+        })
+    }
+
+    fn take_raw(&mut self, datagram: &RawDatagram) -> Batch {
+        self.buf.clear();
+        self.buf.extend_from_slice(&datagram.bytes);
+        Batch {
+            destination: datagram.destination,
+            source: None,
+            start: 0,
+            end: datagram.bytes.len(),
+            segment_size: None,
+            stamped_at: None,
+            blocked: false,
+        }
+    }
+
+    /// Hands the batch in the buffer to the transport; ready when there is none any more.
+    fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        endpoint: &mut Endpoint,
+        stats: &mut SocketStats,
+    ) -> Poll<()> {
+        let Some(batch) = &mut self.batch else { return Poll::Ready(()) };
+        if batch.blocked {
+            stats.batches_restamped += u64::from(batch.restamp(self.runtime.now(), &mut self.buf));
+        }
+        while batch.start < batch.end {
+            let datagrams = batch.datagrams(&self.buf);
+            batch.blocked = true;
+            let sent = match self.transport.poll_send(cx, &datagrams) {
+                Poll::Pending => {
+                    stats.sends_blocked += 1;
+                    return Poll::Pending;
+                }
+                Poll::Ready(sent) => sent,
+            };
+            batch.blocked = false;
+            match sent {
+                Ok(sent) => {
+                    let sent = sent.clamp(1, batch.end - batch.start);
+                    stats.sends += 1;
+                    stats.bytes_sent += sent as u64;
+                    let size = batch.segment_size.unwrap_or(sent).max(1);
+                    stats.datagrams_sent += sent.div_ceil(size) as u64;
+                    batch.start += sent;
+                }
+                Err(error) => {
+                    stats.send_errors += 1;
+                    report_lost(&error, self.runtime.now(), &datagrams, endpoint);
+                    batch.start = batch.end;
+                }
+            }
+        }
+        self.batch = None;
+        Poll::Ready(())
+    }
+}
+
+impl Batch {
+    fn datagrams<'a>(&self, buf: &'a [u8]) -> Datagrams<'a> {
+        Datagrams {
+            destination: self.destination,
+            source: self.source,
+            contents: &buf[self.start..self.end],
+            segment_size: self.segment_size,
+        }
+    }
+
+    /// Puts the present time on datagrams that had to wait: a stamp measures the network only if
+    /// it is taken at the moment of sending. Says whether there was anything to do.
+    fn restamp(&mut self, now: Instant, buf: &mut [u8]) -> bool {
+        let Some(stamped_at) = self.stamped_at else { return false };
+        let later_us = now.saturating_since(stamped_at);
+        if later_us == 0 {
+            return false;
+        }
+        self.stamped_at = Some(now);
+        let datagrams = &mut buf[self.start..self.end];
+        let segment_size = self.segment_size.unwrap_or(datagrams.len());
+        // The stamps wrap, and so does what is added to them.
+        let later_us = Instant::from_micros(later_us).timestamp().0;
+        utp_wire::restamp(datagrams, segment_size, later_us);
+        true
+    }
+}
+
+/// Tells the core what it would learn from an ICMP message if the trouble were farther away.
+fn report_lost(
+    error: &io::Error,
+    now: Instant,
+    datagrams: &Datagrams<'_>,
+    endpoint: &mut Endpoint,
+) {
+    tracing::debug!(%error, destination = %datagrams.destination, "datagrams are lost");
+    let unreachable =
+        matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
+    if unreachable {
+        let first = datagrams.iter().next().unwrap_or_default();
+        let quoted = &first[..first.len().min(QUOTED_MAX)];
+        endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
+    }
+}
+
+/// The largest UDP payload of an IPv4 packet, and of a batch to be segmented.
+const SEND_BYTES_MAX: usize = 65_507;
+
+/// Batches in a row before the driver looks at what has come in.
+const BATCHES_MAX: usize = 16;

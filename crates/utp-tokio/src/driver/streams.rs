@@ -1,0 +1,290 @@
+//! Owns the streams of a socket as the driver sees them, and moves bytes and news between each of
+//! them and its connection in the core.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use bytes::Bytes;
+use utp_proto::{
+    ConnectionError, ConnectionHandle, ConnectionMut, Endpoint, ReadError, State, WriteError,
+};
+use utp_wire::Instant;
+
+use crate::error::Failure;
+use crate::shared::{Fin, ReadEnd, StreamShared};
+use crate::side::QUEUE_BYTES_MAX;
+
+/// The streams, by the index of their handle.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    slots: Vec<Option<Slot>>,
+    live: usize,
+    /// Connections whose stream is gone and which still deliver what was written.
+    draining: Vec<ConnectionHandle>,
+    /// How many of those make it worth to look which are done.
+    draining_check_at: usize,
+    /// Bytes on their way from the core to a stream, kept for its memory.
+    scratch: Vec<Bytes>,
+}
+
+/// A stream and what the driver keeps of it.
+#[derive(Debug)]
+struct Slot {
+    handle: ConnectionHandle,
+    stream: Arc<StreamShared>,
+    /// It came from outside and its user does not know yet.
+    unannounced: bool,
+}
+
+impl Streams {
+    pub(super) const fn len(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        handle: ConnectionHandle,
+        stream: Arc<StreamShared>,
+        unannounced: bool,
+    ) {
+        let index = handle.index();
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, || None);
+        }
+        stream.handle.get_or_init(|| handle);
+        let before = self.slots[index].replace(Slot { handle, stream, unannounced });
+        debug_assert!(before.is_none(), "a connection keeps its index until it is released");
+        self.live += 1;
+    }
+
+    /// The stream of a connection, unless it is gone.
+    pub(super) fn get(&self, handle: ConnectionHandle) -> Option<&Arc<StreamShared>> {
+        let slot = self.slots.get(handle.index())?.as_ref()?;
+        (slot.handle == handle).then_some(&slot.stream)
+    }
+
+    /// The stream of a connection if its user does not know of it, which with this call he does.
+    pub(super) fn announce(&mut self, handle: ConnectionHandle) -> Option<Arc<StreamShared>> {
+        let slot = self.slots.get_mut(handle.index())?.as_mut()?;
+        let first = slot.handle == handle && std::mem::take(&mut slot.unannounced);
+        first.then(|| Arc::clone(&slot.stream))
+    }
+
+    /// Parts stream and connection: the connection delivers what was written and ends.
+    pub(super) fn release(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        handle: ConnectionHandle,
+    ) {
+        if self.get(handle).is_none() {
+            return;
+        }
+        self.slots[handle.index()] = None;
+        self.live -= 1;
+        endpoint.release(now, handle);
+        if self.draining.len() >= self.draining_check_at {
+            self.forget_drained(endpoint);
+            self.draining_check_at = (2 * self.draining.len()).max(DRAINING_CHECK_MIN);
+        }
+        if !is_drained(endpoint, handle) {
+            self.draining.push(handle);
+        }
+    }
+
+    /// Releases every connection from outside that nobody knows of yet.
+    pub(super) fn release_unannounced(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        for index in 0..self.slots.len() {
+            if let Some(slot) = self.slots[index].as_ref().filter(|slot| slot.unannounced) {
+                let handle = slot.handle;
+                self.release(now, endpoint, handle);
+            }
+        }
+    }
+
+    /// Whether every stream is gone and everything written is delivered or given up.
+    pub(super) fn is_drained(&mut self, endpoint: &Endpoint) -> bool {
+        if self.live > 0 {
+            return false;
+        }
+        self.forget_drained(endpoint);
+        self.draining.is_empty()
+    }
+
+    fn forget_drained(&mut self, endpoint: &Endpoint) {
+        self.draining.retain(|handle| !is_drained(endpoint, *handle));
+    }
+
+    /// Resets every connection that has not ended by itself.
+    pub(super) fn abort_all(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        let live = self.slots.iter().flatten().map(|slot| slot.handle);
+        for handle in live.chain(self.draining.iter().copied()) {
+            if let Some(mut connection) = endpoint.connection_mut(handle) {
+                connection.abort(now);
+            }
+        }
+        self.draining.clear();
+    }
+
+    /// Ends every stream because the socket is gone.
+    pub(super) fn fail_all(&mut self, failure: Failure, wakers: &mut Vec<Waker>) {
+        for slot in self.slots.drain(..).flatten() {
+            slot.stream.fail(failure, wakers);
+        }
+        self.live = 0;
+    }
+
+    /// Does what the user of `stream` wants.
+    pub(super) fn apply(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        stream: &StreamShared,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some(&handle) = stream.handle.get() else { return };
+        if self.get(handle).is_none() {
+            return;
+        }
+        if let Some(mut connection) = endpoint.connection_mut(handle) {
+            let consumed = stream.take_consumed();
+            if consumed > 0 {
+                connection.consume(now, consumed);
+            }
+            push_writes(now, &mut connection, stream, wakers);
+            if stream.aborted.load(Ordering::Acquire) {
+                connection.abort(now);
+            }
+            *stream.stats() = connection.stats();
+        }
+        if stream.released.load(Ordering::Acquire) {
+            self.release(now, endpoint, handle);
+        }
+    }
+
+    /// Moves what has arrived to the user.
+    pub(super) fn on_readable(
+        &mut self,
+        now: Instant,
+        connection: &mut ConnectionMut<'_>,
+        stream: &StreamShared,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut bytes = 0;
+        let end = loop {
+            match connection.take_chunk(usize::MAX) {
+                Ok(chunk) => {
+                    bytes += chunk.len();
+                    self.scratch.push(chunk);
+                }
+                Err(ReadError::Closed(error)) => {
+                    break Some(ReadEnd::Failed(Failure::Connection(error)));
+                }
+                Err(ReadError::Finished) => break Some(ReadEnd::Finished),
+                Err(_) => break None,
+            }
+        };
+        let mut rx = stream.rx();
+        if rx.discard {
+            drop(rx);
+            self.scratch.clear();
+            connection.consume(now, bytes);
+        } else {
+            rx.chunks.extend(self.scratch.drain(..));
+            rx.end = rx.end.or(end);
+            if bytes > 0 || end.is_some() {
+                wakers.extend(rx.waker.take());
+            }
+            drop(rx);
+            // What was read meanwhile opens the window in the ack that is due anyway.
+            let consumed = stream.take_consumed();
+            if consumed > 0 {
+                connection.consume(now, consumed);
+            }
+        }
+    }
+}
+
+/// Moves what the user has written to the core, as far as it takes it, and then the end.
+pub(super) fn push_writes(
+    now: Instant,
+    connection: &mut ConnectionMut<'_>,
+    stream: &StreamShared,
+    wakers: &mut Vec<Waker>,
+) {
+    let mut tx = stream.tx();
+    tx.core_is_full = false;
+    if !tx.tail.is_empty() {
+        tx.flush_tail();
+    }
+    while let Some(mut chunk) = tx.chunks.pop_front() {
+        let len = chunk.len();
+        let written = if len < COPY_BELOW_BYTES {
+            connection.write(now, &chunk)
+        } else {
+            connection.write_chunk(now, chunk.clone()).map(|()| len)
+        };
+        match written {
+            Ok(written) => {
+                tx.bytes -= written;
+                if written < len {
+                    let _written = chunk.split_to(written);
+                    tx.chunks.push_front(chunk);
+                }
+            }
+            Err(WriteError::Blocked) => {
+                tx.core_is_full = true;
+                tx.chunks.push_front(chunk);
+                break;
+            }
+            // The event that says so is on its way.
+            Err(_) => tx.bytes -= len,
+        }
+    }
+    if tx.fin == Fin::Wanted && tx.chunks.is_empty() {
+        tx.fin = Fin::Told;
+        connection.finish(now);
+    }
+    if tx.bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open {
+        wakers.extend(tx.waker.take());
+    }
+}
+
+/// The handshake is done.
+pub(super) fn on_connected(stream: &StreamShared, wakers: &mut Vec<Waker>) {
+    let mut tx = stream.tx();
+    tx.open = true;
+    wakers.extend(tx.waker.take());
+}
+
+/// The peer has every byte and the end.
+pub(super) fn on_finished(stream: &StreamShared, wakers: &mut Vec<Waker>) {
+    let mut tx = stream.tx();
+    tx.fin = Fin::Acked;
+    wakers.extend(tx.waker.take());
+}
+
+/// The connection is over.
+pub(super) fn on_closed(
+    connection: &ConnectionMut<'_>,
+    stream: &StreamShared,
+    error: ConnectionError,
+    wakers: &mut Vec<Waker>,
+) {
+    stream.fail(Failure::Connection(error), wakers);
+    *stream.stats() = connection.stats();
+}
+
+fn is_drained(endpoint: &Endpoint, handle: ConnectionHandle) -> bool {
+    endpoint
+        .connection(handle)
+        .is_none_or(|connection| matches!(connection.state(), State::Closed | State::Lingering))
+}
+
+/// Chunks below this size are copied into the core's own, so that many small ones do not cost more
+/// than they hold.
+const COPY_BELOW_BYTES: usize = 4 * 1024;
+
+/// How many connections may drain before anybody looks which are done.
+const DRAINING_CHECK_MIN: usize = 64;
