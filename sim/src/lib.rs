@@ -4,6 +4,7 @@
 //! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
 //! from tables to plots, is a pure function of the file and the record.
 
+pub mod cli;
 pub mod expect;
 pub mod flow;
 pub mod link;
@@ -11,6 +12,7 @@ pub mod metrics;
 pub mod network;
 pub mod packet;
 pub mod record;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod time;

@@ -7,6 +7,7 @@
 use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL, Record};
 use crate::scenario::{FlowKind, Scenario};
 use crate::time::Ns;
+use serde::Serialize;
 
 /// A span of virtual time, from and to; metrics take `None` for the whole run.
 pub type Window = (Ns, Ns);
@@ -14,7 +15,7 @@ pub type Window = (Ns, Ns);
 /// The distribution of a delay, in milliseconds with three decimals.
 ///
 /// Quantiles are nearest-rank: always a value that occurred.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the usual names of statistics")]
 pub struct Delays {
     pub mean: f64,

@@ -1,0 +1,7 @@
+//! The binary `utp-sim`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    utp_sim::cli::main(|_: &_, _: &_| anyhow::bail!("no engine yet"))
+}

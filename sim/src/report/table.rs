@@ -1,0 +1,204 @@
+//! The table that a run prints: one line per link, flow and expectation.
+
+use super::{Report, kind_names};
+use crate::expect::{Verdict, check};
+use crate::metrics::{Delays, View};
+use crate::scenario::units::format_duration;
+use std::fmt::Write as _;
+
+/// How the words that matter stand out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paint {
+    /// For files and pipes.
+    #[default]
+    Plain,
+    /// For a terminal: escape sequences for bold, green and red.
+    Ansi,
+}
+
+impl Paint {
+    /// `PASS` in green or `FAIL` in red.
+    pub fn verdict(self, pass: bool) -> &'static str {
+        match (self, pass) {
+            (Self::Plain, true) => "PASS",
+            (Self::Plain, false) => "FAIL",
+            (Self::Ansi, true) => "\u{1b}[32mPASS\u{1b}[0m",
+            (Self::Ansi, false) => "\u{1b}[1;31mFAIL\u{1b}[0m",
+        }
+    }
+
+    fn bold(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Ansi => format!("\u{1b}[1m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+/// The table of a scenario, which ends in a line with the verdict.
+///
+/// The same report gives the same text; how long the run took is not in it.
+pub fn table(report: Report<'_>, paint: Paint) -> String {
+    let file = report.file;
+    let mut text = format!("{}  {}\n\n", paint.bold(&file.name), file.summary);
+    let views = || report.views();
+    let links = views().flat_map(|view| {
+        let links = 0..view.scenario.links.len();
+        links.map(move |index| link_row(view, index))
+    });
+    columns(&mut text, &LINK_HEADER, links);
+    let flows = views().flat_map(|view| {
+        let flows = 0..view.scenario.flows.len();
+        flows.map(move |index| flow_row(view, index))
+    });
+    columns(&mut text, &FLOW_HEADER, flows);
+    let verdicts: Vec<(&str, Verdict<'_>)> = views()
+        .flat_map(|view| check(view).into_iter().map(|v| (&*view.scenario.variant, v)))
+        .collect();
+    let rows = verdicts.iter().map(|(variant, verdict)| verdict_row(variant, verdict));
+    let mut lines = String::new();
+    columns(&mut lines, &VERDICT_HEADER, rows);
+    // Colours go in last: escape sequences have no width.
+    for (line, mark) in lines
+        .lines()
+        .zip([None].into_iter().chain(verdicts.iter().map(|(_, verdict)| Some(verdict.pass))))
+    {
+        match mark {
+            Some(pass) => writeln!(text, "  {}{line}", paint.verdict(pass)),
+            None => writeln!(text, "      {line}"),
+        }
+        .expect("a string takes all");
+    }
+    if !verdicts.is_empty() {
+        text.push('\n');
+    }
+    let failed = verdicts.iter().filter(|(_, verdict)| !verdict.pass).count();
+    let count = match (failed, verdicts.len()) {
+        (_, 0) => "it expects nothing".to_owned(),
+        (0, 1) => "its expectation holds".to_owned(),
+        (0, all) => format!("all {all} expectations hold"),
+        (failed, all) => format!("{failed} of {all} expectations missed"),
+    };
+    let seed = file.variants.first().map_or(0, |scenario| scenario.seed);
+    writeln!(text, "{} {}: {count}, seed {seed}", paint.verdict(failed == 0), file.name)
+        .expect("a string takes all");
+    text
+}
+
+const LINK_HEADER: [&str; 10] =
+    ["variant", "link", "used", "queue ms: mean", "p50", "p95", "p99", "max", "dropped", "lost"];
+
+fn link_row(view: View<'_>, index: usize) -> Vec<String> {
+    let delays = view.queue_delay_ms(index, None);
+    let mut row = vec![
+        view.scenario.variant.clone(),
+        view.scenario.links[index].name.clone(),
+        shown(view.utilisation(index, None).map(|used| used * 100.0), |used| format!("{used:.1}%")),
+    ];
+    let statistics: [fn(&Delays) -> f64; 5] =
+        [|d| d.mean, |d| d.p50, |d| d.p95, |d| d.p99, |d| d.max];
+    row.extend(statistics.map(|of| shown(delays.as_ref().map(of), |ms| format!("{ms:.1}"))));
+    let link = view.record.links.get(index);
+    row.push(shown(link.map(|link| link.dropped_packets), |count| count.to_string()));
+    row.push(shown(link.map(|link| link.lost_packets), |count| count.to_string()));
+    row
+}
+
+const FLOW_HEADER: [&str; 12] = [
+    "variant",
+    "flow",
+    "kind",
+    "Mbit/s",
+    "share",
+    "MB",
+    "delay ms: p50",
+    "p95",
+    "resent",
+    "needless",
+    "timeouts",
+    "done s",
+];
+
+fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
+    let spec = &view.scenario.flows[index];
+    let record = view.record.flows.get(index);
+    let (kind, controller) = kind_names(&spec.kind);
+    let kind = controller.map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}"));
+    // A sender of data knows its round trips, a call the delay of its packets.
+    let delays = view.rtt_ms(index, None).or_else(|| view.one_way_delay_ms(index, None));
+    let megabytes = view.bytes_delivered(index, None).map(|bytes| bytes as f64 / 1e6);
+    let sends_again = !matches!(spec.kind, crate::scenario::FlowKind::Cbr { .. });
+    let counted = record.filter(|_| sends_again);
+    vec![
+        view.scenario.variant.clone(),
+        spec.name.clone(),
+        kind,
+        shown(view.goodput_mbps(index, None), |mbps| format!("{mbps:.3}")),
+        shown(view.share(index, None), |share| format!("{share:.3}")),
+        shown(megabytes, |megabytes| format!("{megabytes:.2}")),
+        shown(delays.map(|delays| delays.p50), |ms| format!("{ms:.1}")),
+        shown(delays.map(|delays| delays.p95), |ms| format!("{ms:.1}")),
+        shown(counted.map(|flow| flow.retransmissions), |count| count.to_string()),
+        shown(counted.map(|flow| flow.spurious_retransmissions), |count| count.to_string()),
+        shown(counted.map(|flow| flow.timeouts), |count| count.to_string()),
+        shown(view.completed_s(index), |at| format!("{at:.1}")),
+    ]
+}
+
+const VERDICT_HEADER: [&str; 5] = ["variant", "metric", "window", "measured", "expected"];
+
+fn verdict_row(variant: &str, verdict: &Verdict<'_>) -> Vec<String> {
+    let expectation = verdict.expectation;
+    let window = |(from, to)| format!("{}..{}", format_duration(from), format_duration(to));
+    let expected = match (expectation.min, expectation.max) {
+        (Some(min), Some(max)) if min == max => format!("= {min}"),
+        (Some(min), Some(max)) => format!("{min} to {max}"),
+        (Some(min), None) => format!(">= {min}"),
+        (None, Some(max)) => format!("<= {max}"),
+        (None, None) => String::new(),
+    };
+    vec![
+        variant.to_owned(),
+        expectation.metric.clone(),
+        expectation.window.map_or_else(|| "whole run".to_owned(), window),
+        shown(verdict.value, |value| value.to_string()),
+        expected,
+    ]
+}
+
+fn shown<T>(value: Option<T>, format: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), format)
+}
+
+/// Lines up rows under their header, numbers to the right, and adds an empty line.
+fn columns<const N: usize>(
+    text: &mut String,
+    header: &[&str; N],
+    rows: impl Iterator<Item = Vec<String>>,
+) {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let cells_of = |column: usize| rows.iter().map(move |row| &*row[column]);
+    let numeric = |cell: &str| cell.chars().all(|c| c.is_ascii_digit() || ".%-".contains(c));
+    let header_row: Vec<_> = header.iter().map(|&cell| cell.to_owned()).collect();
+    let shapes: Vec<_> = (0..N)
+        .map(|column| {
+            let widest = cells_of(column).chain([header[column]]).map(|cell| cell.chars().count());
+            (widest.max().unwrap_or(0), cells_of(column).all(numeric))
+        })
+        .collect();
+    for row in [&header_row].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (cell, (width, right)) in row.iter().zip(&shapes) {
+            match right {
+                true => write!(line, "  {cell:>width$}"),
+                false => write!(line, "  {cell:<width$}"),
+            }
+            .expect("a string takes all");
+        }
+        writeln!(text, "{}", line.trim_end()).expect("a string takes all");
+    }
+    text.push('\n');
+}

@@ -1,0 +1,257 @@
+//! Reports of a made-up run of the shape that the bufferbloat scenario has.
+
+use super::*;
+use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL};
+use crate::scenario::{Scenario, parse};
+use crate::time::Ns;
+
+fn file() -> ScenarioFile {
+    let text = include_str!("../../../scenarios/bufferbloat.toml");
+    parse("scenarios/bufferbloat.toml".as_ref(), text).expect("valid")
+}
+
+/// A saw between two heights with noise that needs no generator.
+fn saw(step: u64, period: u64, low: u64, high: u64) -> u32 {
+    let noise = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
+    let height = low + (high - low) * (step % period) / period + noise * 8;
+    u32::try_from(height).expect("a short delay")
+}
+
+/// What a run could look like: a saw while TCP sends, a steady queue while it does not.
+pub(crate) fn made_up(scenario: &Scenario) -> Record {
+    let tcp = scenario.flows.iter().find(|flow| flow.name == "tcp").expect("in the file");
+    let end = tcp.stop.unwrap_or(scenario.duration);
+    let queue_us = |step: u64| {
+        let now = Ns(step * QUEUE_SAMPLE_INTERVAL.0);
+        match now {
+            _ if (tcp.start..end).contains(&now) => saw(step, 1_100, 420_000, 990_000),
+            _ if now < Ns::from_secs(3) => saw(step, 300, 0, 96_000),
+            _ => saw(step, 40, 96_000, 98_000),
+        }
+    };
+    let samples = scenario.duration.0 / QUEUE_SAMPLE_INTERVAL.0;
+    let buckets = scenario.duration.0 / BUCKET.0;
+    let link = LinkRecord {
+        name: "uplink".to_owned(),
+        queue_delay_us: (0..samples).map(queue_us).collect(),
+        busy_ns: (0..buckets).map(|bucket| 99_000_000 + bucket % 7 * 100_000).collect(),
+        dropped_packets: 12,
+        lost_packets: 0,
+    };
+    let flows = scenario.flows.iter().map(|flow| {
+        let mut record = FlowRecord { name: flow.name.clone(), ..FlowRecord::default() };
+        for bucket in 0..buckets {
+            let now = Ns(bucket * BUCKET.0);
+            let tcp_sends = (tcp.start..end).contains(&now);
+            let queue = queue_us(bucket * 10);
+            record.delivered_bytes.push(match (&*flow.name, tcp_sends) {
+                ("voice", _) => 800,
+                ("tcp", true) | ("utp", false) => 120_000 + u64::from(saw(bucket, 9, 0, 1)),
+                ("utp", true) => 150,
+                _ => 0,
+            });
+            if flow.name == "voice" {
+                record.one_way_delay_us.push((now, queue + 25_240));
+            } else {
+                record.rtt_us.push((now, queue + 51_000));
+                record.window_bytes.push((now, 62_500 + u64::from(queue)));
+            }
+        }
+        record
+    });
+    Record {
+        duration: scenario.duration,
+        links: vec![link],
+        flows: flows.collect(),
+        trace_hash: 0xfeed_face_cafe_f00d,
+    }
+}
+
+fn with_report(check: impl FnOnce(Report<'_>)) {
+    let file = file();
+    let records: Vec<_> = file.variants.iter().map(made_up).collect();
+    check(Report { file: &file, records: &records });
+}
+
+/// The coordinates of every line of a plot.
+fn lines_of(svg: &str) -> Vec<Vec<(i32, i32)>> {
+    let point = |pair: &str| {
+        let (x, y) = pair.split_once(',')?;
+        Some((x.parse().ok()?, y.parse().ok()?))
+    };
+    let points = svg.split(" points=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    points.map(|list| list.split_whitespace().filter_map(point).collect()).collect()
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    with_report(|report| {
+        let (first, second) = (report.files().expect("drawn"), report.files().expect("drawn"));
+        assert_eq!(first, second);
+        assert_eq!(table(report, Paint::Plain), table(report, Paint::Plain));
+    });
+}
+
+#[test]
+fn results_are_small_enough_to_commit() {
+    with_report(|report| {
+        let files = report.files().expect("drawn");
+        let bytes: usize = files.iter().map(|(_, text)| text.len()).sum();
+        assert!(bytes < 400_000, "{bytes}");
+        for (name, text) in files.iter().filter(|(name, _)| name.ends_with("svg")) {
+            let longest = lines_of(text).iter().map(Vec::len).max();
+            assert!(longest.is_some_and(|points| (200..=2_000).contains(&points)), "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_delay_plot_draws_every_variant_over_the_same_axes() {
+    with_report(|report| {
+        let svg = plot::delay(report).expect("drawn");
+        for label in [
+            "bufferbloat: delay",
+            "uplink queue, default",
+            "uplink queue, reno-alone",
+            "voice packets, default",
+            "voice packets, reno-alone",
+            "Time in queue, ms",
+            "One-way delay, ms",
+            "Time, s",
+            "uTP target",
+            "100 ms",
+            "tcp sends (default)",
+        ] {
+            assert!(svg.contains(&format!(">\n{label}\n<")), "{label}");
+        }
+        // Two panels of two variants, twelve hundred points of 100 ms each.
+        let long = lines_of(&svg).into_iter().filter(|line| line.len() == 1_200);
+        assert_eq!(long.count(), 4);
+    });
+}
+
+#[test]
+fn the_throughput_plot_has_a_panel_for_every_variant() {
+    with_report(|report| {
+        let svg = plot::throughput(report).expect("drawn");
+        for (label, times) in [("utp", 1), ("tcp", 2), ("voice", 2), ("uplink rate", 2)] {
+            assert_eq!(svg.matches(&format!(">\n{label}\n<")).count(), times, "{label}");
+        }
+        assert!(svg.contains(">\nreno-alone\n<"));
+    });
+}
+
+#[test]
+fn lines_differ_in_dashes_and_not_in_colour_alone() {
+    with_report(|report| {
+        let svg = plot::throughput(report).expect("drawn");
+        let lines = svg.lines().filter(|line| line.starts_with("<polyline"));
+        let long = lines.filter(|line| line.len() > 1_000);
+        let looks = long.map(|line| {
+            let attribute = |name: &str| {
+                line.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next())
+            };
+            (attribute("stroke"), attribute("stroke-dasharray"))
+        });
+        let looks: BTreeSet<_> = looks.collect();
+        let dashes: BTreeSet<_> = looks.iter().map(|(_, dashes)| dashes).collect();
+        assert_eq!((looks.len(), dashes.len()), (3, 3), "{looks:?}");
+    });
+}
+
+#[test]
+fn everything_drawn_is_inside_the_picture() {
+    with_report(|report| {
+        for svg in [plot::delay(report).expect("drawn"), plot::throughput(report).expect("drawn")] {
+            let size = |name: &str| -> i32 {
+                let rest = svg.split(&format!("{name}=\"")).nth(1).expect("an attribute");
+                rest.split('"').next().and_then(|value| value.parse().ok()).expect("a number")
+            };
+            let (width, height) = (size("<svg width"), size(" height"));
+            for (x, y) in lines_of(&svg).into_iter().flatten() {
+                assert!((0..=width).contains(&x) && (0..=height).contains(&y), "{x},{y}");
+            }
+            assert!(!svg.contains("NaN"));
+        }
+    });
+}
+
+#[test]
+fn the_time_series_has_a_row_per_100_ms_and_a_cell_per_column() {
+    with_report(|report| {
+        let text = timeseries(report);
+        let mut rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let header = rows.next().expect("a header");
+        assert_eq!(
+            header[..3],
+            ["time_s", "default.links.uplink.queue_delay_ms", "default.links.uplink.utilisation"]
+        );
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows.len(), 1_200);
+        assert!(rows.iter().all(|row| row.len() == header.len()));
+        assert_eq!((rows[0][0], rows[1_199][0]), ("0.0", "119.9"));
+        let column = |name: &str| header.iter().position(|known| *known == name).expect(name);
+        // Nothing is known of a flow before it starts.
+        let tcp = column("default.flows.tcp.goodput_mbps");
+        assert_eq!((rows[399][tcp], rows[400][tcp]), ("", "9.670"));
+        assert_eq!(rows[0][column("default.flows.voice.one_way_delay_ms")], "25.240");
+    });
+}
+
+#[test]
+fn the_summary_has_the_documented_keys() {
+    with_report(|report| {
+        let text = summary(report).expect("JSON");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(json["scenario"], "bufferbloat");
+        assert_eq!(json["engine"], "turmoil");
+        assert_eq!((&json["seed"], &json["duration_s"]), (&1.into(), &120.0.into()));
+        assert_eq!(json["trace_hash"], "feedfacecafef00d");
+        let base = &json["variants"]["default"];
+        let link = &base["links"]["uplink"];
+        assert!(link["queue_delay_ms"]["p99"].as_f64() > link["queue_delay_ms"]["p50"].as_f64());
+        assert_eq!(link["dropped_packets"], 12);
+        assert_eq!(
+            (&link["windows"][0]["from_s"], &link["windows"][0]["to_s"]),
+            (&15.0.into(), &40.0.into())
+        );
+        let utp = &base["flows"]["utp"];
+        assert_eq!((&utp["kind"], &utp["controller"]), (&"utp".into(), &"libutp".into()));
+        assert!(utp["completed_s"].is_null() && utp["sha256_ok"].is_null());
+        assert_eq!(utp["windows"][1]["share"], 0.0012);
+        assert_eq!(json["variants"]["reno-alone"]["flows"]["tcp"]["kind"], "reno");
+        let expectation = &json["expectations"][2];
+        assert_eq!(expectation["metric"], "links.uplink.queue_delay_ms.p95");
+        assert!(expectation["min"].is_null() && expectation["pass"] == true);
+        assert_eq!(json["pass"], true);
+        assert_eq!(json["expectations"].as_array().map(Vec::len), Some(9));
+    });
+}
+
+#[test]
+fn a_value_that_was_not_measured_never_passes() {
+    let mut file = file();
+    file.variants.truncate(1);
+    let mut record = made_up(&file.variants[0]);
+    record.duration = Ns::from_secs(50);
+    let report = Report { file: &file, records: &[record] };
+    assert!(!report.pass());
+    let text = table(report, Paint::Plain);
+    let row = "FAIL  default  flows.utp.share                  60s..80s          -  <= 0.02\n";
+    assert!(text.contains(row), "{text}");
+    assert!(text.ends_with("FAIL bufferbloat: 4 of 7 expectations missed, seed 1\n"), "{text}");
+}
+
+#[test]
+fn a_run_of_an_instant_can_still_be_drawn() {
+    let mut file = file();
+    file.variants.truncate(1);
+    let record = Record {
+        flows: vec![FlowRecord::default(); 3],
+        links: vec![LinkRecord::default()],
+        ..Record::default()
+    };
+    let report = Report { file: &file, records: &[record] };
+    let files = report.files().expect("drawn");
+    assert!(files.iter().all(|(_, text)| !text.contains("NaN") && !text.contains("inf")));
+}
