@@ -1,17 +1,9 @@
 //! The command line over an engine that makes its records up.
 
 use super::*;
-use crate::report::tests::made_up;
+use crate::report::tests::{Folder, made_up};
 use std::fs;
 use std::path::Path;
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-cli").join(name);
-    drop(fs::remove_dir_all(&folder));
-    fs::create_dir_all(&folder).expect("writable");
-    folder
-}
 
 /// A copy of a shipped scenario with one piece replaced.
 fn scenario(folder: &Path, name: &str, from: &str, to: &str) -> PathBuf {
@@ -55,7 +47,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_run_that_holds_writes_its_files_and_prints_the_table() {
-    let folder = folder("holds");
+    let folder = Folder::new("holds");
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let outcome = simulate(&[&file], &folder.join("out"), &[], good);
     assert_eq!(outcome.status, 0, "{}", outcome.err);
@@ -67,7 +59,7 @@ fn a_run_that_holds_writes_its_files_and_prints_the_table() {
 
 #[test]
 fn a_missed_expectation_is_status_1_and_says_how_to_run_again() {
-    let folder = folder("missed");
+    let folder = Folder::new("missed");
     let file = scenario(&folder, "a.toml", "min    = 0.97", "min    = 0.999");
     let outcome = simulate(&[&file], &folder.join("out"), &["--seed", "9"], good);
     assert_eq!(outcome.status, 1);
@@ -82,7 +74,7 @@ fn a_missed_expectation_is_status_1_and_says_how_to_run_again() {
 
 #[test]
 fn json_is_the_summary_and_nothing_else_on_stdout() {
-    let folder = folder("json");
+    let folder = Folder::new("json");
     let file = scenario(&folder, "a.toml", "min    = 0.97", "min    = 0.999");
     let outcome = simulate(&[&file], &folder.join("out"), &["--json"], good);
     assert_eq!(outcome.status, 1);
@@ -95,7 +87,7 @@ fn json_is_the_summary_and_nothing_else_on_stdout() {
 
 #[test]
 fn a_wrong_file_is_status_2_and_stops_the_good_ones_too() {
-    let folder = folder("wrong");
+    let folder = Folder::new("wrong");
     let good_file = scenario(&folder, "good.toml", "seed     = 1", "seed     = 1");
     let bad = scenario(&folder, "bad.toml", "\"10mbit\"", "\"10mbps\"");
     let outcome = simulate(&[&good_file, &bad], &folder.join("out"), &[], good);
@@ -107,7 +99,7 @@ fn a_wrong_file_is_status_2_and_stops_the_good_ones_too() {
 
 #[test]
 fn two_files_of_one_name_would_share_a_folder_and_are_refused() {
-    let folder = folder("twice");
+    let folder = Folder::new("twice");
     fs::create_dir_all(folder.join("b")).expect("writable");
     let first = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let second = scenario(&folder, "b/a.toml", "seed     = 1", "seed     = 2");
@@ -118,7 +110,7 @@ fn two_files_of_one_name_would_share_a_folder_and_are_refused() {
 
 #[test]
 fn a_failing_simulation_is_status_3_and_leaves_old_results_alone() {
-    let folder = folder("fails");
+    let folder = Folder::new("fails");
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let out = folder.join("out");
     assert_eq!(simulate(&[&file], &out, &[], good).status, 0);
@@ -133,7 +125,7 @@ fn a_failing_simulation_is_status_3_and_leaves_old_results_alone() {
 
 #[test]
 fn a_panic_in_the_simulation_is_status_3() {
-    let folder = folder("panics");
+    let folder = Folder::new("panics");
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let outcome = simulate(&[&file], &folder.join("out"), &[], |_: &Scenario, _: &dyn Fn(Ns)| {
         panic!("on purpose, for a test")
@@ -144,7 +136,7 @@ fn a_panic_in_the_simulation_is_status_3() {
 
 #[test]
 fn results_that_cannot_be_written_are_status_3() {
-    let folder = folder("unwritable");
+    let folder = Folder::new("unwritable");
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     // A file is where the folder should be.
     let outcome = simulate(&[&file], &file, &[], good);
@@ -163,7 +155,7 @@ fn a_closed_stdout_ends_the_run_quietly() {
             Ok(())
         }
     }
-    let folder = folder("pipe");
+    let folder = Folder::new("pipe");
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let mut err = Vec::new();
     let mut io = Streams { out: &mut Shut, err: &mut err, paint: Paint::Plain };

@@ -38,6 +38,7 @@ pub fn write_all(folder: &Path, files: &[(&str, String)]) -> anyhow::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::Folder;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -50,8 +51,7 @@ mod tests {
 
     #[test]
     fn a_failure_leaves_the_old_files_and_no_partial_ones() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-files");
-        drop(fs::remove_dir_all(&folder));
+        let folder = Folder::new("files");
         write_all(&folder, &[("a", "old".to_owned())]).expect("written");
         assert_eq!(names(&folder), ["a"]);
         // A slash makes the second name one of a folder that does not exist.

@@ -4,6 +4,32 @@ use super::*;
 use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL};
 use crate::scenario::{Scenario, parse};
 use crate::time::Ns;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A folder of a test's own, empty, gone when the test has passed or failed.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("utp-sim-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("writable");
+        Self(folder)
+    }
+}
+
+impl std::ops::Deref for Folder {
+    type Target = Path;
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
 
 fn file() -> ScenarioFile {
     let text = include_str!("../../../scenarios/bufferbloat.toml");
