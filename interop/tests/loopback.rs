@@ -1,0 +1,214 @@
+//! Transfers between real processes over real UDP, each with a hard time limit.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use utp_interop::harness::{
+    Direction, Family, Impaired, Outcome, Report, ShimProcess, Shims, Transfer,
+};
+use utp_interop::reference::SynSeq;
+use utp_interop::relay::{Impairment, Path as RelayPath};
+use utp_interop::shim::{Event, pattern_sha256};
+
+const LIBUTP_PEER: &str = env!("CARGO_BIN_EXE_libutp-peer");
+const HARNESS: &str = env!("CARGO_BIN_EXE_utp-interop");
+
+/// No test takes longer, whatever hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn shims() -> Shims {
+    let folder = Path::new(LIBUTP_PEER).parent().expect("in a folder");
+    Shims::in_folder(folder.to_owned())
+}
+
+fn transfer(pair: &str, family: Family, direction: Direction, bytes: u64) -> Transfer {
+    Transfer {
+        pair: pair.parse().expect("two stacks"),
+        family,
+        direction,
+        bytes,
+        seed: 3,
+        sha256: pattern_sha256(3, bytes),
+        impaired: None,
+        syn_seq: SynSeq::Any,
+        udp_buffer: 4 << 20,
+        limit: LIMIT / 2,
+        round: 1,
+    }
+}
+
+async fn run(transfer: &Transfer) -> Outcome {
+    let outcome = timeout(LIMIT, transfer.run(&shims())).await;
+    outcome.expect("ends in time").expect("the harness works")
+}
+
+fn impaired(loss_ppm: u32) -> Impaired {
+    let path = RelayPath { delay: Duration::from_millis(5), loss_ppm, bottleneck: None };
+    Impaired { name: "test".into(), impairment: Impairment::symmetric(path, 1) }
+}
+
+async fn both_directions(pair: &str) {
+    for family in [Family::V4, Family::V6] {
+        if !family.is_available() {
+            println!("IP{family} is missing on this machine");
+            continue;
+        }
+        for direction in [Direction::ClientSends, Direction::ServerSends] {
+            let outcome = run(&transfer(pair, family, direction, 1 << 20)).await;
+            assert!(outcome.received.is_ok(), "{pair} {family} {direction}: {outcome:?}");
+            assert!(outcome.closed_cleanly, "{pair} {family} {direction}: {outcome:?}");
+            assert!(outcome.client.is_some() && outcome.server.is_some());
+        }
+    }
+}
+
+#[tokio::test]
+async fn libutp_sends_itself_a_mebibyte_in_both_directions() {
+    both_directions("libutp:libutp").await;
+}
+
+#[tokio::test]
+async fn a_lossy_relay_slows_a_transfer_and_changes_none_of_it() {
+    let mut transfer = transfer("libutp:libutp", Family::V4, Direction::ClientSends, 300_000);
+    transfer.syn_seq = SynSeq::Below;
+    transfer.impaired = Some(impaired(10_000));
+    let outcome = run(&transfer).await;
+    let received = outcome.received.as_ref().expect("arrives");
+    // One packet, then three, then five in each round trip of 10 ms.
+    assert!(received.seconds > 0.1, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_differs_fails_its_transfer() {
+    let mut transfer = transfer("libutp:libutp", Family::V4, Direction::ClientSends, 1000);
+    transfer.sha256 = pattern_sha256(4, 1000);
+    let reason = run(&transfer).await.received.expect_err("another stream");
+    assert!(reason.contains("SHA-256"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_transfer_that_hangs_ends_at_its_limit() {
+    let mut transfer = transfer("libutp:libutp", Family::V4, Direction::ClientSends, 1000);
+    transfer.impaired = Some(impaired(1_000_000));
+    transfer.limit = Duration::from_millis(500);
+    let outcome = run(&transfer).await;
+    let reason = outcome.received.expect_err("nothing gets through");
+    assert!(reason.contains("not done within"), "{reason}");
+    assert!(!outcome.connected);
+}
+
+/// The next event, of which there has to be one.
+async fn next(shim: &mut ShimProcess) -> Event {
+    timeout(LIMIT, shim.next_event()).await.expect("in time").expect("an event")
+}
+
+async fn scripts(program: &str) -> [ShimProcess; 2] {
+    let arguments = ["listen", "127.0.0.1:0", "--once", "--quit-on-eof"];
+    let mut server = ShimProcess::start(Path::new(program), arguments).expect("starts");
+    let Event::Listening { port } = next(&mut server).await else { panic!("does not listen") };
+    let address = format!("127.0.0.1:{port}");
+    let arguments = ["connect", &address, "--role", "script", "--quit-on-eof"];
+    let client = ShimProcess::start(Path::new(program), arguments).expect("starts");
+    [client, server]
+}
+
+/// Scripts write, read by halves, shut down and close; everything is reported in its order.
+async fn follow_a_script(program: &str) {
+    let [mut client, mut server] = scripts(program).await;
+    assert_eq!(next(&mut client).await, Event::Connected { conn: 1 });
+    client.command("write 3000 7").await;
+    assert_eq!(next(&mut server).await, Event::Accepted { conn: 1 });
+    server.command("read 1000").await;
+    let Event::Data { n: 1000, sha256, .. } = next(&mut server).await else { panic!("no data") };
+    assert_eq!(sha256, pattern_sha256(7, 1000));
+    server.command("write 10 8").await;
+    server.command("resume").await;
+    client.command("read 10").await;
+    let Event::Data { n: 10, sha256, .. } = next(&mut client).await else { panic!("no data") };
+    assert_eq!(sha256, pattern_sha256(8, 10));
+    client.command("shutdown").await;
+    assert!(matches!(next(&mut server).await, Event::Data { n: 2000, .. }));
+    assert_eq!(next(&mut server).await, Event::Eof { conn: 1 });
+    server.command("stats").await;
+    let Event::Stats(stats) = next(&mut server).await else { panic!("no stats") };
+    assert_eq!(stats.conns, 1);
+    client.command("resume").await;
+    server.command("close").await;
+    assert_eq!(next(&mut client).await, Event::Eof { conn: 1 });
+    client.command("close").await;
+    for shim in [&mut client, &mut server] {
+        assert_eq!(next(shim).await, Event::Closed { conn: 1 });
+        assert!(matches!(next(shim).await, Event::Stats(_)));
+        assert!(shim.ended_well().await);
+    }
+}
+
+#[tokio::test]
+async fn libutp_follows_a_script() {
+    follow_a_script(LIBUTP_PEER).await;
+}
+
+#[tokio::test]
+async fn libutp_says_that_it_cannot_abort() {
+    let [mut client, _server] = scripts(LIBUTP_PEER).await;
+    client.command("nonsense").await;
+    client.command("abort").await;
+    let mut complaints = 0;
+    while let Some(event) = timeout(LIMIT, client.next_event()).await.expect("in time") {
+        complaints += u32::from(matches!(event, Event::Error { .. }));
+    }
+    assert_eq!(complaints, 2);
+    assert!(!client.ended_well().await);
+    assert_eq!(client.exit_status().and_then(|status| status.code()), Some(89));
+}
+
+#[tokio::test]
+async fn a_shim_leaves_when_its_harness_is_gone() {
+    let arguments = ["listen", "127.0.0.1:0", "--quit-on-eof"];
+    let shim = Command::new(LIBUTP_PEER)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("starts");
+    assert!(shim.status.success());
+}
+
+fn results(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("utp-interop-{name}-{}", std::process::id()))
+}
+
+#[test]
+fn the_harness_prints_and_writes_what_it_measured() {
+    let folder = results("harness");
+    let output = Command::new(HARNESS)
+        .args(["interop", "--pair", "libutp:libutp", "--family", "v4", "--no-relay"])
+        .args(["--size", "256KiB", "--rounds", "2", "--json", "--out"])
+        .arg(&folder)
+        .output()
+        .expect("starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: Report = serde_json::from_slice(&output.stdout).expect("nothing but JSON");
+    let summary = std::fs::read_to_string(folder.join("summary.json")).expect("written");
+    assert_eq!(serde_json::from_str::<Report>(&summary).expect("JSON"), printed);
+    let matrix = std::fs::read_to_string(folder.join("matrix.md")).expect("written");
+    assert!(matrix.contains("| libutp "), "{matrix}");
+    assert!(printed.pass);
+    assert_eq!(printed.runs.len(), 4, "two rounds, two directions");
+    assert!(printed.runs.iter().all(|run| run.sha256_ok && run.mbps > Some(0.0)));
+    std::fs::remove_dir_all(folder).expect("removes");
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_a_failed_transfer() {
+    let status = |arguments: &[&str]| {
+        let output = Command::new(HARNESS).args(arguments).output().expect("starts");
+        assert!(!output.stderr.is_empty(), "{arguments:?} says what is wrong");
+        output.status.code()
+    };
+    assert_eq!(status(&["interop", "--pair", "libutp:nobody"]), Some(2));
+    assert_eq!(status(&["interop", "--shims", "/nowhere"]), Some(2));
+    assert_eq!(status(&["bench", "--impl", "nobody"]), Some(2));
+    assert_eq!(status(&["bench", "--rounds", "0"]), Some(2));
+}
