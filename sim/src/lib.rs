@@ -14,6 +14,7 @@ pub mod packet;
 pub mod record;
 pub mod report;
 pub mod rng;
+pub mod run;
 pub mod scenario;
 pub mod time;
 pub mod trace;

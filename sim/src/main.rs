@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    utp_sim::cli::main(|_: &_, _: &_| anyhow::bail!("no engine yet"))
+    utp_sim::cli::main(utp_sim::run::run)
 }

@@ -9,12 +9,16 @@
 mod host;
 mod pump;
 mod runtime;
+mod sampler;
 mod shared;
 mod socket;
+mod source;
+mod transfer;
 
 pub use host::Host;
 pub use runtime::SimRuntime;
 pub use socket::SimSocket;
+pub(crate) use transfer::Transfer;
 
 use crate::network::Network;
 use crate::packet::HostId;

@@ -1,0 +1,113 @@
+//! From a scenario to its record: builds network and hosts, and runs them to the end.
+
+use crate::network::Network;
+use crate::packet::HostId;
+use crate::record::{BUCKET, Record};
+use crate::scenario::model::{FlowKind, Scenario};
+use crate::time::Ns;
+use crate::turmoil::{Engine, TICK, Transfer};
+use anyhow::ensure;
+use std::ops::ControlFlow;
+
+/// Runs `scenario` and returns what it leaves behind. `progress` hears of simulated time, about
+/// once per simulated 100 ms.
+///
+/// ```
+/// let text = r#"
+///     summary  = "A small transfer."
+///     duration = "20s"
+///     stop_when_complete = true
+///     [link.uplink]
+///     rate  = "10mbit"
+///     delay = "10ms"
+///     [[flow]]
+///     name  = "file"
+///     kind  = "utp"
+///     via   = "uplink"
+///     bytes = 200_000
+/// "#;
+/// let file = utp_sim::scenario::parse("small.toml".as_ref(), text)?;
+/// let record = utp_sim::run::run(&file.variants[0], &|_| {})?;
+/// assert_eq!(record.flows[0].sha256_ok, Some(true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// When the scenario is not one the engine can run exactly (a path between hosts shorter than
+/// 1 ms, a duration that is no whole number of milliseconds), when a uTP flow fails, or when the
+/// run turns out not to have been exact.
+pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record> {
+    let whole = scenario.duration.0.is_multiple_of(TICK.0);
+    ensure!(whole, "a run lasts whole milliseconds, not {}", scenario.duration);
+    let network = Network::new(scenario);
+    let mut completion = Completion::new(scenario);
+    let mut observe = |now: Ns, network: &Network| {
+        if now.0.is_multiple_of(BUCKET.0) {
+            progress(now);
+        }
+        completion.observe(network)
+    };
+    let transfers = Transfer::all(scenario);
+    if transfers.is_empty() {
+        return Ok(run_without_hosts(network, scenario.duration, &mut observe));
+    }
+    let mut engine = Engine::new(network, scenario.seed)?;
+    for host in HostId::ALL {
+        let transfers = transfers.clone();
+        engine.add_host(host, move |host| {
+            for transfer in &transfers {
+                transfer.start(host);
+            }
+        });
+    }
+    engine.run_until(scenario.duration, &mut observe)?;
+    engine.finish()
+}
+
+fn run_without_hosts(
+    mut network: Network,
+    duration: Ns,
+    observe: &mut dyn FnMut(Ns, &Network) -> ControlFlow<()>,
+) -> Record {
+    while network.now() < duration && observe(network.now(), &network).is_continue() {
+        let until = network.now() + TICK;
+        network.run_until(until, &mut |_, _, _| unreachable!("no flow has a host"));
+    }
+    network.finish()
+}
+
+/// Tells when a run that ends with its transfers can end.
+struct Completion {
+    sized: Vec<usize>,
+    enabled: bool,
+    seen: bool,
+}
+
+impl Completion {
+    fn new(scenario: &Scenario) -> Self {
+        let numbered = scenario.flows.iter().enumerate();
+        let sized = numbered.filter(|(_, flow)| match flow.kind {
+            FlowKind::Utp { bytes, .. } | FlowKind::Reno { bytes } => bytes.is_some(),
+            FlowKind::Cbr { .. } => false,
+        });
+        let sized: Vec<usize> = sized.map(|(flow, _)| flow).collect();
+        let enabled = scenario.stop_when_complete && !sized.is_empty();
+        Self { sized, enabled, seen: false }
+    }
+
+    /// Breaks one window after the last completion, so that senders can leave their last counts.
+    fn observe(&mut self, network: &Network) -> ControlFlow<()> {
+        if !self.enabled {
+            return ControlFlow::Continue(());
+        }
+        if self.seen {
+            return ControlFlow::Break(());
+        }
+        self.seen = self.sized.iter().all(|&flow| network.is_complete(flow));
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
