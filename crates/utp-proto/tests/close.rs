@@ -1,0 +1,304 @@
+//! The end of a stream: FIN in both directions, in and out of order, lost, repeated, refused.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod wire;
+
+use utp_proto::{ConnectionError, Event, ReadError, State, WriteError};
+use utp_wire::PacketType;
+use wire::{FULL, MS, SECOND, Wire, plain};
+
+#[test]
+fn a_fin_follows_the_last_byte_and_takes_the_next_number() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL + 10);
+        wire.finish();
+        wire.expect(&["DATA 0 ack -1 len 1382", "DATA 1 ack -1 len 10", "FIN 2 ack -1"]);
+        let now = wire.now;
+        assert_eq!(wire.connection_mut().write(now, b"x"), Err(WriteError::Finished));
+        wire.recv(wire.state(0, 1));
+        assert!(wire.take_events().is_empty());
+        wire.recv(wire.state(0, 2));
+        assert_eq!(wire.take_events(), [Event::Finished]);
+    });
+}
+
+#[test]
+fn a_fin_waits_for_the_window() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.state(0, -1).wnd(2_000));
+    wire.write(FULL * 2);
+    wire.finish();
+    wire.expect(&["DATA 0 ack -1 len 1382"]);
+    wire.recv(wire.state(0, 0).wnd(2_000));
+    wire.expect(&["DATA 1 ack -1 len 1382", "FIN 2 ack -1"]);
+}
+
+#[test]
+fn an_empty_stream_ends_with_a_fin_alone() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.finish();
+        wire.expect(&["FIN 0 ack -1"]);
+    });
+}
+
+#[test]
+fn a_fin_in_order_ends_the_stream_after_the_last_byte() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.feed(wire.data(0, -1, b"last"));
+        wire.feed(wire.fin(1, -1));
+        wire.drain();
+        wire.expect(&["STATE 0 ack 1"]);
+        assert_eq!(wire.take_events(), [Event::Readable]);
+        assert_eq!(wire.read_until_end(), (b"last".to_vec(), ReadError::Finished));
+    });
+}
+
+#[test]
+fn a_fin_before_missing_data_waits_for_it() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(3, -1));
+        wire.expect(&["STATE 0 ack -1 mask 04000000"]);
+        wire.recv(wire.data(1, -1, b"b"));
+        wire.recv(wire.data(0, -1, b"a"));
+        assert_eq!(wire.read_until_end(), (b"ab".to_vec(), ReadError::Blocked));
+        wire.recv(wire.data(2, -1, b"c"));
+        assert_eq!(wire.read_until_end(), (b"c".to_vec(), ReadError::Finished));
+        assert_eq!(wire.take().last().unwrap().header.ack_nr.0, wire.seq_nr_of_them(3));
+    });
+}
+
+#[test]
+fn nothing_beyond_the_end_is_delivered() {
+    Wire::everywhere(plain, |mut wire| {
+        // Held before the end is known, and coming after.
+        wire.recv(wire.data(3, -1, b"beyond"));
+        wire.recv(wire.fin(1, -1));
+        wire.recv(wire.data(2, -1, b"beyond"));
+        wire.recv(wire.data(4, -1, b"beyond"));
+        wire.recv(wire.data(0, -1, b"a"));
+        wire.recv(wire.data(2, -1, b"beyond"));
+        wire.recv(wire.data(5, -1, b"beyond"));
+        assert_eq!(wire.read_until_end(), (b"a".to_vec(), ReadError::Finished));
+        assert_eq!(wire.take().last().unwrap().header.ack_nr.0, wire.seq_nr_of_them(1));
+        assert_eq!(wire.stats().receive_charged_bytes, 0);
+    });
+}
+
+#[test]
+fn a_fin_with_payload_delivers_it_first() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(1, -1).payload(b"the end"));
+        wire.recv(wire.data(0, -1, b"here is "));
+        let (bytes, end) = wire.read_until_end();
+        assert_eq!((&bytes[..], end), (&b"here is the end"[..], ReadError::Finished));
+    });
+}
+
+#[test]
+fn a_repeated_fin_is_acked_and_ends_the_stream_once() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(0, -1));
+        wire.take();
+        assert_eq!(wire.take_events(), [Event::Readable]);
+        for _ in 0..3 {
+            wire.recv(wire.fin(0, -1));
+            wire.expect(&["STATE 0 ack 0"]);
+        }
+        assert!(wire.take_events().is_empty());
+    });
+}
+
+#[test]
+fn a_second_fin_elsewhere_is_ignored() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(2, -1));
+        wire.recv(wire.fin(1, -1));
+        wire.recv(wire.fin(5, -1));
+        wire.recv(wire.data(0, -1, b"a"));
+        assert_eq!(wire.read_until_end(), (b"a".to_vec(), ReadError::Blocked));
+        wire.recv(wire.data(1, -1, b"b"));
+        assert_eq!(wire.read_until_end(), (b"b".to_vec(), ReadError::Finished));
+        wire.recv(wire.fin(3, -1));
+        assert_eq!(wire.take().last().unwrap().header.ack_nr.0, wire.seq_nr_of_them(2));
+    });
+}
+
+#[test]
+fn a_close_reason_on_a_fin_is_tolerated() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.fin(0, -1).extension(3, &[0, 0, 0, 7]));
+    assert_eq!(wire.read_until_end().1, ReadError::Finished);
+}
+
+#[test]
+fn the_other_direction_stays_open_after_a_fin() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(0, -1));
+        wire.take();
+        wire.write(5);
+        wire.expect(&["DATA 0 ack 0 len 5"]);
+        wire.recv(wire.state(1, 0));
+        wire.finish();
+        wire.expect(&["FIN 1 ack 0"]);
+        wire.recv(wire.state(1, 1));
+        assert_eq!(wire.connection().state(), State::Lingering);
+        // And the other way round.
+        let mut wire = Wire::plain();
+        wire.finish();
+        wire.recv(wire.data(0, 0, b"still coming"));
+        assert_eq!(wire.read(), b"still coming");
+        assert_eq!(wire.connection().state(), State::Connected);
+    });
+}
+
+#[test]
+fn a_simultaneous_close_is_clean_on_this_side() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(3);
+        wire.finish();
+        wire.take();
+        wire.recv(wire.fin(0, -1));
+        wire.expect(&["STATE 2 ack 0"]);
+        wire.recv(wire.state(1, 1));
+        assert_eq!(wire.take_events(), [Event::Readable, Event::Finished]);
+        assert_eq!(wire.connection().state(), State::Lingering);
+        wire.release();
+        wire.advance(30 * SECOND);
+        assert_eq!(wire.endpoint.stats().connections, 0);
+    });
+}
+
+#[test]
+fn an_ack_on_the_fin_of_the_peer_counts() {
+    let mut wire = Wire::plain();
+    wire.finish();
+    wire.take();
+    wire.recv(wire.fin(0, 0));
+    assert_eq!(wire.take_events(), [Event::Readable, Event::Finished]);
+    wire.expect(&["STATE 1 ack 0"]);
+}
+
+#[test]
+fn a_fin_repeated_after_the_close_is_answered_as_long_as_it_keeps_coming() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.fin(0, -1));
+        wire.finish();
+        wire.recv(wire.state(1, 0));
+        wire.release();
+        wire.take();
+        for _ in 0..5 {
+            wire.advance(29 * SECOND);
+            wire.recv(wire.fin(0, 0));
+            wire.expect(&["STATE 1 ack 0"]);
+        }
+        wire.advance(30 * SECOND);
+        assert_eq!(wire.endpoint.stats().connections, 0);
+        wire.expect(&[]);
+    });
+}
+
+#[test]
+fn a_lost_fin_is_resent() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.finish();
+        wire.take();
+        wire.advance(1_500 * MS);
+        let resent = wire.flow();
+        assert!(resent.iter().all(|sent| sent == "FIN 0 ack -1"), "{resent:?}");
+        assert!(!resent.is_empty());
+        wire.recv(wire.state(0, 0));
+        assert_eq!(wire.take_events(), [Event::Finished]);
+    });
+}
+
+#[test]
+fn releasing_delivers_what_was_written_then_ends_without_events() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 2);
+    wire.release();
+    wire.expect(&["DATA 0 ack -1 len 1382", "DATA 1 ack -1 len 1382", "FIN 2 ack -1"]);
+    wire.recv(wire.data(0, 1, b"nobody reads this"));
+    wire.expect(&["STATE 3 ack 0"]);
+    assert_eq!(wire.stats().receive_charged_bytes, 0);
+    wire.recv(wire.state(1, 2));
+    wire.advance(31 * SECOND);
+    assert_eq!(wire.endpoint.stats().connections, 0);
+    assert!(wire.take_events().is_empty());
+}
+
+#[test]
+fn a_close_to_a_dead_peer_is_freed_within_a_minute() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 2);
+    wire.release();
+    wire.advance(60 * SECOND);
+    assert_eq!(wire.endpoint.stats().connections, 0);
+    assert_eq!(wire.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn a_libutp_that_closed_first_ends_our_close_with_a_reset_and_that_is_clean() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(10);
+        wire.recv(wire.state(0, 0));
+        wire.recv(wire.fin(0, 0));
+        assert_eq!(wire.read_until_end().1, ReadError::Finished);
+        wire.take_events();
+        wire.take();
+        // Its socket is gone with the ack that our FIN carries; it never acks the FIN itself.
+        wire.finish();
+        wire.expect(&["FIN 1 ack 0"]);
+        wire.advance(1_500 * MS);
+        let resent = wire.take().pop().unwrap();
+        assert!(resent.is(PacketType::Fin));
+        wire.recv(wire.reset(1));
+        assert_eq!(wire.take_events(), [Event::Finished]);
+        wire.release();
+        wire.advance(31 * SECOND);
+        assert!(wire.take_events().is_empty());
+        assert_eq!(wire.endpoint.stats().connections, 0);
+    });
+}
+
+#[test]
+fn a_reset_while_data_is_missing_at_the_peer_is_an_error() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.fin(0, -1));
+    wire.write(10);
+    wire.finish();
+    wire.take_events();
+    wire.recv(wire.reset(1));
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
+    assert_eq!(wire.read_until_end().1, ReadError::Finished, "their stream had ended before");
+}
+
+#[test]
+fn an_abort_sends_one_reset_and_ends_at_once() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 2);
+        wire.take();
+        let now = wire.now;
+        wire.connection_mut().abort(now);
+        wire.drain();
+        let reset = wire.take();
+        assert_eq!(reset.len(), 1);
+        assert!(reset[0].is(PacketType::Reset));
+        assert_eq!(reset[0].header.connection_id.0, wire.id_out);
+        assert_eq!(reset[0].header.ack_nr.0, wire.seq_nr_of_them(-1));
+        assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::LocallyClosed)]);
+        wire.release();
+        assert_eq!(wire.endpoint.stats().connections, 0);
+        wire.advance(60 * SECOND);
+        wire.expect(&[]);
+    });
+}
+
+#[test]
+fn data_beyond_a_fin_with_a_hole_never_makes_a_clean_end() {
+    // A FIN injected into live data: the hole before it stays a hole.
+    let mut wire = Wire::plain();
+    wire.recv(wire.data(0, -1, b"a"));
+    wire.recv(wire.fin(5, -1));
+    wire.recv(wire.data(2, -1, b"c"));
+    assert_eq!(wire.read_until_end(), (b"a".to_vec(), ReadError::Blocked));
+}

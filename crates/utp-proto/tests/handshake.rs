@@ -1,0 +1,353 @@
+//! SYN, SYN-ACK and the first packets: ids, numbers, repeats, time.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod wire;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use utp_proto::{ConnectionError, EndpointConfig, Event, ReadError, State};
+use utp_wire::PacketType;
+use wire::{MS, Role, SECOND, Sent, Wire, endpoint, plain};
+
+fn seconds(sent: &[Sent], start: u64) -> Vec<u64> {
+    sent.iter().map(|sent| (sent.at.as_micros() - start) / SECOND).collect()
+}
+
+#[test]
+fn a_syn_carries_the_receive_id_and_everything_else_the_next() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    let syn = &wire.take()[0];
+    assert!(syn.is(PacketType::Syn));
+    assert_eq!((syn.header.connection_id.0, syn.header.seq_nr.0, syn.len), (4_000, 98, 20));
+    assert_eq!((syn.header.ack_nr.0, syn.header.timestamp_difference_microseconds.0), (0, 0));
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -2));
+    wire.write(10);
+    wire.recv(wire.data(0, -1, b"x"));
+    let later = wire.take();
+    assert!(later.len() >= 3);
+    assert!(later.iter().all(|sent| sent.header.connection_id.0 == 4_001));
+}
+
+#[test]
+fn an_initiator_speaks_at_once_and_acks_one_less_than_the_syn_ack() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.take();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -2));
+    wire.expect(&["DATA -1 ack -1"]);
+    assert_eq!(wire.take_events(), [Event::Connected]);
+    assert_eq!(wire.stats().rtt_us, 20_000);
+}
+
+#[test]
+fn the_first_packet_carries_data_if_there_is_some() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.write(3);
+    wire.take();
+    wire.recv(wire.state(0, -2));
+    wire.expect(&["DATA -1 ack -1 len 3"]);
+    wire.advance(100 * MS);
+    wire.expect(&[]);
+}
+
+#[test]
+fn an_acceptor_answers_on_the_id_of_the_syn_and_keeps_its_number_unused() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    let state = &wire.take()[0];
+    assert!(state.is(PacketType::State));
+    assert_eq!(state.len, 20);
+    assert_eq!(state.header.connection_id.0, 4_000);
+    assert_eq!((state.header.seq_nr.0, state.header.ack_nr.0), (100, 198));
+    assert_eq!(state.header.timestamp_difference_microseconds.0, 0);
+    wire.recv(wire.data(-1, -1, b"go"));
+    wire.expect(&["STATE 0 ack -1"]);
+    assert_eq!(wire.take_events(), [Event::Connected, Event::Readable]);
+    wire.write(5);
+    wire.expect(&["DATA 0 ack -1 len 5"]);
+}
+
+#[test]
+fn an_acceptor_does_not_speak_before_it_has_seen_data() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    wire.take();
+    wire.write(5);
+    wire.recv(wire.state(-1, -1));
+    wire.advance(50 * SECOND);
+    wire.expect(&[]);
+    assert_eq!(wire.connection().state(), State::SynReceived);
+    wire.recv(wire.data(-1, -1, b""));
+    wire.expect(&["DATA 0 ack -1 len 5"]);
+}
+
+#[test]
+fn an_acceptor_takes_data_that_acks_the_syn_ack_or_the_number_before() {
+    let mut libutp = Wire::accepting(plain(), 100, 200, 4_000);
+    libutp.recv(libutp.data(-1, -1, b"a"));
+    assert_eq!(libutp.read(), b"a");
+    let mut text = Wire::accepting(plain(), 100, 200, 4_000);
+    text.recv(text.data(-1, 0, b"a"));
+    assert_eq!(text.read(), b"a");
+    // To a peer that counts the SYN-ACK as a packet, our stream starts one later.
+    text.take();
+    text.write(1);
+    text.expect(&["DATA 1 ack -1 len 1"]);
+    text.recv(text.state(0, 1));
+    assert_eq!(text.stats().send_buffered_bytes, 0);
+    for ack in [-3, 1, 2, 1_000, 20_000] {
+        let mut wrong = Wire::accepting(plain(), 100, 200, 4_000);
+        wrong.recv(wrong.data(-1, ack, b"a"));
+        assert_eq!(wrong.connection().state(), State::SynReceived, "ack {ack}");
+        assert_eq!(wrong.stats().packets_dropped, 1);
+    }
+}
+
+#[test]
+fn data_may_overtake_the_first_data() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    wire.take();
+    wire.recv(wire.data(0, -1, b"b"));
+    wire.expect(&["STATE 0 ack -2 mask 01000000"]);
+    wire.recv(wire.data(-1, -1, b"a"));
+    assert_eq!(wire.read(), b"ab");
+}
+
+#[test]
+fn a_repeated_syn_gets_the_same_answer_and_no_second_connection() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    for _ in 0..3 {
+        wire.advance(SECOND);
+        wire.recv(wire.syn(-2));
+        assert!(wire.incoming.is_none());
+    }
+    wire.expect(&["STATE 0 ack -2"; 4]);
+    assert_eq!(wire.endpoint.stats().connections, 1);
+}
+
+#[test]
+fn a_syn_into_a_live_connection_changes_nothing() {
+    for seq in [-2, 7, 30_000] {
+        let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+        wire.write(1);
+        wire.take();
+        wire.recv(wire.syn(seq));
+        assert!(wire.incoming.is_none());
+        wire.expect(&[]);
+        wire.recv(wire.data(0, 0, b"still here"));
+        assert_eq!(wire.read(), b"still here");
+        assert_eq!(wire.stats().send_buffered_bytes, 0);
+    }
+}
+
+#[test]
+fn a_syn_ack_with_another_ack_is_ignored() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.take();
+    for ack in [-3, -1, 0, 5, 30_000] {
+        wire.recv(wire.state(0, ack));
+    }
+    wire.recv(wire.data(0, -2, b"x"));
+    wire.recv(wire.fin(0, -2));
+    wire.expect(&[]);
+    assert_eq!(wire.connection().state(), State::SynSent);
+    wire.recv(wire.state(0, -2));
+    assert_eq!(wire.connection().state(), State::Connected);
+}
+
+#[test]
+fn a_syn_is_repeated_then_sent_with_a_fresh_id_then_given_up() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    let start = wire.now.as_micros();
+    wire.advance(20_999_999);
+    assert!(wire.events.is_empty());
+    wire.advance(1);
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)]);
+    assert_eq!(wire.connection().state(), State::Closed);
+    let sent = wire.take();
+    assert!(sent.iter().all(|sent| sent.is(PacketType::Syn)));
+    assert_eq!(seconds(&sent, start), [0, 1, 3, 7, 8, 10, 14]);
+    let identity = |sent: &Sent| (sent.header.connection_id.0, sent.header.seq_nr.0);
+    assert!(sent[..3].iter().all(|sent| identity(sent) == (4_000, 98)));
+    let fresh = identity(&sent[3]);
+    assert!(fresh.0.abs_diff(4_000) > 1);
+    assert!(sent[3..].iter().all(|sent| identity(sent) == fresh));
+    wire.advance(100 * SECOND);
+    wire.expect(&[]);
+    wire.release();
+    assert_eq!(wire.endpoint.stats().connections, 0);
+    assert_eq!(wire.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn the_second_id_of_a_connect_works_and_the_late_answer_to_the_first_is_reset() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.advance(7 * SECOND);
+    let syn = wire.take().pop().unwrap();
+    wire.recv(wire.state(0, -2));
+    let reset = wire.take().pop().unwrap();
+    assert!(reset.is(PacketType::Reset));
+    assert_eq!((reset.header.connection_id.0, reset.header.ack_nr.0), (4_000, 200));
+    assert_eq!(wire.connection().state(), State::SynSent);
+    let answer = wire.state(0, 0).id(syn.header.connection_id.0).ack_nr(syn.header.seq_nr.0);
+    wire.recv(answer);
+    assert_eq!(wire.connection().state(), State::Connected);
+    let first = wire.take().pop().unwrap();
+    assert_eq!(first.header.connection_id.0, syn.header.connection_id.0 + 1);
+    assert_eq!(first.header.seq_nr.0, syn.header.seq_nr.0.wrapping_add(1));
+}
+
+#[test]
+fn a_round_trip_of_a_repeated_syn_is_not_measured() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.advance(1_010 * MS);
+    wire.recv(wire.state(0, -2));
+    assert_eq!(wire.stats().rtt_us, 0);
+}
+
+#[test]
+fn ids_at_the_wrap_work_for_an_acceptor() {
+    for id in [0, 1, 0xfffe, 0xffff] {
+        let mut wire = Wire::accepting(plain(), 100, 200, id);
+        assert_eq!(wire.take()[0].header.connection_id.0, id);
+        wire.recv(wire.data(-1, -1, b"in"));
+        assert_eq!(wire.read(), b"in");
+        wire.take();
+        wire.write(3);
+        assert_eq!(wire.take()[0].header.connection_id.0, id);
+        wire.recv(wire.reset(0).id(id));
+        assert_eq!(wire.connection().state(), State::Closed);
+    }
+}
+
+#[test]
+fn an_initiator_never_takes_the_id_libutp_cannot_count_beyond() {
+    // The connecting id is drawn as 65535; the next one that is fit is 0.
+    let mut wire = Wire::connecting(plain(), 100, 200, 0xffff);
+    assert_eq!(wire.take()[0].header.connection_id.0, 0);
+    wire.recv(wire.state(0, -2).id(0));
+    assert_eq!(wire.take()[0].header.connection_id.0, 1);
+    let mut wire = Wire::connecting(plain(), 100, 200, 0xfffe);
+    wire.take();
+    wire.recv(wire.state(0, -2));
+    assert_eq!(wire.take()[0].header.connection_id.0, 0xffff);
+}
+
+#[test]
+fn a_thousand_connects_to_one_peer_have_ids_that_do_not_even_touch() {
+    let limits = EndpointConfig::default();
+    let (mut endpoint, _) = endpoint(limits);
+    let config = std::sync::Arc::new(plain());
+    let peer: SocketAddr = ([10, 0, 0, 2], 2000).into();
+    let now = utp_proto::Instant::from_micros(1);
+    let mut used = BTreeSet::new();
+    for _ in 0..1_000 {
+        endpoint.connect(now, peer, config.clone()).unwrap();
+        let mut buf = Vec::new();
+        endpoint.poll_transmit(now, std::num::NonZeroUsize::MIN, &mut buf).unwrap();
+        let id = u16::from_be_bytes([buf[2], buf[3]]);
+        assert_ne!(id, 0xffff);
+        assert!(used.insert(id) && used.insert(id.wrapping_add(1)), "{id} is in use");
+    }
+}
+
+#[test]
+fn the_same_id_from_another_port_or_address_is_another_stream() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    for other in [([10, 0, 0, 2], 2001), ([10, 0, 0, 3], 2000)] {
+        let syn = wire.syn(-2).encode(wire.now);
+        wire.feed_bytes(other.into(), syn);
+        assert!(wire.incoming.take().is_some());
+        let data = wire.data(0, -1, b"not yours").encode(wire.now);
+        wire.feed_bytes(other.into(), data);
+    }
+    assert_eq!(wire.read(), b"");
+}
+
+#[test]
+fn a_mapped_ipv4_peer_is_the_same_peer() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    let mapped = "[::ffff:10.0.0.2]:2000".parse().unwrap();
+    let data = wire.data(0, -1, b"mine").encode(wire.now);
+    wire.feed_bytes(mapped, data);
+    assert_eq!(wire.read(), b"mine");
+}
+
+#[test]
+fn a_half_open_connection_is_gone_after_its_life() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    assert_eq!(wire.endpoint.stats().half_open, 1);
+    wire.advance(59_999_999);
+    assert!(wire.events.is_empty());
+    wire.advance(1);
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)]);
+    assert_eq!(wire.endpoint.stats().half_open, 0);
+    assert_eq!(wire.read_until_end().1, ReadError::Closed(ConnectionError::TimedOut));
+    wire.release();
+    assert_eq!(wire.endpoint.stats().connections, 0);
+}
+
+#[test]
+fn half_open_connections_are_limited() {
+    let mut limits = EndpointConfig::default();
+    limits.half_open_max = 3;
+    let mut wire = Wire::idle(limits, plain(), 100, 200, 10);
+    for id in [10, 20, 30] {
+        wire.recv(wire.syn(-2).id(id));
+        wire.accept();
+    }
+    wire.recv(wire.syn(-2).id(40));
+    assert!(wire.incoming.is_none());
+    assert_eq!(wire.endpoint.stats().syns_dropped, 1);
+    // One that proves itself makes room.
+    wire.recv(wire.data(-1, -1, b"").id(31));
+    wire.recv(wire.syn(-2).id(40));
+    assert!(wire.incoming.is_some());
+}
+
+#[test]
+fn a_syn_with_payload_or_extensions_is_a_syn() {
+    let payload = vec![7; 1_380];
+    let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 10);
+    wire.recv(wire.syn(-2).payload(&payload).extension(2, &[0; 8]).extension(9, &[1; 200]));
+    wire.accept();
+    wire.expect(&["STATE 0 ack -2"]);
+    wire.recv(wire.data(-1, -1, b"first"));
+    assert_eq!(wire.read(), b"first");
+}
+
+#[test]
+fn a_dropped_syn_leaves_nothing_and_a_refused_one_is_reset() {
+    let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 10);
+    wire.recv(wire.syn(-2));
+    wire.incoming = None;
+    wire.advance(SECOND);
+    wire.expect(&[]);
+    assert_eq!(wire.endpoint.stats().connections, 0);
+    wire.recv(wire.syn(-2));
+    let incoming = wire.incoming.take().unwrap();
+    wire.endpoint.refuse(wire.now, incoming);
+    wire.drain();
+    let reset = wire.take().pop().unwrap();
+    assert!(reset.is(PacketType::Reset));
+    assert_eq!((reset.header.connection_id.0, reset.header.ack_nr.0), (10, 198));
+}
+
+#[test]
+fn data_to_an_unknown_id_opens_nothing() {
+    let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 10);
+    wire.recv(wire.data(0, 0, b"hello"));
+    assert!(wire.incoming.is_none());
+    assert_eq!(wire.endpoint.stats().connections, 0);
+}
+
+#[test]
+fn releasing_a_connect_is_silent() {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.take();
+    wire.release();
+    wire.advance(30 * SECOND);
+    wire.expect(&[]);
+    assert!(wire.events.is_empty());
+    assert_eq!(wire.endpoint.stats().connections, 0);
+}

@@ -1,0 +1,386 @@
+//! Lost packets: found by acks or by time, resent, and how often.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod wire;
+
+use utp_proto::{Config, ConnectionError, Event, State};
+use utp_wire::PacketType;
+use wire::{FULL, MS, Role, SECOND, Sent, Wire, plain, with_window};
+
+/// Numbers of the DATA and FIN packets sent since the last look.
+fn numbers(wire: &mut Wire) -> Vec<u16> {
+    let us = wire.us;
+    wire.take()
+        .iter()
+        .filter(|sent| !sent.is(PacketType::State))
+        .map(|sent| sent.header.seq_nr.0.wrapping_sub(us))
+        .collect()
+}
+
+fn offsets(sent: &[Sent], start: u64) -> Vec<u64> {
+    sent.iter().map(|sent| (sent.at.as_micros() - start) / MS).collect()
+}
+
+#[test]
+fn three_repeated_states_resend_the_first_packet_once() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 6);
+        wire.take();
+        wire.advance(20 * MS);
+        wire.recv(wire.state(0, -1));
+        wire.recv(wire.state(0, -1));
+        wire.expect(&[]);
+        wire.recv(wire.state(0, -1));
+        wire.expect(&["DATA 0 ack -1 len 1382"]);
+        for _ in 0..10 {
+            wire.recv(wire.state(0, -1));
+        }
+        wire.expect(&[]);
+        assert_eq!(wire.stats().losses_detected, 1);
+        wire.recv(wire.state(0, 5));
+        assert_eq!(wire.stats().in_flight_bytes, 0);
+    });
+}
+
+#[test]
+fn a_resend_has_the_same_bytes_with_a_fresh_ack_and_stamp() {
+    let mut wire = Wire::plain();
+    let bytes: Vec<u8> = (0..FULL * 4).map(|at| (at * 13).to_le_bytes()[0]).collect();
+    wire.write_bytes(&bytes);
+    let first = wire.take();
+    wire.advance(20 * MS);
+    wire.recv(wire.data(0, -1, b"fresh"));
+    wire.take();
+    for _ in 0..3 {
+        wire.recv(wire.state(1, -1));
+    }
+    let resent = wire.take().pop().unwrap();
+    assert_eq!(resent.payload, first[0].payload);
+    assert_eq!(resent.header.seq_nr, first[0].header.seq_nr);
+    assert_eq!(resent.header.ack_nr.0, first[0].header.ack_nr.0 + 1);
+    let later = resent.header.timestamp_microseconds.since(first[0].header.timestamp_microseconds);
+    assert_eq!(later.0, 20_000);
+}
+
+#[test]
+fn data_and_keepalives_never_count_as_repeated_acks() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 6);
+        wire.take();
+        wire.advance(20 * MS);
+        for seq in 0..10 {
+            wire.recv(wire.data(seq, -1, b"d"));
+            wire.recv(wire.state(seq + 1, -2));
+        }
+        wire.recv(wire.state(10, -1));
+        wire.recv(wire.state(10, -1));
+        assert_eq!(numbers(&mut wire), []);
+        assert_eq!(wire.stats().losses_detected, 0);
+    });
+}
+
+#[test]
+fn repeated_states_with_nothing_outstanding_mean_nothing() {
+    let mut wire = Wire::plain();
+    for _ in 0..10 {
+        wire.recv(wire.state(0, -1));
+    }
+    wire.write(1);
+    wire.recv(wire.state(0, -1));
+    wire.recv(wire.state(0, -1));
+    wire.expect(&["DATA 0 ack -1 len 1"]);
+}
+
+#[test]
+fn three_packets_beyond_a_hole_prove_it_lost() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 6);
+        wire.take();
+        wire.advance(20 * MS);
+        wire.recv(wire.state(0, -1).sack(&[0b001, 0, 0, 0]));
+        wire.recv(wire.state(0, -1).sack(&[0b011, 0, 0, 0]));
+        wire.expect(&[]);
+        wire.recv(wire.state(0, -1).sack(&[0b111, 0, 0, 0]));
+        wire.expect(&["DATA 0 ack -1 len 1382"]);
+    });
+}
+
+#[test]
+fn every_hole_below_the_highest_named_packet_is_resent_once_and_nothing_else() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 20);
+        wire.take();
+        wire.advance(20 * MS);
+        // Held: 2 4 6 8 9 10 11, so that 0 1 3 5 7 are missing and 12 to 19 unknown.
+        wire.recv(wire.state(0, -1).sack(&[0b1010_1010, 0b111, 0, 0]));
+        assert_eq!(numbers(&mut wire), [0, 1, 3, 5, 7]);
+        wire.recv(wire.state(0, -1).sack(&[0b1010_1010, 0b1111, 0, 0]));
+        wire.recv(wire.state(0, -1).sack(&[0b1010_1010, 0b1_1111, 0, 0]));
+        assert_eq!(numbers(&mut wire), []);
+        wire.recv(wire.state(0, 19));
+        assert_eq!(wire.stats().in_flight_bytes, 0);
+        assert_eq!(wire.stats().retransmissions, 5);
+    });
+}
+
+#[test]
+fn a_lost_resend_is_found_by_what_was_sent_after_it() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 8);
+        wire.advance(20 * MS);
+        wire.recv(wire.state(0, -1).sack(&[0b1111, 0, 0, 0]));
+        assert_eq!(numbers(&mut wire)[8..], [0]);
+        wire.write(FULL * 4);
+        assert_eq!(numbers(&mut wire), [8, 9, 10, 11]);
+        wire.advance(20 * MS);
+        // 8 and 9 were sent after the resend of 0; 10 makes three.
+        wire.recv(wire.state(0, -1).sack(&[0xff, 0b1, 0, 0]));
+        assert_eq!(numbers(&mut wire), []);
+        wire.recv(wire.state(0, -1).sack(&[0xff, 0b11, 0, 0]));
+        assert_eq!(numbers(&mut wire), [0]);
+    });
+}
+
+#[test]
+fn silence_beyond_the_last_bit_of_a_short_mask_proves_nothing() {
+    // libutp names 30 packets at the most, whatever it holds.
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 60);
+        wire.take();
+        wire.advance(20 * MS);
+        // Missing: 0 and 40. Held: all else, of which the mask names 1 to 30.
+        wire.recv(wire.state(0, -1).sack(&[0xff, 0xff, 0xff, 0x3f]));
+        assert_eq!(numbers(&mut wire), [0]);
+        wire.advance(20 * MS);
+        // The resend arrives and with it everything up to 39 is acked, without a mask at first.
+        wire.recv(wire.state(0, 39));
+        assert_eq!(numbers(&mut wire), []);
+        wire.recv(wire.state(0, 39).sack(&[0xff, 0xff, 0x03, 0]));
+        assert_eq!(numbers(&mut wire), [40]);
+        assert_eq!(wire.stats().retransmissions, 2);
+    });
+}
+
+#[test]
+fn an_acked_resend_does_not_condemn_packets_beyond_the_mask() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 60);
+    wire.take();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0xff, 0xff, 0xff, 0x3f]));
+    assert_eq!(numbers(&mut wire), [0]);
+    wire.advance(20 * MS);
+    // The resend and 1 to 30 are acked; 31 to 59 are still on their way, none of them lost.
+    wire.recv(wire.state(0, 30));
+    wire.recv(wire.state(0, 31));
+    wire.recv(wire.state(0, 31));
+    assert_eq!(numbers(&mut wire), []);
+    wire.recv(wire.state(0, 59));
+    assert_eq!(wire.stats().retransmissions, 1);
+}
+
+#[test]
+fn a_selectively_acked_packet_is_not_resent_by_the_time_out() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.take();
+    wire.recv(wire.state(0, -1).sack(&[0b10, 0, 0, 0]));
+    wire.advance(600 * MS);
+    assert_eq!(numbers(&mut wire), [0, 1, 3]);
+}
+
+#[test]
+fn a_peer_that_drops_what_it_named_gets_it_again() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.recv(wire.state(0, -1).sack(&[0b111, 0, 0, 0]));
+    wire.recv(wire.state(0, 0));
+    wire.take();
+    // 1 to 3 were named, and are asked for nevertheless.
+    wire.advance(2 * SECOND);
+    let resent = numbers(&mut wire);
+    assert_eq!(resent[..3], [1, 2, 3]);
+    wire.recv(wire.state(0, 3));
+    assert_eq!(wire.stats().send_buffered_bytes, 0);
+    assert_eq!(wire.stats().in_flight_bytes, 0);
+}
+
+#[test]
+fn masks_of_any_length_are_understood() {
+    for len in [1, 2, 3, 5, 7, 64, 255] {
+        Wire::everywhere(plain, |mut wire| {
+            wire.write(FULL * 6);
+            wire.take();
+            wire.advance(20 * MS);
+            let mut mask = vec![0; len];
+            mask[0] = 0b111;
+            wire.recv(wire.state(0, -1).sack(&mask));
+            assert_eq!(numbers(&mut wire), [0], "length {len}");
+        });
+    }
+}
+
+#[test]
+fn hostile_masks_change_nothing_beyond_what_is_outstanding() {
+    Wire::everywhere(plain, |mut wire| {
+        // Bits for packets that were never sent, with nothing and with little outstanding.
+        wire.recv(wire.state(0, -1).sack(&[0xff; 255]));
+        wire.recv(wire.state(0, -1).sack(&[]));
+        wire.write(FULL * 4);
+        wire.take();
+        wire.recv(wire.state(0, -1).sack(&[]));
+        wire.recv(wire.state(0, -1).sack(&[0; 255]));
+        // Stale acks with masks: their bits name what they name.
+        wire.recv(wire.state(0, -4).sack(&[0xff; 255]));
+        wire.recv(wire.state(0, -3).sack(&[0xff; 255]).sack(&[0x01; 255]));
+        wire.recv(wire.data(0, -1, b"d").sack(&[0xff; 255]));
+        assert!(wire.stats().in_flight_bytes <= 4 * FULL as u64);
+        wire.recv(wire.state(1, 3).sack(&[0xff; 255]));
+        assert_eq!(wire.stats().in_flight_bytes, 0);
+        assert_eq!(wire.stats().send_buffered_bytes, 0);
+        wire.write(1);
+        assert_eq!(wire.take().pop().unwrap().payload.len(), 1);
+    });
+}
+
+#[test]
+fn a_selective_ack_with_a_stale_ack_resends_nothing_that_is_acked() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 20);
+    wire.recv(wire.state(0, 9));
+    wire.take();
+    wire.advance(20 * MS);
+    // Sent before the last one: 8 and 9 had not arrived by then.
+    wire.recv(wire.state(0, 7).sack(&[0b0011_1110, 0, 0, 0]));
+    assert!(numbers(&mut wire).iter().all(|number| *number > 9));
+}
+
+#[test]
+fn the_time_out_doubles_and_has_a_floor() {
+    Wire::everywhere(plain, |mut wire| {
+        // Settle the estimate well below the floor.
+        for seq in 0..20 {
+            wire.write(FULL);
+            wire.advance(20 * MS);
+            wire.recv(wire.state(0, seq));
+        }
+        wire.take();
+        let start = wire.now.as_micros();
+        wire.write(FULL);
+        wire.advance(40 * SECOND);
+        let sent = wire.take();
+        assert_eq!(offsets(&sent, start), [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]);
+        assert!(sent.iter().all(|sent| sent.header.seq_nr.0 == wire.seq_nr_of_us(20)));
+        assert_eq!(wire.stats().timeouts, 6);
+    });
+}
+
+#[test]
+fn an_ack_ends_the_back_off() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 2);
+    wire.advance(4 * SECOND);
+    assert!(wire.stats().rto_us >= 4_000_000);
+    wire.recv(wire.state(0, 0));
+    assert_eq!(wire.stats().rto_us, 500_000);
+}
+
+#[test]
+fn without_a_sample_the_first_time_out_is_a_second() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    let start = wire.now.as_micros();
+    wire.write(1);
+    wire.advance(4 * SECOND);
+    assert_eq!(offsets(&wire.take(), start), [0, 1_000, 3_000]);
+}
+
+#[test]
+fn a_silent_peer_is_given_up_after_45_seconds() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.advance(10 * SECOND);
+        wire.write(FULL * 3);
+        wire.advance(44_999_999);
+        assert_eq!(wire.take_events(), []);
+        wire.advance(1);
+        assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)]);
+        wire.take();
+        wire.advance(100 * SECOND);
+        wire.expect(&[]);
+        assert_eq!(wire.connection().state(), State::Closed);
+        wire.release();
+        assert_eq!(wire.endpoint.stats().connections, 0);
+        assert_eq!(wire.endpoint.poll_timeout(), None);
+    });
+}
+
+#[test]
+fn an_outage_of_thirty_seconds_is_survived() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 3);
+    wire.advance(30 * SECOND);
+    wire.take();
+    wire.advance(5 * SECOND);
+    assert_eq!(numbers(&mut wire)[0], 0);
+    wire.recv(wire.state(0, 0));
+    wire.recv(wire.state(0, 2));
+    wire.write(1);
+    assert_eq!(numbers(&mut wire).last(), Some(&3));
+    assert!(wire.take_events().is_empty());
+}
+
+#[test]
+fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
+    let mut wire = Wire::with(Config::default());
+    let mut acked = -1;
+    for _ in 0..12 {
+        wire.write(FULL * 40);
+        wire.advance(20 * MS);
+        let sent = numbers(&mut wire);
+        let Some(last) = sent.last() else { continue };
+        acked = i32::from(*last);
+        wire.recv(wire.state(0, acked));
+    }
+    wire.take();
+    assert!(wire.stats().in_flight_bytes > 5 * FULL as u64);
+    wire.advance(SECOND);
+    let first = u16::try_from(acked + 1).unwrap();
+    assert_eq!(numbers(&mut wire), [first], "one packet until an ack comes");
+    wire.recv(wire.state(0, acked + 1));
+    assert!(!numbers(&mut wire).is_empty(), "the ack lets the next go");
+}
+
+#[test]
+fn a_starved_window_lets_one_packet_go_per_time_out_without_back_off() {
+    for window in [1, 10, 1_000, 1_381] {
+        let mut wire = Wire::with(with_window(window));
+        wire.write(FULL * 10);
+        let start = wire.now.as_micros();
+        let mut at = Vec::new();
+        for seq in 0..8 {
+            // Nothing is in flight: the next packet is granted.
+            while wire.take().is_empty() {
+                wire.advance(10 * MS);
+                assert!(wire.now.as_micros() - start < 20 * SECOND, "it stands still");
+            }
+            at.push((wire.now.as_micros() - start) / MS);
+            wire.recv(wire.state(0, seq));
+        }
+        let gaps: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (490..=510).contains(gap)), "{gaps:?}");
+        assert_eq!(wire.stats().timeouts, 0);
+        assert!(wire.stats().starved_sends >= 8);
+    }
+}
+
+#[test]
+fn a_lost_packet_in_a_starved_window_is_resent() {
+    let mut wire = Wire::with(with_window(10));
+    wire.write(FULL * 3);
+    wire.advance(SECOND);
+    assert_eq!(numbers(&mut wire)[0], 0);
+    wire.advance(10 * SECOND);
+    assert!(numbers(&mut wire).iter().all(|number| *number == 0));
+    wire.recv(wire.state(0, 0));
+    wire.advance(SECOND);
+    assert!(numbers(&mut wire).iter().all(|number| *number == 1));
+}
