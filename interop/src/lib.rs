@@ -6,6 +6,7 @@
 //! impairment relay, and judges what the receiving one reports.
 //!
 //! - [`shim`] is the protocol and the roles, shared by the shims written in Rust.
+//! - [`utp_peer`] is the shim of ours, through the tokio adapter.
 //! - [`reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`harness`] plans the transfers, runs them and writes the results.
@@ -15,3 +16,4 @@ pub mod libutp_peer;
 pub mod reference;
 pub mod relay;
 pub mod shim;
+pub mod utp_peer;

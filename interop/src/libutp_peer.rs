@@ -19,8 +19,8 @@ use self::connections::Connections;
 use self::udp::{DATAGRAM_MAX, Udp};
 use crate::reference::{Context, Options, SynSeq};
 use crate::shim::{
-    Command, EXIT_FAILED, EXIT_UNIMPLEMENTED, Emitter, ErrorKind, Event, Mode, ShimArgs, Stats,
-    cpu_seconds, memory_kib, random_seed,
+    Command, EXIT_FAILED, EXIT_UNIMPLEMENTED, Emitter, ErrorKind, Event, Input, Mode, ShimArgs,
+    Stats, cpu_seconds, memory_kib, random_seed, read_input,
 };
 
 /// What libutp's shim takes beyond the protocol.
@@ -41,13 +41,6 @@ pub struct LibutpArgs {
 /// When the UDP socket, the poller or standard output fails.
 pub fn run(args: &ShimArgs, libutp: &LibutpArgs) -> io::Result<u8> {
     Shim::new(args, libutp)?.run()
-}
-
-/// A line of standard input, or its end.
-enum Input {
-    Command(Command),
-    End,
-    Mistake(String),
 }
 
 struct Shim {
@@ -79,7 +72,9 @@ impl Shim {
         };
         let out = Rc::clone(&udp);
         let context = Context::new(options, Box::new(move |bytes, to| out.send(bytes, to)));
-        let input = read_input(Waker::new(poll.registry(), INPUT)?);
+        let waker = Waker::new(poll.registry(), INPUT)?;
+        let (sender, input) = mpsc::channel();
+        read_input(move |line| sender.send(line).is_ok() && waker.wake().is_ok());
         let connections = Connections::new(mode.stream().role);
         Ok(Self {
             mode,
@@ -201,25 +196,6 @@ impl Shim {
             send_blocked: Some(self.udp.blocked()),
         })
     }
-}
-
-/// Waits for standard input on a thread of its own, because it may be a file or a terminal, which
-/// a poller does not take.
-fn read_input(waker: Waker) -> Receiver<Input> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let lines = io::stdin().lines().map_while(Result::ok);
-        let inputs = lines.map(|line| match line.parse() {
-            Ok(command) => Input::Command(command),
-            Err(error) => Input::Mistake(error.to_string()),
-        });
-        for input in inputs.chain(std::iter::once_with(|| Input::End)) {
-            if sender.send(input).is_err() || waker.wake().is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 const UDP: Token = Token(0);

@@ -143,7 +143,7 @@ pub struct Stats {
 }
 
 /// Writes events to standard output, each as a whole line, at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Emitter(());
 
 impl Emitter {

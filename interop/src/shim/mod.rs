@@ -8,6 +8,7 @@ mod app;
 mod args;
 mod command;
 mod event;
+mod input;
 mod pattern;
 mod process;
 
@@ -15,6 +16,7 @@ pub use app::{App, Intent};
 pub use args::{Buffers, Mode, Role, ShimArgs, StreamArgs, parse_size};
 pub use command::{Command, ParseCommandError};
 pub use event::{ConnId, Emitter, ErrorKind, Event, Stats};
+pub use input::{Input, read_input};
 pub use pattern::{Digest, Pattern, SplitMix64, pattern_sha256, random_seed};
 pub use process::{cpu_seconds, memory_kib};
 

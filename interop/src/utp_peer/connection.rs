@@ -1,0 +1,185 @@
+//! One stream of ours, with the application on it.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::AsyncWrite as _;
+use tokio::sync::mpsc::UnboundedReceiver;
+use utp_tokio::{UtpSocket, UtpStream};
+
+use crate::shim::{App, Command, ConnId, Emitter, ErrorKind, Event, Role};
+
+/// A connection that is about to come up, or runs.
+#[derive(Debug)]
+pub(super) struct Connection {
+    id: ConnId,
+    app: App,
+    commands: UnboundedReceiver<Command>,
+    emitter: Emitter,
+    /// The peer's stream has been read to its end.
+    eof: bool,
+    /// Our stream has been ended, and the peer has acked that.
+    shut_down: bool,
+}
+
+/// What happened first.
+#[derive(Debug)]
+enum Step {
+    Command,
+    Read,
+    ShutDown,
+    Wrote,
+}
+
+impl Connection {
+    pub(super) fn new(
+        id: ConnId,
+        role: Role,
+        commands: UnboundedReceiver<Command>,
+        emitter: Emitter,
+    ) -> Self {
+        let app = App::new(id, role);
+        Self { id, app, commands, emitter, eof: false, shut_down: false }
+    }
+
+    /// Connects, unless it is told to close meanwhile, and runs the stream. False when it fails.
+    pub(super) async fn connect(
+        mut self,
+        socket: Arc<UtpSocket>,
+        address: SocketAddr,
+    ) -> io::Result<bool> {
+        let mut connect = pin!(socket.connect(address));
+        let connected = loop {
+            tokio::select! {
+                connected = &mut connect => break connected,
+                Some(command) = self.commands.recv() => {
+                    self.app.command(command);
+                    if matches!(command, Command::Abort | Command::Close) {
+                        // Dropping the future gives the connect up.
+                        return self.end(true);
+                    }
+                }
+            }
+        };
+        match connected {
+            Ok(stream) => {
+                self.emitter.emit(&Event::Connected { conn: self.id })?;
+                self.serve(stream).await
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Runs a stream from outside. False when it fails.
+    pub(super) async fn accepted(self, stream: UtpStream) -> io::Result<bool> {
+        self.emitter.emit(&Event::Accepted { conn: self.id })?;
+        self.serve(stream).await
+    }
+
+    async fn serve(mut self, mut stream: UtpStream) -> io::Result<bool> {
+        loop {
+            let step = poll_fn(|cx| self.poll_step(&mut stream, cx)).await;
+            self.report()?;
+            let intent = self.app.intent();
+            if intent.abort {
+                stream.abort();
+                return self.end(true);
+            }
+            match step {
+                // A peer that closed first may be gone when our FIN comes.
+                Err(_) if intent.close && self.app.is_finished() => return self.end(true),
+                Err(error) => return self.fail(&error),
+                Ok(_) if intent.close && self.shut_down => return self.end(true),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reads, writes and ends the stream as the application wants; ready after each step.
+    fn poll_step(
+        &mut self,
+        stream: &mut UtpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Step>> {
+        if let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) {
+            self.app.command(command);
+            return Poll::Ready(Ok(Step::Command));
+        }
+        if let Poll::Ready(read) = self.poll_read(stream, cx) {
+            return Poll::Ready(read.map(|()| Step::Read));
+        }
+        if self.shut_down {
+            return Poll::Pending;
+        }
+        let intent = self.app.intent();
+        let pending = self.app.pending();
+        if !pending.is_empty() {
+            let written = ready!(Pin::new(stream).poll_write(cx, pending))?;
+            self.app.sent(written);
+            return Poll::Ready(Ok(Step::Wrote));
+        }
+        if intent.shutdown || intent.close {
+            ready!(Pin::new(stream).poll_shutdown(cx))?;
+            self.shut_down = true;
+            return Poll::Ready(Ok(Step::ShutDown));
+        }
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, stream: &mut UtpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What comes after the application closed is read and dropped, as a socket would.
+        let closing = self.app.intent().close;
+        let capacity = if closing { usize::MAX } else { self.app.read_capacity() };
+        if self.eof || capacity == 0 {
+            return Poll::Pending;
+        }
+        let len_max = capacity.min(READ_LEN_MAX);
+        // The future keeps nothing between polls, so that it need not be kept.
+        match ready!(pin!(stream.read_chunk(len_max)).poll(cx))? {
+            Some(bytes) if !closing => self.app.receive(Instant::now(), &bytes),
+            Some(_) => {}
+            None => {
+                self.eof = true;
+                if !closing {
+                    self.app.finish();
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn fail(mut self, error: &io::Error) -> io::Result<bool> {
+        self.app.fail(kind_of(error.kind()), error.to_string());
+        self.end(false)
+    }
+
+    fn end(mut self, went_well: bool) -> io::Result<bool> {
+        self.report()?;
+        self.emitter.emit(&Event::Closed { conn: self.id })?;
+        Ok(went_well)
+    }
+
+    fn report(&mut self) -> io::Result<()> {
+        while let Some(event) = self.app.poll_event() {
+            self.emitter.emit(&event)?;
+        }
+        Ok(())
+    }
+}
+
+const fn kind_of(kind: io::ErrorKind) -> ErrorKind {
+    match kind {
+        io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
+        io::ErrorKind::ConnectionReset => ErrorKind::Reset,
+        io::ErrorKind::TimedOut => ErrorKind::Timeout,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// How much is read at once at the most, so that reading does not hold up writing.
+const READ_LEN_MAX: usize = 256 * 1024;
