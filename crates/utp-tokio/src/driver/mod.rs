@@ -212,6 +212,10 @@ impl Driver {
                 }
                 Event::Writable => {
                     streams::push_writes(now, &mut connection, &stream, wakers);
+                    *stream.stats() = connection.stats();
+                    drop(connection);
+                    self.streams.release_if_done(now, &mut self.endpoint, handle, &stream);
+                    continue;
                 }
                 _ => {}
             }

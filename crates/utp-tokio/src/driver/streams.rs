@@ -158,7 +158,18 @@ impl Streams {
             }
             *stream.stats() = connection.stats();
         }
-        if stream.released.load(Ordering::Acquire) {
+        self.release_if_done(now, endpoint, handle, stream);
+    }
+
+    /// Releases a connection that its user has dropped, once the core has all that was written.
+    pub(super) fn release_if_done(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        handle: ConnectionHandle,
+        stream: &StreamShared,
+    ) {
+        if stream.released.load(Ordering::Acquire) && stream.tx().bytes == 0 {
             self.release(now, endpoint, handle);
         }
     }

@@ -1,0 +1,9 @@
+//! Sockets and streams, over the loopback interface and over a network in memory.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod hostile;
+mod lifecycle;
+mod memory;
+mod support;
+mod timing;
+mod transfer;

@@ -1,0 +1,226 @@
+//! A network in memory with a delay and whatever faults a test wants, for tokio's paused clock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+use utp_tokio::runtime::{Runtime, Timer, TokioRuntime};
+use utp_tokio::transport::{AsyncUdpSocket, BufferBytes, Datagrams, RecvMeta};
+use utp_tokio::{UtpSocket, UtpSocketBuilder};
+
+/// What becomes of a datagram, given how many were sent before it.
+type Fate = Box<dyn FnMut(u64, &[u8]) -> bool + Send>;
+
+/// The network. Every datagram takes 10 ms.
+#[derive(Clone)]
+pub(crate) struct Network(Arc<Mutex<Inner>>);
+
+struct Inner {
+    nodes: BTreeMap<SocketAddr, Node>,
+    start: Instant,
+    delivers: Fate,
+    sent: u64,
+    /// When each datagram was sent and what it said.
+    trace: Vec<(Duration, Vec<u8>)>,
+}
+
+#[derive(Default)]
+struct Node {
+    arrivals: VecDeque<(Instant, SocketAddr, Vec<u8>)>,
+    receiver: Option<Waker>,
+    blocked: bool,
+    sender: Option<Waker>,
+}
+
+pub(crate) const DELAY: Duration = Duration::from_millis(10);
+
+impl Network {
+    /// A network that loses nothing.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            nodes: BTreeMap::new(),
+            start: Instant::now(),
+            delivers: Box::new(|_, _| true),
+            sent: 0,
+            trace: Vec::new(),
+        })))
+    }
+
+    /// Delivers only what `delivers` says from now on.
+    pub(crate) fn deliver_if(&self, delivers: impl FnMut(u64, &[u8]) -> bool + Send + 'static) {
+        self.0.lock().unwrap().delivers = Box::new(delivers);
+    }
+
+    /// Lets a node send nothing until it is called again with false.
+    pub(crate) fn block(&self, address: SocketAddr, blocked: bool) {
+        let mut inner = self.0.lock().unwrap();
+        let node = inner.nodes.entry(address).or_default();
+        node.blocked = blocked;
+        let sender = node.sender.take();
+        drop(inner);
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+    }
+
+    /// A datagram out of nowhere.
+    pub(crate) fn inject(&self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        self.0.lock().unwrap().send(source, destination, datagram);
+    }
+
+    pub(crate) fn trace(&self) -> Vec<(Duration, Vec<u8>)> {
+        self.0.lock().unwrap().trace.clone()
+    }
+
+    /// A transport at 10.0.0.`host`, port 1.
+    pub(crate) fn transport(&self, host: u8) -> Arc<MemoryTransport> {
+        self.0.lock().unwrap().nodes.entry(address(host)).or_default();
+        Arc::new(MemoryTransport {
+            network: self.clone(),
+            address: address(host),
+            arrival: Mutex::default(),
+        })
+    }
+
+    /// A socket on such a transport.
+    pub(crate) fn socket(&self, host: u8, options: UtpSocketBuilder) -> UtpSocket {
+        let runtime = Arc::new(Seeded::new(host));
+        UtpSocket::with_transport(self.transport(host), runtime, options).unwrap()
+    }
+}
+
+pub(crate) fn address(host: u8) -> SocketAddr {
+    (Ipv4Addr::new(10, 0, 0, host), 1).into()
+}
+
+impl Inner {
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        self.trace.push((self.start.elapsed(), datagram.to_vec()));
+        let nr = self.sent;
+        self.sent += 1;
+        if !(self.delivers)(nr, datagram) {
+            return;
+        }
+        let Some(node) = self.nodes.get_mut(&destination) else { return };
+        node.arrivals.push_back((Instant::now() + DELAY, source, datagram.to_vec()));
+        if let Some(waker) = node.receiver.take() {
+            waker.wake();
+        }
+    }
+}
+
+pub(crate) struct MemoryTransport {
+    network: Network,
+    address: SocketAddr,
+    arrival: Mutex<Option<Pin<Box<Sleep>>>>,
+}
+
+impl AsyncUdpSocket for MemoryTransport {
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = self.network.0.lock().unwrap();
+        let node = inner.nodes.entry(self.address).or_default();
+        loop {
+            let mut count = 0;
+            let now = Instant::now();
+            while count < bufs.len() && node.arrivals.front().is_some_and(|(at, ..)| *at <= now) {
+                let (_, source, datagram) = node.arrivals.pop_front().unwrap();
+                bufs[count][..datagram.len()].copy_from_slice(&datagram);
+                meta[count] = RecvMeta::single(source, datagram.len());
+                count += 1;
+            }
+            if count > 0 {
+                return Poll::Ready(Ok(count));
+            }
+            node.receiver = Some(cx.waker().clone());
+            let Some((at, ..)) = node.arrivals.front() else { return Poll::Pending };
+            let mut arrival = Box::pin(tokio::time::sleep_until(*at));
+            if arrival.as_mut().poll(cx).is_pending() {
+                *self.arrival.lock().unwrap() = Some(arrival);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        datagrams: &Datagrams<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = self.network.0.lock().unwrap();
+        let node = inner.nodes.entry(self.address).or_default();
+        if node.blocked {
+            node.sender = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        for datagram in datagrams.iter() {
+            inner.send(self.address, datagrams.destination, datagram);
+        }
+        Poll::Ready(Ok(datagrams.contents.len()))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+
+    fn max_send_segments(&self) -> usize {
+        8
+    }
+
+    fn buffer_bytes(&self) -> BufferBytes {
+        BufferBytes { receive: Some(RECEIVE_BYTES), send: None }
+    }
+}
+
+/// What a node claims for its receive buffer.
+pub(crate) const RECEIVE_BYTES: usize = 1 << 20;
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoryTransport").field(&self.address).finish()
+    }
+}
+
+/// tokio's runtime with numbers that are random in name only.
+#[derive(Debug)]
+struct Seeded {
+    tokio: TokioRuntime,
+    state: Mutex<u64>,
+}
+
+impl Seeded {
+    fn new(seed: u8) -> Self {
+        Self { tokio: TokioRuntime::new(), state: Mutex::new(u64::from(seed)) }
+    }
+}
+
+impl Runtime for Seeded {
+    fn now(&self) -> utp_wire::Instant {
+        self.tokio.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.tokio.timer()
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.tokio.spawn(future);
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        let mut state = self.state.lock().unwrap();
+        for byte in bytes {
+            *byte = crate::support::next_random(&mut state).to_le_bytes()[0];
+        }
+    }
+}
