@@ -247,6 +247,18 @@ fn reno_fills_a_second_of_buffer() {
 }
 
 #[test]
+fn reno_beside_a_call_repairs_lost_repeats_without_timeouts() {
+    // The small packets of the call make the queue overflow in the midst of repairs, too.
+    let config = link(10_000_000, Ns::from_millis(25), 1_250_000);
+    let call = FlowKind::Cbr { rate_bps: 64_000, interval: Ns::from_millis(20) };
+    let tcp = flow("tcp", FlowKind::Reno { bytes: None });
+    let record = run_alone(&scenario(config, vec![flow("voice", call), tcp]));
+    let tcp = &record.flows[1];
+    assert!(tcp.retransmissions > 500, "{}", tcp.retransmissions);
+    assert_eq!((tcp.timeouts, tcp.spurious_retransmissions), (0, 0));
+}
+
+#[test]
 fn a_sized_reno_transfer_completes_under_loss_and_jitter() {
     let lossy = LinkConfig {
         loss_ppm: 20_000,

@@ -1,4 +1,7 @@
 //! What the sender knows of each segment in flight, and how many are in the pipe (RFC 6675).
+//!
+//! One thing is taken from RFC 8985, as any current TCP has it: a repeated segment that is lost
+//! again is found by what was sent after it and arrived, and does not wait for the timer.
 
 use super::Ack;
 use crate::time::Ns;
@@ -21,11 +24,18 @@ pub(super) struct Scoreboard {
     /// The highest segments that were selectively acknowledged, highest first; 0 is none, since
     /// the first segment of all can only be acknowledged in order.
     highest_sacked: [u32; DUPLICATES],
+    /// Transmissions so far, repeats included; each has its number, from 1.
+    transmissions: u64,
+    /// The latest transmissions known to have arrived, latest first.
+    latest_arrived: [u64; DUPLICATES],
+    /// Repeats by number of transmission, with their segments.
+    repeats: VecDeque<(u64, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     sent: Ns,
+    transmission: u64,
     fate: Fate,
     /// Whether it was sent more than once, so that its round trip says nothing (Karn).
     ambiguous: bool,
@@ -45,6 +55,8 @@ pub(super) struct Acked {
     pub(super) cumulative: u32,
     /// When the earliest newly acknowledged segment that was sent only once had been sent.
     pub(super) sent: Option<Ns>,
+    /// Number of the latest transmission among the repeats found lost again, 0 without one.
+    pub(super) lost_repeat: u64,
 }
 
 impl Scoreboard {
@@ -68,6 +80,11 @@ impl Scoreboard {
         self.pipe
     }
 
+    /// Transmissions so far, repeats included.
+    pub(super) const fn transmissions(&self) -> u64 {
+        self.transmissions
+    }
+
     /// Whether a segment waits to be repeated.
     pub(super) const fn has_lost(&self) -> bool {
         self.lost > 0
@@ -75,7 +92,9 @@ impl Scoreboard {
 
     /// A new segment leaves; its number is [`Scoreboard::end`] before the call.
     pub(super) fn send_new(&mut self, now: Ns) {
-        self.slots.push_back(Slot { sent: now, fate: Fate::InFlight, ambiguous: false });
+        self.transmissions += 1;
+        let (transmission, fate) = (self.transmissions, Fate::InFlight);
+        self.slots.push_back(Slot { sent: now, transmission, fate, ambiguous: false });
         self.pipe += 1;
     }
 
@@ -88,7 +107,10 @@ impl Scoreboard {
         while self.slot(seq).fate != Fate::Lost {
             seq += 1;
         }
-        *self.slot_mut(seq) = Slot { sent: now, fate: Fate::InFlight, ambiguous: true };
+        self.transmissions += 1;
+        let (transmission, fate) = (self.transmissions, Fate::InFlight);
+        *self.slot_mut(seq) = Slot { sent: now, transmission, fate, ambiguous: true };
+        self.repeats.push_back((transmission, seq));
         self.lost -= 1;
         self.pipe += 1;
         self.repeated_to = seq + 1;
@@ -105,7 +127,7 @@ impl Scoreboard {
                 Fate::Lost => self.lost -= 1,
                 Fate::Sacked => {}
             }
-            acked.note(&slot);
+            self.note_arrival(&slot, &mut acked);
             self.first += 1;
             acked.cumulative += 1;
         }
@@ -115,6 +137,7 @@ impl Scoreboard {
             }
         }
         self.judge();
+        acked.lost_repeat = self.judge_repeats();
         acked
     }
 
@@ -138,14 +161,18 @@ impl Scoreboard {
             Fate::Lost => self.lost -= 1,
             Fate::Sacked => return,
         }
-        acked.note(&slot);
+        self.note_arrival(&slot, acked);
         self.slot_mut(seq).fate = Fate::Sacked;
-        let mut seq = seq;
-        for high in &mut self.highest_sacked {
-            if seq > *high {
-                std::mem::swap(high, &mut seq);
-            }
+        insert_highest(&mut self.highest_sacked, seq);
+    }
+
+    /// A segment arrived; of one that was repeated nobody knows which of its transmissions did.
+    fn note_arrival(&mut self, slot: &Slot, acked: &mut Acked) {
+        if slot.fate == Fate::Sacked || slot.ambiguous {
+            return;
         }
+        insert_highest(&mut self.latest_arrived, slot.transmission);
+        acked.sent = Some(acked.sent.map_or(slot.sent, |sent| sent.min(slot.sent)));
     }
 
     /// A segment with [`DUPLICATES`] received above it is lost (RFC 6675 IsLost).
@@ -162,6 +189,31 @@ impl Scoreboard {
         self.judged_to = self.judged_to.max(end);
     }
 
+    /// A repeat is lost once [`DUPLICATES`] later transmissions have arrived (RFC 8985 section 2).
+    ///
+    /// Returns the number of the latest one, 0 without one.
+    fn judge_repeats(&mut self) -> u64 {
+        let mut latest = 0;
+        let later = self.latest_arrived[DUPLICATES - 1];
+        while let Some(&(transmission, seq)) =
+            self.repeats.front().filter(|repeat| repeat.0 < later)
+        {
+            self.repeats.pop_front();
+            if seq < self.first {
+                continue;
+            }
+            let slot = self.slot_mut(seq);
+            if slot.fate == Fate::InFlight && slot.transmission == transmission {
+                slot.fate = Fate::Lost;
+                self.lost += 1;
+                self.pipe -= 1;
+                self.repeated_to = self.repeated_to.min(seq);
+                latest = transmission;
+            }
+        }
+        latest
+    }
+
     fn slot(&self, seq: u32) -> &Slot {
         &self.slots[(seq - self.first) as usize]
     }
@@ -171,10 +223,11 @@ impl Scoreboard {
     }
 }
 
-impl Acked {
-    fn note(&mut self, slot: &Slot) {
-        if slot.fate == Fate::InFlight && !slot.ambiguous {
-            self.sent = Some(self.sent.map_or(slot.sent, |sent| sent.min(slot.sent)));
+/// Inserts `value` into an array that is sorted, highest first, if it is high enough.
+fn insert_highest<T: PartialOrd>(highest: &mut [T; DUPLICATES], mut value: T) {
+    for high in highest {
+        if value > *high {
+            std::mem::swap(high, &mut value);
         }
     }
 }
@@ -204,7 +257,7 @@ mod tests {
     fn a_cumulative_ack_empties_the_pipe() {
         let mut board = sent(5);
         let acked = board.handle_ack(&ack(3, &[]));
-        assert_eq!(acked, Acked { cumulative: 3, sent: Some(Ns(0)) });
+        assert_eq!(acked, Acked { cumulative: 3, sent: Some(Ns(0)), lost_repeat: 0 });
         assert_eq!((board.first(), board.end(), board.pipe()), (3, 5, 2));
     }
 
@@ -241,7 +294,8 @@ mod tests {
         board.handle_ack(&ack(0, &[(1, 4)]));
         assert_eq!(board.repeat_lost(Ns(100)), Some(0));
         // Segment 0 is ambiguous and 1 to 3 were counted when they were received.
-        assert_eq!(board.handle_ack(&ack(4, &[])), Acked { cumulative: 4, sent: None });
+        let acked = board.handle_ack(&ack(4, &[]));
+        assert_eq!(acked, Acked { cumulative: 4, sent: None, lost_repeat: 0 });
         assert_eq!(board.handle_ack(&ack(6, &[])).sent, Some(Ns(4)));
     }
 
@@ -254,6 +308,23 @@ mod tests {
         let repeated: Vec<u32> = std::iter::from_fn(|| board.repeat_lost(Ns(9))).collect();
         assert_eq!(repeated, [1, 2, 4, 5]);
         assert_eq!(board.pipe(), 4);
+    }
+
+    #[test]
+    fn a_repeat_lost_again_is_found_by_what_was_sent_after_it() {
+        let mut board = sent(8);
+        board.handle_ack(&ack(2, &[(3, 6)]));
+        assert_eq!(board.repeat_lost(Ns(100)), Some(2));
+        for _ in 0..3 {
+            board.send_new(Ns(101));
+        }
+        // 6 and 7 were sent before the repeat, 8 to 10 after it.
+        board.handle_ack(&ack(2, &[(3, 10)]));
+        assert_eq!(board.repeat_lost(Ns(200)), None);
+        // The repeat was the ninth transmission.
+        assert_eq!(board.handle_ack(&ack(2, &[(3, 11)])).lost_repeat, 9);
+        assert_eq!(board.repeat_lost(Ns(200)), Some(2));
+        assert_eq!((board.pipe(), board.repeat_lost(Ns(200))), (1, None));
     }
 
     #[test]

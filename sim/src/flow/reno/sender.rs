@@ -32,6 +32,8 @@ pub struct Sender {
     acked_towards_step: u32,
     threshold: u32,
     phase: Phase,
+    /// Transmissions when the window was last reduced: what was sent before tells nothing new.
+    reduced_at: u64,
     /// A lost segment goes out on entering recovery whatever the pipe holds (RFC 6675 rule 4.3).
     repeat_at_once: bool,
     rtt: Rtt,
@@ -61,6 +63,7 @@ impl Sender {
             acked_towards_step: 0,
             threshold: u32::MAX,
             phase: Phase::Open,
+            reduced_at: 0,
             repeat_at_once: false,
             rtt: Rtt::default(),
             deadline: None,
@@ -110,7 +113,10 @@ impl Sender {
             Phase::Open | Phase::Timeout(_) => self.grow(acked.cumulative),
         }
         if self.phase == Phase::Open && self.board.has_lost() {
-            self.enter_recovery();
+            self.reduce_to(self.half_of_flight());
+        } else if acked.lost_repeat > self.reduced_at {
+            // The loss of a repeat is a second sign of congestion (RFC 5681 section 4.3).
+            self.reduce_to((self.window / 2).max(WINDOW_MIN));
         }
     }
 
@@ -133,6 +139,7 @@ impl Sender {
         self.board.lose_all();
         self.phase = Phase::Timeout(self.board.end());
         self.window = 1;
+        self.reduced_at = self.board.transmissions();
         self.acked_towards_step = 0;
         self.deadline = Some(now + self.rtt.timeout());
     }
@@ -180,16 +187,18 @@ impl Sender {
         }
     }
 
-    fn enter_recovery(&mut self) {
-        self.threshold = self.half_of_flight();
-        self.window = self.threshold;
+    /// Begins to repair everything sent so far, with a smaller window.
+    fn reduce_to(&mut self, window: u32) {
+        self.threshold = window;
+        self.window = window;
         self.acked_towards_step = 0;
         self.phase = Phase::Recovery(self.board.end());
+        self.reduced_at = self.board.transmissions();
         self.repeat_at_once = true;
     }
 
     fn half_of_flight(&self) -> u32 {
-        (self.board.outstanding() / 2).max(2)
+        (self.board.outstanding() / 2).max(WINDOW_MIN)
     }
 
     fn bytes_of(&self, seq: u32) -> u32 {
@@ -201,6 +210,9 @@ impl Sender {
 
 /// Initial window in segments (RFC 6928).
 const INITIAL_WINDOW: u32 = 10;
+
+/// The least that a loss leaves, in segments (RFC 5681 section 3.1).
+const WINDOW_MIN: u32 = 2;
 
 /// A bound far above any path worth simulating: 1.5 GB.
 const WINDOW_MAX: u32 = 1 << 20;

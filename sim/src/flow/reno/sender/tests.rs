@@ -112,6 +112,23 @@ fn several_losses_of_a_window_cost_one_reduction_and_no_timeout() {
 }
 
 #[test]
+fn a_repeat_lost_again_halves_the_window_again() {
+    let mut sender = with_forty_in_flight();
+    let now = Ns(RTT.0 * 3);
+    sender.handle_ack(now, &ack(30, &[(31, 34)]));
+    assert_eq!(burst(&mut sender, now), [30]);
+    assert_eq!(sender.window, 20);
+    // Everything else arrives, new data as well, and 30 still does not.
+    sender.handle_ack(now, &ack(30, &[(31, 70)]));
+    assert_eq!(burst(&mut sender, now).first(), Some(&70));
+    sender.handle_ack(now + RTT, &ack(30, &[(31, 72)]));
+    assert_eq!(sender.window, 20);
+    sender.handle_ack(now + RTT, &ack(30, &[(31, 73)]));
+    assert_eq!(burst(&mut sender, now + RTT), [30]);
+    assert_eq!((sender.window, sender.threshold, sender.timeouts()), (10, 10, 0));
+}
+
+#[test]
 fn a_timeout_restarts_from_one_segment_towards_half_the_flight() {
     let mut sender = with_forty_in_flight();
     let deadline = sender.poll_timeout().expect("data is in flight");
