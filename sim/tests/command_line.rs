@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn utp_sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_utp-sim")).args(args).output().expect("it starts")
@@ -71,4 +71,101 @@ fn the_shipped_scenarios_are_valid() {
     }
     names.sort();
     assert_eq!(names, ["bufferbloat", "jitter", "loss"]);
+}
+
+/// A small transfer with loss, and a call beside it.
+const SMALL: &str = r#"
+summary            = "A small upload with loss."
+duration           = "30s"
+stop_when_complete = true
+[link.uplink]
+rate  = "10mbit"
+delay = "10ms"
+queue = { kind = "droptail", bytes_max = "100kB" }
+loss  = "1%"
+[[flow]]
+name  = "upload"
+kind  = "utp"
+via   = "uplink"
+bytes = "500kB"
+[[flow]]
+name  = "call"
+kind  = "cbr"
+via   = "uplink"
+rate  = "64kbit"
+[[expect]]
+metric = "flows.upload.sha256_ok"
+min    = 1
+[[expect]]
+metric = "links.uplink.lost_packets"
+min    = 1
+[variant.narrow.link.uplink]
+rate = "5mbit"
+"#;
+
+#[test]
+fn a_real_run_gives_the_same_bytes_in_every_process() {
+    let folder = folder("real-run");
+    let file = folder.join("small.toml");
+    fs::write(&file, SMALL).expect("writable");
+    let file = file.display().to_string();
+    let run = |out: &str| {
+        let out = folder.join(out);
+        let output = utp_sim(&["simulate", &file, "--out", &out.display().to_string()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let read = |name: &str| fs::read_to_string(out.join("small").join(name)).expect("written");
+        let files = ["summary.json", "timeseries.csv", "delay.svg", "throughput.svg"].map(read);
+        (text(&output.stdout), files)
+    };
+    let (first, second) = (run("first"), run("second"));
+    assert_eq!(first, second);
+    assert!(first.0.ends_with("PASS small: all 2 expectations hold, seed 1\n\n"), "{}", first.0);
+}
+
+#[test]
+fn a_missed_expectation_of_a_real_run_is_status_1() {
+    let folder = folder("missed");
+    let file = folder.join("small.toml");
+    // More than the link can carry.
+    let greedy = "[[expect]]\nmetric = \"flows.upload.goodput_mbps\"\nmin = 11\n[variant";
+    fs::write(&file, SMALL.replacen("[variant", greedy, 1)).expect("writable");
+    let (file, out) = (file.display().to_string(), folder.join("out").display().to_string());
+    let output = utp_sim(&["simulate", &file, "--seed", "3", "--out", &out]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("FAIL small: 1 of 3 expectations missed, seed 3\n"), "{table}");
+    assert!(table.contains(&format!("replay: cargo run --release -p utp-sim -- simulate {file} ")));
+}
+
+#[test]
+fn another_seed_gives_another_run() {
+    let folder = folder("seeds");
+    let file = folder.join("small.toml");
+    fs::write(&file, SMALL).expect("writable");
+    let (file, out) = (file.display().to_string(), folder.join("out").display().to_string());
+    let hash = |seed: &str| {
+        let output = utp_sim(&["simulate", &file, "--json", "--seed", seed, "--out", &out]);
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        summary["trace_hash"].as_str().expect("a text").to_owned()
+    };
+    assert_ne!(hash("1"), hash("2"));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = folder("closed-pipe");
+    let file = folder.join("small.toml");
+    fs::write(&file, SMALL).expect("writable");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_utp-sim"))
+        .arg("simulate")
+        .arg(file)
+        .arg("--out")
+        .arg(folder.join("out"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }

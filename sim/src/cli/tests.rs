@@ -51,7 +51,7 @@ fn a_run_that_holds_writes_its_files_and_prints_the_table() {
     let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
     let outcome = simulate(&[&file], &folder.join("out"), &[], good);
     assert_eq!(outcome.status, 0, "{}", outcome.err);
-    assert!(outcome.out.contains("PASS a: all 9 expectations hold, seed 1\n"), "{}", outcome.out);
+    assert!(outcome.out.contains("PASS a: all 11 expectations hold, seed 1\n"), "{}", outcome.out);
     assert!(outcome.err.starts_with("a: 240.0 s simulated in "), "{}", outcome.err);
     let files = ["delay.svg", "summary.json", "throughput.svg", "timeseries.csv"];
     assert_eq!(names(&folder.join("out/a")), files);
@@ -65,7 +65,7 @@ fn a_missed_expectation_is_status_1_and_says_how_to_run_again() {
     assert_eq!(outcome.status, 1);
     let row = "FAIL  default     links.uplink.utilisation         15s..40s      0.993  >= 0.999";
     assert!(outcome.out.contains(row), "{}", outcome.out);
-    assert!(outcome.out.contains("FAIL a: 1 of 9 expectations missed, seed 9"), "{}", outcome.out);
+    assert!(outcome.out.contains("FAIL a: 1 of 11 expectations missed, seed 9"), "{}", outcome.out);
     let command = format!("simulate {} --seed 9", file.display());
     assert!(outcome.out.contains(&command), "{}", outcome.out);
     // The results are there to look into.

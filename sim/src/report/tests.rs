@@ -250,7 +250,7 @@ fn the_summary_has_the_documented_keys() {
         assert_eq!(expectation["metric"], "links.uplink.queue_delay_ms.p95");
         assert!(expectation["min"].is_null() && expectation["pass"] == true);
         assert_eq!(json["pass"], true);
-        assert_eq!(json["expectations"].as_array().map(Vec::len), Some(9));
+        assert_eq!(json["expectations"].as_array().map(Vec::len), Some(11));
     });
 }
 
@@ -265,7 +265,7 @@ fn a_value_that_was_not_measured_never_passes() {
     let text = table(report, Paint::Plain);
     let row = "FAIL  default  flows.utp.share                  60s..80s          -  <= 0.02\n";
     assert!(text.contains(row), "{text}");
-    assert!(text.ends_with("FAIL bufferbloat: 4 of 7 expectations missed, seed 1\n"), "{text}");
+    assert!(text.ends_with("FAIL bufferbloat: 5 of 8 expectations missed, seed 1\n"), "{text}");
 }
 
 #[test]

@@ -15,7 +15,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 pub(super) struct Figure {
     pub(super) title: String,
     pub(super) subtitle: String,
-    pub(super) footer: String,
+    /// Lines of small print.
+    pub(super) footer: Vec<String>,
     /// Right end of the time axis.
     pub(super) end_s: f64,
     pub(super) panels: Vec<Panel>,
@@ -37,6 +38,8 @@ pub(super) struct Panel {
     pub(super) spans: Vec<Span>,
     pub(super) lines: Vec<Line>,
     pub(super) marks: Vec<Mark>,
+    /// Values above are cut off.
+    pub(super) cap: Option<f64>,
 }
 
 /// A value worth a horizontal line of its own.
@@ -55,7 +58,8 @@ pub(super) struct Line {
 
 impl Panel {
     pub(super) fn new(y_label: &'static str, spans: Vec<Span>) -> Self {
-        Self { y_label, heading: None, spans, lines: Vec::new(), marks: Vec::new() }
+        let (lines, marks) = (Vec::new(), Vec::new());
+        Self { y_label, heading: None, spans, lines, marks, cap: None }
     }
 
     /// Adds a line in the next style.
@@ -63,11 +67,20 @@ impl Panel {
         self.lines.push(Line::new(label, self.lines.len(), series, step));
     }
 
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|(_, y)| *y)
+    }
+
+    /// Whether a line leaves the picture.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.values().any(|value| self.cap.is_some_and(|cap| value > cap))
+    }
+
     /// Top of the vertical axis: some air above the highest point.
     fn top(&self) -> f64 {
-        let points = self.lines.iter().flat_map(|line| line.pieces.iter().flatten());
-        let highest = points.map(|(_, y)| *y).chain(self.marks.iter().map(|mark| mark.at));
-        highest.fold(0.0, f64::max).max(1e-3) * 1.06
+        let highest = self.values().chain(self.marks.iter().map(|mark| mark.at));
+        let top = highest.fold(0.0, f64::max).max(1e-3) * 1.06;
+        self.cap.map_or(top, |cap| cap.min(top))
     }
 }
 
@@ -102,7 +115,8 @@ impl Figure {
     fn draw_into(&self, text: &mut String) -> Result<(), Error> {
         let height = |panel: &Panel| panel.legend_height() + self.strip_height(panel) + CHART;
         let panels: i32 = self.panels.iter().map(height).sum();
-        let size = (WIDTH.unsigned_abs(), (HEAD + panels + FOOT).unsigned_abs());
+        let foot = FOOT + FOOT_LINE * (0..).zip(&self.footer).last().map_or(0, |(line, _)| line);
+        let size = (WIDTH.unsigned_abs(), (HEAD + panels + foot).unsigned_abs());
         let root = SVGBackend::with_string(text, size).into_drawing_area();
         root.fill(&WHITE)?;
         write(&root, &self.title, (LEFT, 16), sized(TITLE_SIZE).style(FontStyle::Bold))?;
@@ -119,7 +133,10 @@ impl Figure {
         }
         let centre = (LEFT + WIDTH - RIGHT) / 2;
         write(&root, "Time, s", (centre, y - 4), centred(sized(TEXT_SIZE)))?;
-        write(&root, &self.footer, (LEFT, y + FOOT - 36), sized(SMALL_SIZE).color(&GREY))?;
+        for (line, text) in (0..).zip(&self.footer) {
+            let at = (LEFT, y + FOOT - 36 + line * FOOT_LINE);
+            write(&root, text, at, sized(SMALL_SIZE).color(&GREY))?;
+        }
         root.present()
     }
 
@@ -162,7 +179,10 @@ impl Figure {
         }
         for line in &panel.lines {
             let style = line.style.shape();
-            let pieces = line.pieces.iter().cloned();
+            let visible = |piece: &Vec<(f64, f64)>| -> Vec<_> {
+                piece.iter().map(|(x, y)| (*x, y.min(top))).collect()
+            };
+            let pieces = line.pieces.iter().map(visible);
             chart.draw_series(pieces.map(|piece| PathElement::new(piece, style)))?;
         }
         Ok(())
@@ -288,7 +308,9 @@ const WIDTH: i32 = 1_600;
 const HEAD: i32 = 108;
 /// Height of a chart with its time axis.
 const CHART: i32 = 400;
+/// Height below the last chart with one line of small print, and of every further line.
 const FOOT: i32 = 80;
+const FOOT_LINE: i32 = 30;
 /// Room for the vertical axis and its labels.
 const LEFT: i32 = 130;
 /// Room for the labels of marks.

@@ -68,9 +68,17 @@ pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
             panel.lines.push(Line::new(flow.name.clone(), style, &goodput, step));
             add_rate(&mut panel, view, flow.via);
         }
+        // All that waited for a missing packet is delivered in one instant, above any link's rate.
+        panel.cap = panel.marks.iter().map(|mark| mark.at * 1.3).reduce(f64::max);
         panel
     });
-    figure(report, "throughput", step, panels.collect()).draw()
+    let mut figure = figure(report, "throughput", step, panels.collect());
+    if figure.panels.iter().any(Panel::is_cut_off) {
+        let note =
+            "Peaks cut off at the top: data that waited for a missing packet is delivered at once.";
+        figure.footer.push(note.to_owned());
+    }
+    figure.draw()
 }
 
 /// The rate of a link as a line, once for every rate.
@@ -90,13 +98,13 @@ fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figur
     Figure {
         title: format!("{}: {what}", file.name),
         subtitle: file.summary.clone(),
-        footer: format!(
+        footer: vec![format!(
             "Means of {means} ms. Seed {}, {} engine, utp-sim {}, scenario {}.",
             file.variants[0].seed,
             file.engine.name(),
             env!("CARGO_PKG_VERSION"),
             file.digest,
-        ),
+        )],
         end_s: duration(report).as_secs_f64(),
         panels,
     }
