@@ -1,2 +1,129 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the commands of this workspace, from simulations to the checks of CI.
+//!
+//! It builds what a command needs and spawns it, always from the root of the workspace. It depends
+//! on none of the crates that it builds, so that it compiles in seconds.
+//!
+//! The exit status is 0 when all is good, 1 when a check, a test or an expectation failed, 2 for
+//! wrong usage, 3 for an internal error such as a program that does not start. That of a simulation
+//! or a transfer is handed on as it is.
+
+mod ci;
+mod command;
+mod interop;
+mod simulate;
+mod test;
+mod tidy;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{ci::Step, command::Failure};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "The commands of this workspace",
+    after_help = "Example: cargo xtask simulate scenarios/bufferbloat.toml",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Measure throughput over loopback, this stack next to libutp
+    #[command(after_help = interop::BENCH_HELP, override_usage = interop::BENCH_USAGE)]
+    Bench(PassedOn),
+    /// Run every check of continuous integration, and stop at the first that fails
+    #[command(after_help = ci::HELP)]
+    Ci {
+        /// Steps to run, in the order of the list below; all of them without this
+        #[arg(value_enum, value_name = "STEP")]
+        steps: Vec<Step>,
+    },
+    /// Transfer files between uTP implementations over real UDP
+    #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
+    Interop(PassedOn),
+    /// Run scenario files in the simulator
+    #[command(after_help = simulate::HELP, override_usage = simulate::USAGE)]
+    Simulate(PassedOn),
+    /// Run every test and every example of the documentation; for before a push
+    #[command(after_help = test::HELP)]
+    Test,
+    /// Check the layout of the files and the direction of the dependencies
+    #[command(after_help = tidy::HELP)]
+    Tidy,
+}
+
+/// The arguments of a program that checks them itself.
+#[derive(clap::Args)]
+struct PassedOn {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
+        Task::Ci { steps } => ci::run(&steps),
+        Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
+        Task::Simulate(passed_on) => simulate::run(&passed_on.arguments),
+        Task::Test => test::run(),
+        Task::Tidy => tidy::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever ended with this status has said why.
+        Err(Failure::Status(status)) => ExitCode::from(status),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn status_of(arguments: &[&str]) -> i32 {
+        let arguments = ["xtask"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).err().expect("these arguments are wrong").exit_code()
+    }
+
+    #[test]
+    fn the_definition_of_the_arguments_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_unknown_command_and_an_unknown_step_are_wrong_usage() {
+        assert_eq!(status_of(&["simulat"]), 2);
+        assert_eq!(status_of(&["ci", "nosuchstep"]), 2);
+        assert_eq!(status_of(&["tidy", "--fix"]), 2);
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_help().to_string();
+            let example = format!("cargo xtask {}", command.get_name());
+            assert!(help.contains("Example"), "{example} shows no example");
+            assert!(help.contains(&example), "{example} is not in its own help");
+        }
+    }
+
+    #[test]
+    fn options_are_handed_on_as_they_are() {
+        let given = ["--seed", "7", "a.toml", "--json", "--help"];
+        let cli = Cli::try_parse_from(["xtask", "simulate"].iter().chain(&given)).expect("parses");
+        let Task::Simulate(passed_on) = cli.command else { panic!("another command") };
+        assert!(passed_on.arguments.iter().eq(&given));
+    }
+}

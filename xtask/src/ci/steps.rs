@@ -1,0 +1,128 @@
+//! What each step of ci does.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Step, compare};
+use crate::{
+    command::{self, Failure, Profile, cargo},
+    interop, simulate, test, tidy,
+};
+
+/// The libraries, from the bottom up.
+const LIBRARIES: [&str; 4] = ["utp-wire", "utp-ledbat", "utp-proto", "utp-tokio"];
+
+/// The scenario that is run again in release: the figures of the README come from it.
+const REPEATED: &str = "scenarios/bufferbloat.toml";
+
+/// The scenario that is run in a debug build too, where it takes longer.
+const REPEATED_IN_DEBUG: &str = "scenarios/loss.toml";
+
+/// Where the results of scenarios are committed.
+const COMMITTED: &str = "results/scenarios";
+
+pub(super) fn run(step: Step) -> Result<(), Failure> {
+    match step {
+        Step::Fmt => command::run(&mut cargo(&["fmt", "--all", "--check"])),
+        Step::Tidy => tidy::run(),
+        Step::Clippy => command::run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny=warnings",
+        ])),
+        Step::Doc => doc(),
+        Step::Alone => alone(),
+        Step::Test => test::run(),
+        Step::Simulate => simulate_all(),
+        Step::Determinism => determinism(),
+        Step::Interop => interop::run("interop", &["--quick".into()]),
+    }
+}
+
+fn doc() -> Result<(), Failure> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    let flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
+    command::run(command.env("RUSTDOCFLAGS", format!("{flags} --deny=warnings")))
+}
+
+fn alone() -> Result<(), Failure> {
+    for library in LIBRARIES {
+        for features in ["--no-default-features", "--all-features"] {
+            command::run(&mut cargo(&["check", "--package", library, features]))?;
+        }
+    }
+    Ok(())
+}
+
+fn simulate_all() -> Result<(), Failure> {
+    let simulator = simulate::build(Profile::Release)?;
+    let folder = results_folder(&simulator, "scenarios")?;
+    simulate_into(&folder, &simulator, &scenarios()?)?;
+
+    // Results are the same on every machine, so that those in the repository must be these.
+    let committed = command::root().join(COMMITTED);
+    let differences = compare::folders(&committed, &folder).map_err(unreadable)?;
+    no_differences(&differences, "the committed results are old: cargo xtask simulate scenarios/*")
+}
+
+fn determinism() -> Result<(), Failure> {
+    let release = simulate::build(Profile::Release)?;
+    let debug = simulate::build(Profile::Debug)?;
+    let run = |name: &str, program: &Path, scenarios: &[&str]| {
+        let folder = results_folder(&release, name)?;
+        let scenarios: Vec<_> = scenarios.iter().map(PathBuf::from).collect();
+        simulate_into(&folder, program, &scenarios)?;
+        Ok(folder)
+    };
+    let first = run("first", &release, &[REPEATED, REPEATED_IN_DEBUG])?;
+    let again = run("again", &release, &[REPEATED, REPEATED_IN_DEBUG])?;
+    let differences = compare::folders(&first, &again).map_err(unreadable)?;
+    no_differences(&differences, "two runs with one seed differ")?;
+
+    let first = run("release", &release, &[REPEATED_IN_DEBUG])?;
+    let again = run("debug", &debug, &[REPEATED_IN_DEBUG])?;
+    let differences = compare::folders(&first, &again).map_err(unreadable)?;
+    no_differences(&differences, "a debug build gives other results than a release build")
+}
+
+/// Runs `scenarios` with the results below `folder`.
+fn simulate_into(folder: &Path, simulator: &Path, scenarios: &[PathBuf]) -> Result<(), Failure> {
+    let mut command = command::program(simulator);
+    command::run(command.arg("simulate").args(scenarios).arg("--out").arg(folder))
+}
+
+/// An empty folder for results, in the target directory that `program` was built in.
+fn results_folder(program: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let folder = command::target_dir(program).join("ci").join(name);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(error)),
+        _ => Ok(folder),
+    }
+}
+
+/// The scenario files, sorted, relative to the workspace.
+fn scenarios() -> Result<Vec<PathBuf>, Failure> {
+    let folder = Path::new("scenarios");
+    let entries = fs::read_dir(command::root().join(folder)).map_err(unreadable)?;
+    let paths = entries.map(|entry| entry.map(|entry| folder.join(entry.file_name())));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Prints `differences` and fails with `message` if there is one.
+fn no_differences(differences: &[String], message: &str) -> Result<(), Failure> {
+    for difference in differences {
+        println!("{difference}");
+    }
+    if differences.is_empty() { Ok(()) } else { Err(Failure::Check(message.to_owned())) }
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::Internal(error.to_string())
+}

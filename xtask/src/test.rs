@@ -1,0 +1,14 @@
+//! `cargo xtask test`: every test of the workspace, and every example of its documentation.
+
+use crate::command::{self, Failure};
+
+pub(crate) const HELP: &str = "\
+Example: cargo xtask test
+
+It needs Rust, a C++ compiler for the reference implementation and nothing else.";
+
+pub(crate) fn run() -> Result<(), Failure> {
+    // One build for all packages. Features that only this union turns on do not hide a missing one:
+    // the step `alone` of ci builds each library by itself.
+    command::run(&mut command::cargo(&["test", "--workspace", "--no-fail-fast"]))
+}

@@ -1,0 +1,142 @@
+//! The rules about dependencies: which crate may use which.
+
+use std::path::Path;
+
+use super::Finding;
+
+/// The dependencies that a manifest may have, apart from those of its tests.
+///
+/// The first three are the core. Nothing there may bring a clock, a socket, a thread or a random
+/// source, and what is listed brings none.
+const ALLOWED: [(&str, &[&str]); 4] = [
+    ("crates/utp-wire/Cargo.toml", &[]),
+    ("crates/utp-ledbat/Cargo.toml", &["utp-wire"]),
+    ("crates/utp-proto/Cargo.toml", &["bytes", "slab", "tracing", "utp-ledbat", "utp-wire"]),
+    ("xtask/Cargo.toml", &["clap"]),
+];
+
+/// Dependencies that only one package may have, and why.
+const RESERVED: [(&str, &str, &str); 2] = [
+    ("turmoil", "sim/Cargo.toml", "it turns on test features of tokio"),
+    ("libutp-rs2-sys", "interop/Cargo.toml", "the reference runs in processes of its own"),
+];
+
+/// Checks the manifest at `path`, relative to the workspace.
+pub(super) fn check(path: &Path, content: &str, findings: &mut Vec<Finding>) {
+    let allowed = ALLOWED.iter().find(|(manifest, _)| path == Path::new(manifest));
+    for (index, name) in dependencies(content) {
+        let mut found = |message: String| {
+            let path = path.to_owned();
+            findings.push(Finding { path, line: index + 1, message, fails: true });
+        };
+        if allowed.is_some_and(|(_, names)| !names.contains(&name)) {
+            found(format!("{name} is not among the dependencies that this crate may have"));
+        }
+        for (reserved, manifest, reason) in RESERVED {
+            if name == reserved && path != Path::new(manifest) {
+                found(format!("only {manifest} may depend on {name}: {reason}"));
+            }
+        }
+    }
+}
+
+/// The dependencies of the library and of its build script: index of the line, and name.
+fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut in_table = false;
+    for (index, line) in manifest.lines().enumerate() {
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.trim_end().trim_end_matches(']');
+            in_table = is_table(header);
+            let (table, name) = header.rsplit_once('.').unwrap_or(("", header));
+            if is_table(table) {
+                found.push((index, name)); // [dependencies.name]
+            }
+        } else if in_table && !line.starts_with('#') {
+            let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+            // Lines of a list that goes on, and empty ones, begin with no name.
+            if !name.is_empty() && line.contains('=') {
+                found.push((index, name.trim_matches('"')));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a table, named without its brackets, holds dependencies that are shipped.
+fn is_table(header: &str) -> bool {
+    let name = header.rsplit('.').next().unwrap_or_default();
+    // The workspace's table is a list to choose from.
+    ["build-dependencies", "dependencies"].contains(&name) && !header.starts_with("workspace")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(path: &str, content: &str) -> Vec<String> {
+        let mut findings = Vec::new();
+        check(Path::new(path), content, &mut findings);
+        findings
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.line, finding.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_core_crate_may_not_depend_on_what_has_a_clock_or_a_socket() {
+        for name in ["tokio", "quinn-udp", "socket2", "rand"] {
+            let manifest = format!("[dependencies]\n{name} = \"1\"\n");
+            for (path, _) in ALLOWED {
+                assert_eq!(errors(path, &manifest).len(), 1, "{name} in {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn tests_may_use_what_the_crate_may_not() {
+        let manifest = "[dependencies]\n\n[dev-dependencies]\ntokio.workspace = true\n";
+        assert!(errors("crates/utp-wire/Cargo.toml", manifest).is_empty());
+    }
+
+    #[test]
+    fn turmoil_is_reserved_for_the_simulator() {
+        let manifest = "[dependencies]\nturmoil.workspace = true\n";
+        assert!(errors("sim/Cargo.toml", manifest).is_empty());
+        assert_eq!(errors("crates/utp-tokio/Cargo.toml", manifest).len(), 1);
+        assert!(errors("Cargo.toml", &format!("[workspace.{}", &manifest[1..])).is_empty());
+    }
+
+    #[test]
+    fn dependencies_are_found_in_every_spelling() {
+        let manifest = "\
+[package]
+name = \"not-a-dependency\"
+
+[dependencies]
+# one = \"1\"
+two.workspace = true
+three = { version = \"1\", features = [
+    \"four\",
+] }
+\"five\" = \"5\"
+
+[dependencies.six]
+version = \"6\"
+
+[target.'cfg(unix)'.dependencies]
+seven=\"7\"
+
+[build-dependencies]
+eight = \"8\"
+
+[dev-dependencies]
+nine = \"9\"
+
+[lints]
+workspace = true
+";
+        let names: Vec<_> = dependencies(manifest).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["two", "three", "five", "six", "seven", "eight"]);
+    }
+}
