@@ -2,7 +2,8 @@
 //!
 //! An entry is pushed only when a connection's deadline moves before the one that is queued; an
 //! entry that comes up too early is pushed again. A connection that is busy thus costs about one
-//! heap operation per time-out, not one per ack, and an idle one nothing.
+//! heap operation per time-out, not one per ack, and an idle one nothing. An entry that was
+//! overtaken by an earlier one stays until its time and is dropped then.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,11 +23,16 @@ impl Deadlines {
         self.0.peek().map(|Reverse((at, ..))| *at)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Takes the earliest entry that is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(usize, u32)> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, usize, u32)> {
         if self.peek()? > now {
             return None;
         }
-        self.0.pop().map(|Reverse((_, slot, generation))| (slot, generation))
+        self.0.pop().map(|Reverse(entry)| entry)
     }
 }

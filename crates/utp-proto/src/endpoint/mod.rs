@@ -194,9 +194,10 @@ impl Endpoint {
     /// Acts on every deadline that has passed. Calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
-        while let Some((slot, generation)) = self.deadlines.pop_due(now) {
+        while let Some((at, slot, generation)) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(slot) else { continue };
-            if entry.generation != generation {
+            // An entry that was overtaken must not be pushed again beside its successor.
+            if entry.generation != generation || entry.armed != Some(at) {
                 continue;
             }
             entry.armed = None;
@@ -430,3 +431,6 @@ impl Drop for ConnectionMut<'_> {
         self.endpoint.sync(self.slot);
     }
 }
+
+#[cfg(test)]
+mod tests;
