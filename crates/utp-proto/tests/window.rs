@@ -108,6 +108,22 @@ fn out_of_order_data_beyond_the_window_is_bounded() {
 }
 
 #[test]
+fn early_packets_never_take_the_room_of_the_one_they_wait_for() {
+    for buffer in [4_096, 10_000, 65_536, 100_000] {
+        for len in [1, 100, 500, 936, 1_000, 1_382, 1_452] {
+            let mut wire = Wire::with(with_buffer(buffer));
+            for seq in 1..1_024 {
+                wire.feed(wire.data(seq, -1, &vec![7; len]));
+            }
+            wire.drain();
+            assert!(announced(&mut wire) > 0, "the sender may send it");
+            wire.recv(wire.data(0, -1, &vec![7; len]));
+            assert!(wire.stats().bytes_received > 0, "buffer {buffer}, packets of {len}");
+        }
+    }
+}
+
+#[test]
 fn no_more_is_in_flight_than_the_peer_allows() {
     Wire::everywhere(plain, |mut wire| {
         wire.recv(wire.state(0, -1).wnd(5_000));

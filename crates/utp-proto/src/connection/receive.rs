@@ -6,7 +6,7 @@ use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
 use super::{Connection, RemoteFin, State, Timer};
-use crate::config::WINDOW_PACKETS_MAX;
+use crate::config::{HELD_PACKET_OVERHEAD, WINDOW_ANNOUNCED_MIN, WINDOW_PACKETS_MAX};
 
 impl Connection {
     /// Handles a packet of type STATE, DATA or FIN that carries our id.
@@ -185,11 +185,16 @@ impl Connection {
     }
 
     /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
-    /// is taken as long as any room is left, what comes early only if it fits whole.
+    /// is taken as long as any room is left. What comes early must leave room for it, or nothing
+    /// that is held could ever be delivered.
     fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
         let buffer = self.config.receive_buffer() as usize;
         let charged = self.recv_queue.charged_bytes();
-        if ahead == 0 { len == 0 || charged < buffer } else { charged + len <= buffer }
+        if ahead == 0 {
+            return len == 0 || charged < buffer;
+        }
+        let reserved = (HELD_PACKET_OVERHEAD + WINDOW_ANNOUNCED_MIN) as usize;
+        charged + len + reserved <= buffer
     }
 }
 
