@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use utp_proto::{Config, EndpointConfig};
 
-use crate::driver::{Driver, DriverParts};
+use crate::driver::{Backlog, Driver, DriverParts};
 use crate::runtime::{Runtime, TokioRuntime};
 use crate::shared::SocketShared;
 use crate::socket::UtpSocket;
@@ -87,7 +87,8 @@ impl UtpSocketBuilder {
     /// How many streams from outside may wait for [`UtpSocket::accept`]; 128 by default.
     ///
     /// Connects beyond are refused, all of them if this is 0. Streams whose peer has not sent data
-    /// yet do not count; [`EndpointConfig::half_open_max`] is about those.
+    /// yet do not count; [`EndpointConfig::half_open_max`] is about those. They are kept when
+    /// they come after that, so that the two limits together bound what can wait.
     pub const fn backlog(mut self, streams: usize) -> Self {
         self.backlog = streams;
         self
@@ -155,10 +156,11 @@ impl UtpSocketBuilder {
         let config = Arc::new(held_to(self.config, receive_max));
         let (backlog, accepted) = match self.backlog {
             0 => (None, None),
-            // tokio's channels have a limit of their own.
             streams => {
-                let (sender, receiver) = mpsc::channel(streams.min(BACKLOG_MAX));
-                (Some(sender), Some(receiver))
+                let streams = streams.min(BACKLOG_MAX);
+                let half_open = self.endpoint_config.half_open_max.min(BACKLOG_MAX);
+                let (queue, receiver) = mpsc::channel(streams + half_open);
+                (Some(Backlog { queue, streams_max: streams }), Some(receiver))
             }
         };
         let (unclaimed_sender, unclaimed) = mpsc::channel(UNCLAIMED_MAX);
@@ -195,7 +197,7 @@ const UDP_BUFFER_BYTES: usize = 4 << 20;
 /// The backlog by default, as usual for TCP.
 const BACKLOG: usize = 128;
 
-/// The largest backlog. More streams than this cannot exist on one port towards one peer.
+/// The largest backlog, which is as many streams as a peer can have with one port.
 const BACKLOG_MAX: usize = 65_536;
 
 /// Long enough for a few time-outs and repeats in a row.

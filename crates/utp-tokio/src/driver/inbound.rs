@@ -10,7 +10,7 @@ use bytes::Bytes;
 use utp_proto::{Disposition, IcmpError, Incoming, RecvMeta};
 use utp_wire::Instant;
 
-use super::Driver;
+use super::{Backlog, Driver};
 use crate::shared::StreamShared;
 use crate::stream::UtpStream;
 use crate::transport;
@@ -70,8 +70,7 @@ impl Driver {
 
     /// Somebody wants to connect.
     fn handle_incoming(&mut self, now: Instant, incoming: Incoming) {
-        let has_room = self.backlog.as_ref().is_some_and(|backlog| backlog.capacity() > 0);
-        if !has_room {
+        if !self.backlog.as_ref().is_some_and(Backlog::has_room) {
             self.stats.connects_refused += 1;
             self.endpoint.refuse(now, incoming);
             return;
@@ -91,12 +90,12 @@ impl Driver {
         }
     }
 
-    /// Puts a stream into the backlog. If that has filled up since its SYN, the peer is told.
+    /// Puts a stream into the backlog. If nobody accepts any more the peer is told.
     pub(super) fn offer(&mut self, now: Instant, stream: Arc<StreamShared>) {
         let handle = stream.handle.get().copied();
         let offered = UtpStream::new(stream, Arc::clone(&self.shared));
-        let taken = self.backlog.as_ref().is_some_and(|backlog| backlog.try_send(offered).is_ok());
-        if taken {
+        let backlog = self.backlog.as_ref();
+        if backlog.is_some_and(|backlog| backlog.queue.try_send(offered).is_ok()) {
             return;
         }
         self.stats.connects_refused += 1;

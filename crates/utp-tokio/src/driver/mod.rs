@@ -40,7 +40,7 @@ pub(crate) struct DriverParts {
     pub(crate) endpoint_config: Arc<EndpointConfig>,
     pub(crate) config: Arc<Config>,
     /// Where accepted streams go; none refuses every connect.
-    pub(crate) backlog: Option<mpsc::Sender<UtpStream>>,
+    pub(crate) backlog: Option<Backlog>,
     pub(crate) accept_at_syn: bool,
     /// Where datagrams go that are not uTP.
     pub(crate) unclaimed: mpsc::Sender<Unclaimed>,
@@ -50,6 +50,20 @@ pub(crate) struct DriverParts {
     pub(crate) drained: oneshot::Sender<()>,
 }
 
+/// Where streams wait to be accepted.
+pub(crate) struct Backlog {
+    pub(crate) queue: mpsc::Sender<UtpStream>,
+    /// Connects are refused while as many wait. The queue has more room than that, for those who
+    /// came before.
+    pub(crate) streams_max: usize,
+}
+
+impl Backlog {
+    fn has_room(&self) -> bool {
+        self.queue.max_capacity() - self.queue.capacity() < self.streams_max
+    }
+}
+
 /// The task of a socket.
 pub(crate) struct Driver {
     transport: Arc<dyn AsyncUdpSocket>,
@@ -57,7 +71,7 @@ pub(crate) struct Driver {
     shared: Arc<SocketShared>,
     endpoint: Endpoint,
     config: Arc<Config>,
-    backlog: Option<mpsc::Sender<UtpStream>>,
+    backlog: Option<Backlog>,
     accept_at_syn: bool,
     unclaimed: mpsc::Sender<Unclaimed>,
     streams: Streams,
