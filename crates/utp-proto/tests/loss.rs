@@ -328,8 +328,8 @@ fn an_outage_of_thirty_seconds_is_survived() {
     assert!(wire.take_events().is_empty());
 }
 
-#[test]
-fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
+/// A connection under LEDBAT with several packets in flight, and the number of the last acked.
+fn ramped_up() -> (Wire, i32) {
     let mut wire = Wire::with(Config::default());
     let mut acked = -1;
     for _ in 0..12 {
@@ -342,11 +342,28 @@ fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
     }
     wire.take();
     assert!(wire.stats().in_flight_bytes > 5 * FULL as u64);
-    wire.advance(SECOND);
+    (wire, acked)
+}
+
+#[test]
+fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
+    let (mut wire, acked) = ramped_up();
     let first = u16::try_from(acked + 1).unwrap();
+    wire.advance(SECOND);
     assert_eq!(numbers(&mut wire), [first], "one packet until an ack comes");
     wire.recv(wire.state(0, acked + 1));
     assert!(!numbers(&mut wire).is_empty(), "the ack lets the next go");
+}
+
+#[test]
+fn a_time_out_takes_back_the_resends_that_an_ack_allowed() {
+    let (mut wire, acked) = ramped_up();
+    let first = u16::try_from(acked + 1).unwrap();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, acked).sack(&[0b1111, 0, 0, 0]));
+    assert_eq!(numbers(&mut wire)[0], first);
+    wire.advance(SECOND);
+    assert_eq!(numbers(&mut wire), [first], "one packet until an ack comes");
 }
 
 #[test]

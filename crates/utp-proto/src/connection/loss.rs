@@ -117,6 +117,8 @@ impl Connection {
         self.resends.clear();
         self.sacked_to = None;
         self.duplicate_acks = 0;
+        // One packet until an ack comes, even if resends were allowed that nothing was left for.
+        self.fast_resends = 0;
         self.granted = true;
         self.stats.timeouts += 1;
         self.rtt.back_off();
