@@ -379,3 +379,6 @@ const SEND_DELAY: Duration = Duration::from_millis(1);
 
 /// A datagram that seems to have waited longer has not: the wall clock was set.
 const AGE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -1,0 +1,73 @@
+//! What the kernel does to batches it does not like.
+
+use std::future::poll_fn;
+use std::net::Ipv4Addr;
+
+use super::*;
+
+fn bind() -> UdpTransport {
+    UdpTransport::bind((Ipv4Addr::LOCALHOST, 0).into(), 1 << 20).expect("loopback")
+}
+
+async fn send(from: &UdpTransport, to: &UdpTransport, contents: &[u8]) -> io::Result<usize> {
+    let datagrams = Datagrams {
+        destination: to.local_addr,
+        source: None,
+        contents,
+        segment_size: Some(SEGMENT),
+    };
+    poll_fn(|cx| from.poll_send(cx, &datagrams)).await
+}
+
+async fn receive_bytes(from: &UdpTransport, bytes: usize) -> usize {
+    let (mut received, mut space) = (0, vec![0; 65_535]);
+    while received < bytes {
+        let mut bufs = [IoSliceMut::new(&mut space)];
+        let mut meta = [RecvMeta::default()];
+        poll_fn(|cx| from.poll_recv(cx, &mut bufs, &mut meta)).await.expect("a socket that works");
+        received += meta[0].len;
+    }
+    received
+}
+
+#[tokio::test]
+async fn batch_the_kernel_cannot_segment_goes_one_by_one() {
+    let (from, to) = (bind(), bind());
+    // More segments than any kernel takes at once.
+    let contents = vec![7; 500 * SEGMENT];
+    from.send_segments.store(1_000, Ordering::Relaxed);
+    for round in 1..=OFFLOAD_FAILURES_MAX {
+        assert_eq!(send(&from, &to, &contents).await.expect("they go"), contents.len());
+        assert_eq!(receive_bytes(&to, contents.len()).await, contents.len());
+        let failures = from.offload_failures.load(Ordering::Relaxed);
+        assert_eq!(failures, round, "each batch is tried with offload first");
+    }
+    // Now it is given up, and the driver asks for single datagrams.
+    assert_eq!(from.max_send_segments(), 1);
+    assert_eq!(send(&from, &to, &contents).await.expect("the first goes"), SEGMENT);
+    assert_eq!(receive_bytes(&to, SEGMENT).await, SEGMENT);
+}
+
+#[tokio::test]
+async fn single_failure_of_segmentation_is_forgiven() {
+    let (from, to) = (bind(), bind());
+    if from.max_send_segments() == 1 {
+        return; // No offload here.
+    }
+    from.send_segments.store(1_000, Ordering::Relaxed);
+    send(&from, &to, &vec![7; 500 * SEGMENT]).await.expect("they go");
+    assert_eq!(from.offload_failures.load(Ordering::Relaxed), 1);
+    send(&from, &to, &[7; 3 * SEGMENT]).await.expect("a small batch is segmented");
+    assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn age_survives_a_clock_that_was_set() {
+    let at = Duration::from_secs;
+    assert_eq!(age(Some(at(10)), Some(at(10))), Some(Duration::ZERO));
+    assert_eq!(age(Some(at(10)), Some(at(11))), None, "set back");
+    assert_eq!(age(Some(at(10)), Some(at(5))), None, "set forward");
+    assert_eq!(age(Some(at(10)), None), None);
+}
+
+const SEGMENT: usize = 10;
