@@ -31,6 +31,22 @@ fn data_carries_the_ack_in_place_of_a_state() {
 }
 
 #[test]
+fn a_resend_does_not_stand_in_for_an_ack() {
+    // libutp reads no ack from a packet that it has already.
+    let mut wire = Wire::plain();
+    wire.segments_max = 10;
+    wire.write(FULL * 4);
+    wire.take();
+    wire.advance(20 * MS);
+    wire.feed(wire.data(0, -1, b"d"));
+    for _ in 0..3 {
+        wire.feed(wire.state(1, -1));
+    }
+    wire.drain();
+    wire.expect(&["DATA 0 ack 0 len 1382", "STATE 4 ack 0"]);
+}
+
+#[test]
 fn data_and_fin_use_a_number_and_state_does_not() {
     Wire::everywhere(plain, |mut wire| {
         wire.write(FULL);

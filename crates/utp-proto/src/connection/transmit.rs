@@ -117,6 +117,7 @@ impl Connection {
     ) -> Option<Burst> {
         let start = out.len();
         let mut segment_size = 0;
+        let mut acks = false;
         for segment in 0..max_datagrams.get() {
             if segment_size * (segment + 1) > BATCH_BYTES_MAX {
                 break;
@@ -126,6 +127,7 @@ impl Connection {
                 _ => segment_size - HEADER_LEN,
             };
             let Some(seq_nr) = self.next_packet(now, len_max) else { break };
+            acks |= self.sent.get(seq_nr).is_some_and(|slot| slot.transmissions == 0);
             let size = self.append_packet(now, seq_nr, out);
             if segment == 0 {
                 segment_size = size;
@@ -134,9 +136,10 @@ impl Connection {
             }
         }
         let size = out.len() - start;
-        // Holes travel in a STATE of their own; without holes DATA carries the whole ack.
+        // Holes travel in a STATE of their own; without holes new DATA carries the whole ack.
+        // libutp reads no ack from a packet that it has already (quirk Q7), as a resend may be.
         (size > 0).then(|| {
-            self.ack_pending &= self.recv_queue.has_holes();
+            self.ack_pending &= self.recv_queue.has_holes() || !acks;
             Burst { size, segment_size: (size > segment_size).then_some(segment_size) }
         })
     }
