@@ -6,16 +6,18 @@
 //! host through a window of time on its own; see [`Network::min_path_delay`].
 
 mod heap;
+mod state;
 
-use crate::flow::{Agent, Context, Outgoing, cbr::Cbr, reno::Reno};
-use crate::link::{Link, Offer, Started};
+use crate::flow::{Agent, Context, Outgoing};
+use crate::link::{Offer, Started};
 use crate::packet::{Body, Datagram, FLOWS_MAX, HostId, Packet};
-use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL, Record};
+use crate::record::{BUCKET, FlowRecord, QUEUE_SAMPLE_INTERVAL, Record};
 use crate::rng::Streams;
-use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig, Scenario};
+use crate::scenario::model::Scenario;
 use crate::time::Ns;
 use crate::trace::{DropReason, Event as TraceEvent, Sink, Step, Trace};
 use heap::{Event, Heap};
+use state::{FlowState, LinkState, ideal, index_u16};
 
 /// The network of one run.
 ///
@@ -69,23 +71,6 @@ pub struct Network {
     next_sample: Ns,
     late: u64,
     unroutable: u64,
-}
-
-#[derive(Debug)]
-struct LinkState {
-    link: Link,
-    delay: Ns,
-    record: LinkRecord,
-}
-
-#[derive(Debug)]
-struct FlowState {
-    /// The link that packets to each host take.
-    route: [u16; 2],
-    agent: Option<Agent>,
-    /// The earliest timer event in the heap that still counts.
-    timer: Option<Ns>,
-    record: FlowRecord,
 }
 
 impl Network {
@@ -375,45 +360,6 @@ impl Network {
             queued_bytes,
         });
     }
-}
-
-impl LinkState {
-    fn new(name: String, config: &LinkConfig, index: usize, streams: &Streams) -> Self {
-        let record = LinkRecord { name, ..LinkRecord::default() };
-        Self { link: Link::new(config, index, streams), delay: config.delay, record }
-    }
-}
-
-impl FlowState {
-    fn new(spec: &FlowSpec, to_left: u16, to_right: u16) -> Self {
-        let agent = match spec.kind {
-            FlowKind::Utp { .. } => None,
-            FlowKind::Reno { bytes } => {
-                Some(Agent::Reno(Box::new(Reno::new(bytes, spec.start, spec.stop))))
-            }
-            FlowKind::Cbr { rate_bps, interval } => {
-                Some(Agent::Cbr(Cbr::new(rate_bps, interval, spec.start, spec.stop)))
-            }
-        };
-        let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };
-        Self { route: [to_left, to_right], agent, timer: None, record }
-    }
-}
-
-/// The path of acknowledgments that name no link: nothing but delay.
-const fn ideal(delay: Ns) -> LinkConfig {
-    LinkConfig {
-        rate_bps: None,
-        delay,
-        queue_bytes_max: None,
-        loss_ppm: 0,
-        jitter: Ns::ZERO,
-        jitter_reorders: false,
-    }
-}
-
-fn index_u16(index: usize) -> u16 {
-    u16::try_from(index).expect("a scenario has fewer than 65536 links and flows")
 }
 
 #[cfg(test)]

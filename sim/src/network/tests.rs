@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::packet::UDP_OVERHEAD_V4;
-use crate::scenario::model::LinkSpec;
+use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig, LinkSpec};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 

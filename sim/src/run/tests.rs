@@ -160,6 +160,50 @@ fn several_utp_flows_each_get_their_own_port() {
 }
 
 #[test]
+fn a_flow_that_cannot_connect_fails_the_run_by_name() {
+    let scenario = scenario(
+        r#"
+        duration = "60s"
+        [link.uplink]
+        rate = "10mbit"
+        delay = "10ms"
+        loss = "100%"
+        [[flow]]
+        name = "hopeless"
+        kind = "utp"
+        via = "uplink"
+        "#,
+    );
+    let error = format!("{:#}", run(&scenario, &|_| {}).expect_err("nothing gets through"));
+    assert!(error.contains("flow hopeless: connect: "), "{error}");
+}
+
+#[test]
+fn repeats_that_were_not_needed_are_counted() {
+    let record = run_silently(&scenario(
+        r#"
+        duration = "60s"
+        stop_when_complete = true
+        [link.uplink]
+        rate = "10mbit"
+        delay = "20ms"
+        jitter = { max = "20ms", reorder = true }
+        [[flow]]
+        name = "file"
+        kind = "utp"
+        via = "uplink"
+        bytes = 500_000
+        "#,
+    ));
+    let file = &record.flows[0];
+    assert_eq!(file.sha256_ok, Some(true));
+    // Nothing is ever lost, so that no repeat is needed; the last ones may still be on their way.
+    assert!(file.retransmissions > 0);
+    assert!(file.spurious_retransmissions <= file.retransmissions);
+    assert!(file.spurious_retransmissions + 5 > file.retransmissions, "{file:?}");
+}
+
+#[test]
 fn cross_traffic_alone_needs_no_hosts() {
     let record = run_silently(&scenario(
         r#"

@@ -36,6 +36,36 @@ use tokio::sync::Notify;
 pub const TICK: Ns = Ns::from_millis(1);
 
 /// Two hosts and the network between them.
+///
+/// ```
+/// use std::{ops::ControlFlow, time::Duration};
+/// use utp_sim::{network::Network, packet::HostId, time::Ns, turmoil::Engine};
+///
+/// let text = r#"
+///     summary  = "A socket."
+///     duration = "1s"
+///     [link.uplink]
+///     delay = "25ms"
+///     [[flow]]
+///     name = "flow"
+///     kind = "utp"
+///     via  = "uplink"
+/// "#;
+/// let file = utp_sim::scenario::parse("socket.toml".as_ref(), text)?;
+/// let mut engine = Engine::new(Network::new(&file.variants[0]), 1)?;
+/// for id in HostId::ALL {
+///     engine.add_host(id, |host| {
+///         let host = host.clone();
+///         host.clone().spawn(async move {
+///             tokio::time::sleep(Duration::from_millis(7)).await;
+///             assert_eq!(host.now(), Ns::from_millis(7));
+///         });
+///     });
+/// }
+/// engine.run_until(Ns::from_secs(1), &mut |_, _| ControlFlow::Continue(()))?;
+/// assert_eq!(engine.finish()?.duration, Ns::from_secs(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Engine {
     sim: turmoil::Sim<'static>,
     shared: Arc<Shared>,

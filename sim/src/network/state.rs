@@ -1,0 +1,64 @@
+//! What the network keeps of each link and each flow, made from what the scenario says of them.
+
+use crate::flow::{Agent, cbr::Cbr, reno::Reno};
+use crate::link::Link;
+use crate::record::{FlowRecord, LinkRecord};
+use crate::rng::Streams;
+use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig};
+use crate::time::Ns;
+
+#[derive(Debug)]
+pub(super) struct LinkState {
+    pub(super) link: Link,
+    pub(super) delay: Ns,
+    pub(super) record: LinkRecord,
+}
+
+#[derive(Debug)]
+pub(super) struct FlowState {
+    /// The link that packets to each host take.
+    pub(super) route: [u16; 2],
+    pub(super) agent: Option<Agent>,
+    /// The earliest timer event in the heap that still counts.
+    pub(super) timer: Option<Ns>,
+    pub(super) record: FlowRecord,
+}
+
+impl LinkState {
+    pub(super) fn new(name: String, config: &LinkConfig, index: usize, streams: &Streams) -> Self {
+        let record = LinkRecord { name, ..LinkRecord::default() };
+        Self { link: Link::new(config, index, streams), delay: config.delay, record }
+    }
+}
+
+impl FlowState {
+    pub(super) fn new(spec: &FlowSpec, to_left: u16, to_right: u16) -> Self {
+        let agent = match spec.kind {
+            FlowKind::Utp { .. } => None,
+            FlowKind::Reno { bytes } => {
+                Some(Agent::Reno(Box::new(Reno::new(bytes, spec.start, spec.stop))))
+            }
+            FlowKind::Cbr { rate_bps, interval } => {
+                Some(Agent::Cbr(Cbr::new(rate_bps, interval, spec.start, spec.stop)))
+            }
+        };
+        let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };
+        Self { route: [to_left, to_right], agent, timer: None, record }
+    }
+}
+
+/// The path of acknowledgments that name no link: nothing but delay.
+pub(super) const fn ideal(delay: Ns) -> LinkConfig {
+    LinkConfig {
+        rate_bps: None,
+        delay,
+        queue_bytes_max: None,
+        loss_ppm: 0,
+        jitter: Ns::ZERO,
+        jitter_reorders: false,
+    }
+}
+
+pub(super) fn index_u16(index: usize) -> u16 {
+    u16::try_from(index).expect("a scenario has fewer than 65536 links and flows")
+}
