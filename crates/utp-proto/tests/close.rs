@@ -42,6 +42,18 @@ fn an_empty_stream_ends_with_a_fin_alone() {
 }
 
 #[test]
+fn a_stream_that_ends_at_once_unlocks_the_acceptor_with_data_before_its_fin() {
+    // A libutp acceptor ignores a FIN until it has seen DATA.
+    let mut wire = Wire::connecting(plain(), 100, 200, 1_000);
+    wire.finish();
+    wire.take();
+    wire.recv(wire.state(0, -2));
+    wire.expect(&["DATA -1 ack -1", "FIN 0 ack -1"]);
+    wire.recv(wire.state(0, 0));
+    assert_eq!(wire.take_events(), [Event::Connected, Event::Finished]);
+}
+
+#[test]
 fn a_fin_in_order_ends_the_stream_after_the_last_byte() {
     Wire::everywhere(plain, |mut wire| {
         wire.feed(wire.data(0, -1, b"last"));

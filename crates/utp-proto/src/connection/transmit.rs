@@ -117,7 +117,7 @@ impl Connection {
     ) -> Option<Burst> {
         let start = out.len();
         let mut segment_size = 0;
-        let mut acks = false;
+        let mut carries_ack = false;
         for segment in 0..max_datagrams.get() {
             if segment_size * (segment + 1) > BATCH_BYTES_MAX {
                 break;
@@ -127,7 +127,7 @@ impl Connection {
                 _ => segment_size - HEADER_LEN,
             };
             let Some(seq_nr) = self.next_packet(now, len_max) else { break };
-            acks |= self.sent.get(seq_nr).is_some_and(|slot| slot.transmissions == 0);
+            carries_ack |= self.sent.get(seq_nr).is_some_and(|slot| slot.transmissions == 0);
             let size = self.append_packet(now, seq_nr, out);
             if segment == 0 {
                 segment_size = size;
@@ -139,7 +139,7 @@ impl Connection {
         // Holes travel in a STATE of their own; without holes new DATA carries the whole ack.
         // libutp reads no ack from a packet that it has already (quirk Q7), as a resend may be.
         (size > 0).then(|| {
-            self.ack_pending &= self.recv_queue.has_holes() || !acks;
+            self.ack_pending &= self.recv_queue.has_holes() || !carries_ack;
             Burst { size, segment_size: (size > segment_size).then_some(segment_size) }
         })
     }
@@ -156,13 +156,16 @@ impl Connection {
         if unsent > 0 {
             return self.next_new(now, len_max, unsent);
         }
+        // Acceptors in the field may not speak before they have seen DATA, and libutp ignores a FIN
+        // until then, so an initiator with nothing to say sends an empty packet.
+        if self.unlock_pending {
+            return Some(self.push_packet(now, 0, false));
+        }
         if self.local_fin == LocalFin::Queued {
             self.local_fin = LocalFin::Sent;
             return Some(self.push_packet(now, 0, true));
         }
-        // Acceptors in the field may not speak before they have seen DATA, so an initiator with
-        // nothing to say sends an empty packet.
-        self.unlock_pending.then(|| self.push_packet(now, 0, false))
+        None
     }
 
     fn next_lost(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
