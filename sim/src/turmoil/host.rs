@@ -1,4 +1,5 @@
-//! A host as its software sees it: clock, tasks, sockets, randomness and the addresses of both ends.
+//! A host as its software sees it: clock, tasks, sockets, randomness and the addresses of both
+//! ends.
 
 use super::pump::Polls;
 use super::shared::{Shared, World};

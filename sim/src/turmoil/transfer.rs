@@ -1,4 +1,5 @@
-//! A flow of kind `utp`: a bulk sender on one host and a sink on the other, over the shipped adapter.
+//! A flow of kind `utp`: a bulk sender on one host and a sink on the other, over the shipped
+//! adapter.
 
 use super::host::Host;
 use super::runtime::SimRuntime;

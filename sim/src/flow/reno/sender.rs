@@ -132,7 +132,8 @@ impl Sender {
         }
         self.timeouts += 1;
         self.rtt.back_off();
-        // A second expiry for the same data says nothing new of the capacity (RFC 5681 section 3.1).
+        // A second expiry for the same data says nothing new of the capacity (RFC 5681 section
+        // 3.1).
         if !matches!(self.phase, Phase::Timeout(_)) {
             self.threshold = self.half_of_flight();
         }
