@@ -136,6 +136,18 @@ fn a_second_fin_elsewhere_is_ignored() {
 }
 
 #[test]
+fn a_fin_in_place_of_held_data_is_a_duplicate() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.data(1, -1, b"b"));
+        wire.recv(wire.fin(1, -1));
+        wire.recv(wire.data(0, -1, b"a"));
+        wire.recv(wire.data(2, -1, b"c"));
+        wire.recv(wire.fin(3, -1));
+        assert_eq!(wire.read_until_end(), (b"abc".to_vec(), ReadError::Finished));
+    });
+}
+
+#[test]
 fn a_close_reason_on_a_fin_is_tolerated() {
     let mut wire = Wire::plain();
     wire.recv(wire.fin(0, -1).extension(3, &[0, 0, 0, 7]));

@@ -136,9 +136,6 @@ impl Connection {
             return;
         }
         self.ack_pending = true;
-        if fin && self.remote_fin == RemoteFin::Open {
-            self.remote_fin = RemoteFin::Announced(seq_nr);
-        }
         if ahead > 0 {
             self.hold(seq_nr, ahead, payload, fin);
             return;
@@ -160,6 +157,9 @@ impl Connection {
             return;
         }
         self.stats.reordered_received += 1;
+        if fin {
+            self.remote_fin = RemoteFin::Announced(seq_nr);
+        }
         // A released connection only counts what comes; a FIN's payload is delivered as usual.
         let payload = if self.released { Bytes::new() } else { payload };
         self.recv_queue.hold(seq_nr, ahead, payload, fin);
