@@ -50,10 +50,6 @@ impl EventBits {
         self.0 |= CLOSED;
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0 = 0;
-    }
-
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -251,6 +251,32 @@ fn releasing_delivers_what_was_written_then_ends_without_events() {
 }
 
 #[test]
+fn no_event_follows_a_release() {
+    // Neither of the handshake,
+    let mut wire = Wire::accepting(plain(), 100, 200, 10);
+    wire.write(10);
+    wire.release();
+    wire.recv(wire.data(-1, -1, b""));
+    assert_eq!(wire.connection().state(), State::Connected);
+    assert_eq!(wire.take_events(), []);
+    // nor of a write that was refused,
+    let mut config = plain();
+    config.send_buffer_bytes = 1_000;
+    let mut wire = Wire::with(config);
+    let now = wire.now;
+    wire.write(1_000);
+    assert_eq!(wire.connection_mut().write(now, b"x"), Err(WriteError::Blocked));
+    wire.release();
+    wire.recv(wire.state(0, 0));
+    assert_eq!(wire.take_events(), []);
+    // nor of what had happened and was not told yet.
+    let mut wire = Wire::plain();
+    wire.feed(wire.data(0, -1, b"unread"));
+    wire.release();
+    assert_eq!(wire.take_events(), []);
+}
+
+#[test]
 fn a_close_to_a_dead_peer_is_freed_within_a_minute() {
     let mut wire = Wire::plain();
     wire.write(FULL * 2);

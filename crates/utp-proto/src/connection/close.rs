@@ -44,7 +44,6 @@ impl Connection {
             }
             State::Lingering | State::Closed => {}
         }
-        self.events.clear();
     }
 
     /// Whether nothing of the connection is needed any more.
@@ -62,9 +61,7 @@ impl Connection {
         self.error = Some(error);
         self.forget_sending();
         self.become_state(State::Closed);
-        if !self.released {
-            self.events.closed();
-        }
+        self.events.closed();
     }
 
     fn forget_sending(&mut self) {
@@ -84,18 +81,14 @@ impl Connection {
     pub(super) fn on_end_of_stream(&mut self, now: Instant) {
         self.remote_fin = RemoteFin::Reached(self.ack_nr);
         self.recv_queue.drop_held();
-        if !self.released {
-            self.events.readable();
-        }
+        self.events.readable();
         self.linger_if_finished(now);
     }
 
     /// The peer has our FIN and everything before it.
     pub(super) fn on_fin_acked(&mut self, now: Instant) {
         self.local_fin = LocalFin::Acked;
-        if !self.released {
-            self.events.finished();
-        }
+        self.events.finished();
         self.linger_if_finished(now);
     }
 

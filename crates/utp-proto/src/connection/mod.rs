@@ -373,11 +373,12 @@ impl Connection {
     }
 
     pub(crate) fn pop_event(&mut self) -> Option<Event> {
-        self.events.pop(self.error)
+        if self.has_events() { self.events.pop(self.error) } else { None }
     }
 
+    /// Whether there is something to tell; nobody listens after a release.
     pub(crate) const fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        !self.released && !self.events.is_empty()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
