@@ -10,9 +10,10 @@ use utp_interop::harness::{
 };
 use utp_interop::reference::SynSeq;
 use utp_interop::relay::{Impairment, Path as RelayPath};
-use utp_interop::shim::{Event, pattern_sha256};
+use utp_interop::shim::{ErrorKind, Event, pattern_sha256};
 
 const LIBUTP_PEER: &str = env!("CARGO_BIN_EXE_libutp-peer");
+const UTP_PEER: &str = env!("CARGO_BIN_EXE_utp-peer");
 const HARNESS: &str = env!("CARGO_BIN_EXE_utp-interop");
 
 /// No test takes longer, whatever hangs.
@@ -67,6 +68,21 @@ async fn both_directions(pair: &str) {
 #[tokio::test]
 async fn libutp_sends_itself_a_mebibyte_in_both_directions() {
     both_directions("libutp:libutp").await;
+}
+
+#[tokio::test]
+async fn ours_sends_itself_a_mebibyte_in_both_directions() {
+    both_directions("ours:ours").await;
+}
+
+#[tokio::test]
+async fn ours_connects_to_libutp_and_either_sends() {
+    both_directions("ours:libutp").await;
+}
+
+#[tokio::test]
+async fn libutp_connects_to_ours_and_either_sends() {
+    both_directions("libutp:ours").await;
 }
 
 #[tokio::test]
@@ -151,6 +167,41 @@ async fn libutp_follows_a_script() {
 }
 
 #[tokio::test]
+async fn ours_follows_a_script() {
+    follow_a_script(UTP_PEER).await;
+}
+
+#[tokio::test]
+async fn an_abort_of_ours_resets_the_peer() {
+    let [mut client, mut server] = scripts(UTP_PEER).await;
+    assert_eq!(next(&mut client).await, Event::Connected { conn: 1 });
+    assert_eq!(next(&mut server).await, Event::Accepted { conn: 1 });
+    server.command("resume").await;
+    client.command("abort").await;
+    assert_eq!(next(&mut client).await, Event::Closed { conn: 1 });
+    let Event::Error { kind, .. } = next(&mut server).await else { panic!("no error") };
+    assert_eq!(kind, ErrorKind::Reset);
+    assert_eq!(next(&mut server).await, Event::Closed { conn: 1 });
+    assert!(!server.ended_well().await);
+}
+
+#[tokio::test]
+async fn ours_is_refused_at_once_where_nobody_listens() {
+    // A port that was free a moment ago.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
+    let address = free.local_addr().expect("bound").to_string();
+    drop(free);
+    let arguments = ["connect", &address, "--role", "script", "--quit-on-eof"];
+    let mut client = ShimProcess::start(Path::new(UTP_PEER), arguments).expect("starts");
+    let started = std::time::Instant::now();
+    let Event::Error { kind, .. } = next(&mut client).await else { panic!("no error") };
+    if cfg!(target_os = "linux") {
+        assert_eq!(kind, ErrorKind::Refused);
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
 async fn libutp_says_that_it_cannot_abort() {
     let [mut client, _server] = scripts(LIBUTP_PEER).await;
     client.command("nonsense").await;
@@ -166,13 +217,14 @@ async fn libutp_says_that_it_cannot_abort() {
 
 #[tokio::test]
 async fn a_shim_leaves_when_its_harness_is_gone() {
-    let arguments = ["listen", "127.0.0.1:0", "--quit-on-eof"];
-    let shim = Command::new(LIBUTP_PEER)
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .output()
-        .expect("starts");
-    assert!(shim.status.success());
+    for program in [LIBUTP_PEER, UTP_PEER] {
+        let shim = Command::new(program)
+            .args(["listen", "127.0.0.1:0", "--quit-on-eof"])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("starts");
+        assert!(shim.status.success());
+    }
 }
 
 fn results(name: &str) -> PathBuf {
