@@ -143,3 +143,11 @@ impl AsyncWrite for UtpStream {
         self.write.poll_shutdown(cx)
     }
 }
+
+const _: () = {
+    const fn can_be_shared<T: Send + Sync + 'static>() {}
+    can_be_shared::<UtpStream>();
+    can_be_shared::<crate::UtpSocket>();
+    can_be_shared::<OwnedReadHalf>();
+    can_be_shared::<OwnedWriteHalf>();
+};

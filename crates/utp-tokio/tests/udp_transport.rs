@@ -12,7 +12,7 @@ use utp_tokio::transport::{
 };
 
 const BUFFER_BYTES: usize = 1 << 20;
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn v4() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()

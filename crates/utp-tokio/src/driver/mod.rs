@@ -97,16 +97,11 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(parts: DriverParts) -> Self {
         let entropy = Box::new(RuntimeEntropy(Arc::clone(&parts.runtime)));
-        let datagram_bytes = parts.config.datagram_bytes_v4.max(parts.config.datagram_bytes_v6);
         let stats =
             SocketStats { buffer_bytes: parts.transport.buffer_bytes(), ..SocketStats::default() };
         Self {
             endpoint: Endpoint::new(parts.endpoint_config, entropy),
-            sender: Sender::new(
-                Arc::clone(&parts.transport),
-                Arc::clone(&parts.runtime),
-                usize::from(datagram_bytes.max(1)),
-            ),
+            sender: Sender::new(Arc::clone(&parts.transport), Arc::clone(&parts.runtime)),
             timer: parts.runtime.timer(),
             transport: parts.transport,
             runtime: parts.runtime,
@@ -276,7 +271,7 @@ impl Driver {
         }
         self.drained = None;
         self.close_at = None;
-        self.endpoint.stats().connections == 0
+        self.endpoint.stats().connections == 0 && self.sender.is_idle()
     }
 
     fn publish(&mut self) {

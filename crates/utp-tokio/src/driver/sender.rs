@@ -23,8 +23,6 @@ pub(super) struct Sender {
     buf: Vec<u8>,
     /// The batch in the buffer, until all of it has gone.
     batch: Option<Batch>,
-    /// The most bytes a full packet has, to tell how many of them a batch can hold.
-    datagram_bytes: usize,
 }
 
 /// Datagrams in the buffer.
@@ -53,12 +51,13 @@ pub(super) enum Stop {
 }
 
 impl Sender {
-    pub(super) const fn new(
-        transport: Arc<dyn AsyncUdpSocket>,
-        runtime: Arc<dyn Runtime>,
-        datagram_bytes: usize,
-    ) -> Self {
-        Self { transport, runtime, buf: Vec::new(), batch: None, datagram_bytes }
+    pub(super) const fn new(transport: Arc<dyn AsyncUdpSocket>, runtime: Arc<dyn Runtime>) -> Self {
+        Self { transport, runtime, buf: Vec::new(), batch: None }
+    }
+
+    /// Whether no batch waits for the transport.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.batch.is_none()
     }
 
     /// Sends what the core and the user have, one batch after the other.
@@ -92,13 +91,9 @@ impl Sender {
     fn encode(&mut self, endpoint: &mut Endpoint) -> Option<Batch> {
         self.buf.clear();
         let now = self.runtime.now();
-        let fitting = SEND_BYTES_MAX / self.datagram_bytes;
-        let datagrams_max = NonZeroUsize::new(self.transport.max_send_segments().min(fitting));
-        let transmit = endpoint.poll_transmit(
-            now,
-            datagrams_max.unwrap_or(NonZeroUsize::MIN),
-            &mut self.buf,
-        )?;
+        let segments = NonZeroUsize::new(self.transport.max_send_segments());
+        let transmit =
+            endpoint.poll_transmit(now, segments.unwrap_or(NonZeroUsize::MIN), &mut self.buf)?;
         Some(Batch {
             destination: transmit.destination,
             source: transmit.source,
@@ -211,9 +206,6 @@ fn report_lost(
         endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
     }
 }
-
-/// The largest UDP payload of an IPv4 packet, and of a batch to be segmented.
-const SEND_BYTES_MAX: usize = 65_507;
 
 /// Batches in a row before the driver looks at what has come in.
 const BATCHES_MAX: usize = 16;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use utp_tokio::{UtpSocket, UtpStream};
 
 /// No test takes this long.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn localhost() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
