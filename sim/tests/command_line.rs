@@ -69,8 +69,9 @@ fn the_shipped_scenarios_are_valid() {
         assert!(file.variants.iter().all(|scenario| !scenario.expectations.is_empty()));
         names.push(file.name);
     }
-    names.sort();
-    assert_eq!(names, ["bufferbloat", "jitter", "loss"]);
+    for name in ["bufferbloat", "jitter", "loss"] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
 }
 
 /// A small transfer with loss, and a call beside it.

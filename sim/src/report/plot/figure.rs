@@ -151,7 +151,7 @@ impl Figure {
             .x_label_area_size(AXIS_X)
             .y_label_area_size(LEFT)
             .build_cartesian_2d(0.0..self.end_s, 0.0..top)?;
-        for (index, span) in panel.spans.iter().enumerate() {
+        for (index, span) in panel.spans_longest_first() {
             let corners = [(span.from_s, 0.0), (span.to_s, top)];
             let shade = SPAN_SHADES[index % SPAN_SHADES.len()];
             chart.draw_series([Rectangle::new(corners, shade.filled())])?;
@@ -174,7 +174,8 @@ impl Figure {
             // The second line below the first, both beside the end of the mark.
             let (x, y) = chart.backend_coord(&(self.end_s, mark.at));
             for (label, offset) in mark.label.iter().zip([-24, 2]) {
-                write(root, label, (x + 10, y + offset), sized(SMALL_SIZE))?;
+                let size = fitting(label, RIGHT - 14, SMALL_SIZE);
+                write(root, label, (x + 10, y + offset), sized(size))?;
             }
         }
         for line in &panel.lines {
@@ -248,6 +249,16 @@ impl Panel {
         rows * LEGEND_ROW + 8
     }
 
+    /// With their place in order of time; longer ones first, which would cover shorter ones.
+    fn spans_longest_first(&self) -> Vec<(usize, &Span)> {
+        let mut spans: Vec<_> = self.spans.iter().collect();
+        spans.sort_by(|a, b| a.from_s.total_cmp(&b.from_s));
+        let mut spans: Vec<_> = spans.into_iter().enumerate().collect();
+        let length = |span: &Span| span.to_s - span.from_s;
+        spans.sort_by(|(_, a), (_, b)| length(b).total_cmp(&length(a)));
+        spans
+    }
+
     /// Left end and row of every entry of the legend.
     fn legend_places(&self) -> Vec<(i32, i32)> {
         let heading = self.heading.as_ref().map_or(0, |text| width(text, TEXT_SIZE) + 48);
@@ -294,7 +305,7 @@ fn width(text: &str, size: i32) -> i32 {
 
 /// The size up to `size` at which a text is no wider than `room`.
 fn fitting(text: &str, room: i32, size: i32) -> i32 {
-    (12..=size).rev().find(|size| width(text, *size) <= room).unwrap_or(12)
+    (10..=size).rev().find(|size| width(text, *size) <= room).unwrap_or(10)
 }
 
 /// A number with the decimals it needs, three at the most.
@@ -326,4 +337,5 @@ const SMALL_SIZE: i32 = 22;
 
 const GRID: RGBColor = RGBColor(0xd0, 0xd0, 0xd0);
 const GREY: RGBColor = RGBColor(0x50, 0x50, 0x50);
-const SPAN_SHADES: [RGBColor; 2] = [RGBColor(0xec, 0xec, 0xec), RGBColor(0xf5, 0xf5, 0xf5)];
+const SPAN_SHADES: [RGBColor; 3] =
+    [RGBColor(0xec, 0xec, 0xec), RGBColor(0xf6, 0xf6, 0xf6), RGBColor(0xe2, 0xe2, 0xe2)];

@@ -18,10 +18,10 @@ use figure::{Figure, Line, Mark, Panel, Span};
 /// None in practice: the drawing goes to memory.
 pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
     let step = step(report, BUCKET);
-    let mut spans = spans(report, &report.file.variants[0]);
-    if report.file.variants.len() > 1 {
-        spans.iter_mut().for_each(|span| span.label += " (default)");
-    }
+    let base = &report.file.variants[0];
+    // The phases are those of all variants, the flows those of the base.
+    let suffix = if report.file.variants.len() > 1 { " (default)" } else { "" };
+    let spans = spans(report, base, suffix);
     let mut queues = Panel::new("Time in queue, ms", spans.clone());
     let mut calls = Panel::new("One-way delay, ms", spans);
     for view in report.views() {
@@ -57,7 +57,7 @@ pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
     let step = step(report, GOODPUT_STEP);
     let names: Vec<_> = report.file.variants[0].flows.iter().map(|flow| &*flow.name).collect();
     let panels = report.views().map(|view| {
-        let mut panel = Panel::new("Goodput, Mbit/s", spans(report, view.scenario));
+        let mut panel = Panel::new("Goodput, Mbit/s", spans(report, view.scenario, ""));
         if report.file.variants.len() > 1 {
             panel.heading = Some(view.scenario.variant.clone());
         }
@@ -111,13 +111,13 @@ fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figur
 }
 
 /// Spans to shade: the phases of the file, and the flows of a variant that do not run all the time.
-fn spans(report: Report<'_>, scenario: &Scenario) -> Vec<Span> {
+fn spans(report: Report<'_>, scenario: &Scenario, flow_suffix: &str) -> Vec<Span> {
     let end = duration(report);
     let phases = scenario.phases.iter().map(|phase| (phase.name.clone(), phase.from, phase.to));
     let flows = scenario.flows.iter().filter_map(|flow| {
         let stop = flow.stop.unwrap_or(end).min(end);
         let comes_or_goes = flow.start > Ns::ZERO || stop < end;
-        comes_or_goes.then(|| (format!("{} sends", flow.name), flow.start, stop))
+        comes_or_goes.then(|| (format!("{} sends{flow_suffix}", flow.name), flow.start, stop))
     });
     let inside = phases.chain(flows).filter(|(_, from, _)| *from < end);
     inside
