@@ -82,7 +82,7 @@ impl Connection {
         self.controller.on_loss(&Loss {
             now,
             bytes_lost: lost.bytes,
-            in_flight_bytes: self.in_flight_bytes,
+            in_flight_bytes: self.in_flight_bytes + lost.bytes,
             newest_sent_at: lost.newest_sent_at,
             srtt_us: self.rtt.srtt_us(),
         });

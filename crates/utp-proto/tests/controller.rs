@@ -1,0 +1,201 @@
+//! What the congestion controller is told, and when.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod wire;
+
+use std::sync::{Arc, Mutex};
+
+use utp_ledbat::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
+use utp_proto::{Config, Instant};
+use wire::{FULL, MS, SECOND, Wire};
+
+#[derive(Clone, Debug, PartialEq)]
+enum Told {
+    Ack(Ack),
+    Delay(DelaySample),
+    Limited,
+    Loss(Loss),
+    Sent { bytes: u64, in_flight_bytes: u64 },
+    Timeout { in_flight_bytes: u64 },
+}
+
+/// A constant window that writes down what it is told.
+#[derive(Clone, Debug)]
+struct Recorder {
+    told: Arc<Mutex<Vec<Told>>>,
+    window_bytes: u64,
+}
+
+impl Recorder {
+    fn note(&self, told: Told) {
+        self.told.lock().unwrap().push(told);
+    }
+
+    fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+}
+
+impl Controller for Recorder {
+    fn on_sent(&mut self, _now: Instant, bytes: u64, in_flight_bytes: u64) {
+        self.note(Told::Sent { bytes, in_flight_bytes });
+    }
+
+    fn on_window_limited(&mut self, _now: Instant) {
+        self.note(Told::Limited);
+    }
+
+    fn on_delay_sample(&mut self, _now: Instant, sample: DelaySample) {
+        self.note(Told::Delay(sample));
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        self.note(Told::Ack(*ack));
+    }
+
+    fn on_loss(&mut self, loss: &Loss) {
+        self.note(Told::Loss(*loss));
+    }
+
+    fn on_timeout(&mut self, _now: Instant, in_flight_bytes: u64) {
+        self.note(Told::Timeout { in_flight_bytes });
+    }
+
+    fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
+
+    fn window_bytes(&self) -> u64 {
+        self.window_bytes
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics { window_bytes: self.window_bytes, ..Metrics::default() }
+    }
+}
+
+impl ControllerFactory for Recorder {
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn build(&self, _now: Instant, _payload_bytes_max: u16) -> Box<dyn Controller> {
+        Box::new(self.clone())
+    }
+}
+
+fn recorded(window_bytes: u64) -> (Wire, Recorder) {
+    let recorder = Recorder { told: Arc::default(), window_bytes };
+    let mut config = Config::default();
+    config.controller = Arc::new(recorder.clone());
+    let wire = Wire::with(config);
+    recorder.take();
+    (wire, recorder)
+}
+
+const FULL64: u64 = FULL as u64;
+
+#[test]
+fn sends_are_told_with_what_is_in_flight_after_them() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL + 10);
+    let sent = |bytes, in_flight_bytes| Told::Sent { bytes, in_flight_bytes };
+    assert_eq!(recorder.take(), [sent(FULL64, FULL64), sent(10, FULL64 + 10)]);
+    wire.recv(wire.state(0, 1));
+    wire.finish();
+    assert!(recorder.take().contains(&sent(0, 0)), "a FIN has no payload");
+}
+
+#[test]
+fn delays_come_before_the_ack_of_the_same_packet() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL * 2);
+    recorder.take();
+    wire.advance(30 * MS);
+    wire.recv(wire.state(0, 1));
+    let told = recorder.take();
+    let [Told::Delay(sample), Told::Ack(ack)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(sample.ours.unwrap().0, 30_000);
+    assert!(sample.theirs.is_some());
+    assert_eq!((ack.bytes_acked, ack.in_flight_bytes), (2 * FULL64, 2 * FULL64));
+    assert_eq!((ack.rtt_us, ack.delay_sampled), (Some(30_000), true));
+}
+
+#[test]
+fn a_packet_without_a_delay_is_no_sample() {
+    for diff in [0, 0x7fff_ffff] {
+        let (mut wire, recorder) = recorded(1 << 20);
+        wire.write(FULL);
+        recorder.take();
+        let mut raw = wire.state(0, 0).stamp(0);
+        raw.diff = diff;
+        wire.recv(raw);
+        let told = recorder.take();
+        let [Told::Delay(sample), Told::Ack(ack)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(*sample, DelaySample::default());
+        assert!(!ack.delay_sampled);
+    }
+}
+
+#[test]
+fn packets_that_are_dropped_tell_nothing() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.recv(wire.state(0, 5));
+    wire.recv(wire.data(0, 700, b"x"));
+    assert_eq!(recorder.take(), []);
+    // An empty packet is acknowledged without a word: it has no bytes.
+    wire.finish();
+    recorder.take();
+    wire.recv(wire.state(0, 0));
+    assert!(matches!(recorder.take()[..], [Told::Delay(_)]));
+}
+
+#[test]
+fn a_loss_is_told_once_per_packet_with_the_flight_before_it() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL * 10);
+    let sent_at = wire.now;
+    recorder.take();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b1110_1010, 0, 0, 0]));
+    let losses: Vec<Loss> = recorder
+        .take()
+        .into_iter()
+        .filter_map(|told| if let Told::Loss(loss) = told { Some(loss) } else { None })
+        .collect();
+    // 2, 4, 6, 7 and 8 are there: 0, 1, 3 and 5 are lost of the ten less five in flight.
+    let expected = Loss {
+        now: wire.now,
+        bytes_lost: 4 * FULL64,
+        in_flight_bytes: 5 * FULL64,
+        newest_sent_at: sent_at,
+        srtt_us: losses[0].srtt_us,
+    };
+    assert_eq!(losses, [expected]);
+}
+
+#[test]
+fn a_time_out_is_told_with_the_flight_before_it() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL * 3);
+    recorder.take();
+    wire.advance(500 * MS);
+    let told = recorder.take();
+    assert_eq!(told[0], Told::Timeout { in_flight_bytes: 3 * FULL64 });
+}
+
+#[test]
+fn only_the_congestion_window_counts_as_its_limit() {
+    let limited = |recorder: &Recorder| recorder.take().contains(&Told::Limited);
+    let (mut wire, recorder) = recorded(3_000);
+    wire.write(FULL * 2);
+    assert!(!limited(&recorder), "it just fits");
+    wire.write(FULL);
+    assert!(limited(&recorder));
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.recv(wire.state(0, -1).wnd(3_000));
+    wire.write(FULL * 5);
+    assert!(!limited(&recorder), "the window of the peer is the limit");
+    wire.advance(SECOND);
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(10);
+    assert!(!limited(&recorder), "the application is the limit");
+}
