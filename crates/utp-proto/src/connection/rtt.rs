@@ -53,7 +53,7 @@ impl Rtt {
             Some(srtt) => u64::from(srtt) + (4 * u64::from(self.rttvar_us)).max(MARGIN_US_MIN),
             None => RTO_INITIAL_US,
         };
-        rto.clamp(u64::from(self.rto_min_us), RTO_US_MAX)
+        rto.min(RTO_US_MAX).max(u64::from(self.rto_min_us))
     }
 
     /// The time-out in force.
@@ -114,6 +114,19 @@ mod tests {
         assert_eq!(rtt.rto_us(), RTO_US_MAX);
         rtt.reset_backoff();
         assert_eq!(rtt.rto_us(), 500_000);
+    }
+
+    #[test]
+    fn any_floor_is_kept_and_no_time_out_is_nothing() {
+        for rto_min_us in [0, 1, 60_000_000, u32::MAX] {
+            let mut rtt = Rtt::new(rto_min_us);
+            for backoff in 0..20 {
+                assert!(rtt.rto_us() >= u64::from(rto_min_us).max(1), "back-off {backoff}");
+                rtt.back_off();
+            }
+            rtt.on_sample(0);
+            assert!(rtt.rto_us() >= u64::from(rto_min_us).max(1));
+        }
     }
 
     #[test]
