@@ -180,6 +180,18 @@ fn a_syn_is_repeated_then_sent_with_a_fresh_id_then_given_up() {
 }
 
 #[test]
+fn a_connect_may_take_as_long_as_its_owner_likes() {
+    let mut config = plain();
+    config.connect_timeout_us = 20_000 * SECOND;
+    let mut wire = Wire::connecting(config, 100, 200, 4_000);
+    wire.advance(19_999 * SECOND);
+    assert!(wire.take().len() > 600, "a SYN every 32 seconds");
+    assert_eq!(wire.connection().state(), State::SynSent);
+    wire.advance(SECOND);
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)]);
+}
+
+#[test]
 fn the_second_id_of_a_connect_works_and_the_late_answer_to_the_first_is_reset() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
     wire.advance(7 * SECOND);

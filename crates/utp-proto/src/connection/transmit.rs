@@ -52,7 +52,7 @@ impl Connection {
             return None;
         }
         self.syn_pending = false;
-        self.syn_sends += 1;
+        self.syn_sends = self.syn_sends.saturating_add(1);
         self.syn_sent_at = now;
         // 1 s, 2 s, 4 s with each id: an answer may be lost, and some acceptors answer only once.
         let wait_us = SYN_TIMEOUT_US << (self.syn_sends - 1).min(5);
