@@ -80,6 +80,21 @@ fn data_and_keepalives_never_count_as_repeated_acks() {
 }
 
 #[test]
+fn repeated_states_with_an_empty_mask_count() {
+    // libutp sends them while all that it holds lies beyond the packets it can name.
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 60);
+        wire.take();
+        wire.advance(20 * MS);
+        wire.recv(wire.state(0, -1).sack(&[0; 4]));
+        wire.recv(wire.state(0, -1).sack(&[0; 4]));
+        assert_eq!(numbers(&mut wire), []);
+        wire.recv(wire.state(0, -1).sack(&[0; 4]));
+        assert_eq!(numbers(&mut wire), [0]);
+    });
+}
+
+#[test]
 fn repeated_states_with_nothing_outstanding_mean_nothing() {
     let mut wire = Wire::plain();
     for _ in 0..10 {

@@ -161,8 +161,10 @@ impl Connection {
     /// that the next packet is lost). DATA never counts, nor does a keepalive.
     fn count_duplicate(&mut self, now: Instant, packet: &Packet<'_>, progress: bool) {
         let header = &packet.header;
+        // libutp names nothing when all it holds is beyond its mask.
+        let names_nothing = packet.selective_ack.is_none_or(|mask| mask.highest_set().is_none());
         let repeats = header.packet_type == PacketType::State
-            && packet.selective_ack.is_none()
+            && names_nothing
             && header.ack_nr == self.sent.first().previous();
         if progress || !repeats || self.sent.is_empty() {
             return;
