@@ -201,8 +201,9 @@ impl UtpSocket {
     /// Ready when every stream was dropped and its peer has acknowledged all of it. Streams that
     /// are not that far after the [time](UtpSocketBuilder::close_timeout) for it are reset.
     ///
-    /// For some seconds after that ([`linger_us`](Config::linger_us)) the driver goes on to answer
-    /// peers that did not hear the last ack, and keeps the port.
+    /// The port is free then. A peer whose last FIN was answered by an ack that got lost finds
+    /// nobody there; drop the socket instead, and the driver goes on to answer such peers for some
+    /// seconds ([`linger_us`](Config::linger_us)).
     pub async fn close(mut self) {
         self.begin_closing(Closing::Bounded);
         // Nobody accepts these any more.

@@ -83,7 +83,6 @@ pub(crate) struct Driver {
     closing: Option<Closing>,
     close_timeout_us: u64,
     close_at: Option<Instant>,
-    drained: Option<oneshot::Sender<()>>,
     /// Why the transport gave up.
     failure: Option<ErrorKind>,
     stats: SocketStats,
@@ -92,6 +91,9 @@ pub(crate) struct Driver {
     changed: Vec<Arc<StreamShared>>,
     connects: Vec<ConnectRequest>,
     datagrams: Vec<RawDatagram>,
+    /// Who waits for the end. The last field: fields are dropped in their order, and whoever is
+    /// told finds the port free.
+    _drained: oneshot::Sender<()>,
 }
 
 impl Driver {
@@ -116,7 +118,7 @@ impl Driver {
             closing: None,
             close_timeout_us: parts.close_timeout_us,
             close_at: None,
-            drained: Some(parts.drained),
+            _drained: parts.drained,
             failure: None,
             stats,
             wakers: Vec::new(),
@@ -263,15 +265,15 @@ impl Driver {
         }
     }
 
-    /// Whether nobody will ever want anything again. Tells a socket that is being closed when its
-    /// streams are done.
+    /// Whether nobody will ever want anything again. A socket that was dropped goes on to answer
+    /// repeated FINs for a while; one that was closed gives its port back at once.
     fn is_done(&mut self) -> bool {
-        if self.closing.is_none() || !self.streams.is_drained(&self.endpoint) {
+        let Some(closing) = self.closing else { return false };
+        if !self.streams.is_drained(&self.endpoint) || !self.sender.is_idle() {
             return false;
         }
-        self.drained = None;
         self.close_at = None;
-        self.endpoint.stats().connections == 0 && self.sender.is_idle()
+        closing == Closing::Bounded || self.endpoint.stats().connections == 0
     }
 
     fn publish(&mut self) {
@@ -297,11 +299,12 @@ impl Future for Driver {
                 this.failure = Some(error.kind());
                 return Poll::Ready(());
             }
-            if this.is_done() {
-                return Poll::Ready(());
-            }
             now = this.runtime.now();
             if round.is_pending() {
+                // Not earlier: what there is to send, a last reset perhaps, is sent.
+                if this.is_done() {
+                    return Poll::Ready(());
+                }
                 break;
             }
             if !limiter.permits_another(now) {
