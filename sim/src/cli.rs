@@ -158,7 +158,7 @@ fn print(done: &Done<'_>, options: &Simulate, io: &mut Streams<'_>) -> io::Resul
 
 /// The command that runs this file again as it was run now.
 fn replay(file: &ScenarioFile, options: &Simulate) -> String {
-    let mut command = format!("cargo run --release -p utp-sim -- simulate {}", file.path.display());
+    let mut command = format!("cargo xtask simulate {}", file.path.display());
     let seeds = || file.variants.iter().map(|scenario| scenario.seed);
     let first = seeds().next().unwrap_or_default();
     // Variants with seeds of their own keep them unless one was given for all.

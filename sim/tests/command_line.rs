@@ -135,7 +135,7 @@ fn a_missed_expectation_of_a_real_run_is_status_1() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     assert!(table.contains("FAIL small: 1 of 3 expectations missed, seed 3\n"), "{table}");
-    assert!(table.contains(&format!("replay: cargo run --release -p utp-sim -- simulate {file} ")));
+    assert!(table.contains(&format!("replay: cargo xtask simulate {file} ")));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn json_is_the_summary_and_nothing_else_on_stdout() {
     let outcome = simulate(&[&file], &folder.join("out"), &["--json"], good);
     assert_eq!(outcome.status, 1);
     assert_eq!(outcome.out, fs::read_to_string(folder.join("out/a/summary.json")).expect("there"));
-    assert!(outcome.err.contains("replay: cargo run"), "{}", outcome.err);
+    assert!(outcome.err.contains("replay: cargo xtask simulate"), "{}", outcome.err);
     let summary: serde_json::Value = serde_json::from_str(&outcome.out).expect("JSON");
     assert_eq!(summary["pass"], false);
     assert_eq!(summary["expectations"][0]["value"], 0.993);
