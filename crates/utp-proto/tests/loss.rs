@@ -95,6 +95,23 @@ fn repeated_states_with_an_empty_mask_count() {
 }
 
 #[test]
+fn window_updates_never_count_as_repeated_acks() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.state(0, -1).wnd(10_000));
+    wire.write(FULL * 6);
+    wire.take();
+    wire.advance(20 * MS);
+    for window in [20_000, 30_000, 40_000, 50_000, 60_000] {
+        wire.recv(wire.state(0, -1).wnd(window));
+    }
+    wire.expect(&[]);
+    for _ in 0..3 {
+        wire.recv(wire.state(0, -1).wnd(60_000));
+    }
+    assert_eq!(numbers(&mut wire), [0]);
+}
+
+#[test]
 fn repeated_states_with_nothing_outstanding_mean_nothing() {
     let mut wire = Wire::plain();
     for _ in 0..10 {

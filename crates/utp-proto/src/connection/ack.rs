@@ -26,11 +26,12 @@ impl Connection {
             self.ack_selected(now, header.ack_nr, mask, &mut acked);
         }
         let moved = self.sent.first() != first_before;
+        let opens = header.wnd_size > self.peer_window;
         self.update_peer_window(header, moved);
         if acked.packets > 0 {
             self.on_progress(now);
         }
-        self.count_duplicate(now, packet, acked.packets > 0);
+        self.count_duplicate(now, packet, acked.packets > 0 || opens);
         self.detect_losses(now);
         if acked.bytes > 0 {
             self.stats.bytes_acked += acked.bytes;
@@ -158,15 +159,16 @@ impl Connection {
     }
 
     /// Counts repeated acks of a peer that sends no selective acks (BEP-29: three of them mean
-    /// that the next packet is lost). DATA never counts, nor does a keepalive.
-    fn count_duplicate(&mut self, now: Instant, packet: &Packet<'_>, progress: bool) {
+    /// that the next packet is lost). DATA never counts, nor does a keepalive, nor one that was
+    /// sent for other `news`: to acknowledge something or to open the window.
+    fn count_duplicate(&mut self, now: Instant, packet: &Packet<'_>, news: bool) {
         let header = &packet.header;
         // libutp names nothing when all it holds is beyond its mask.
         let names_nothing = packet.selective_ack.is_none_or(|mask| mask.highest_set().is_none());
         let repeats = header.packet_type == PacketType::State
             && names_nothing
             && header.ack_nr == self.sent.first().previous();
-        if progress || !repeats || self.sent.is_empty() {
+        if news || !repeats || self.sent.is_empty() {
             return;
         }
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
