@@ -14,6 +14,8 @@ pub(super) struct Connections {
     by_socket: BTreeMap<SocketId, Connection>,
     /// The number that the last connection got.
     last: ConnId,
+    /// A connection has come to its end.
+    ended: bool,
     failed: bool,
     events: VecDeque<Event>,
 }
@@ -35,7 +37,14 @@ struct Connection {
 
 impl Connections {
     pub(super) const fn new(role: Role) -> Self {
-        Self { role, by_socket: BTreeMap::new(), last: 0, failed: false, events: VecDeque::new() }
+        Self {
+            role,
+            by_socket: BTreeMap::new(),
+            last: 0,
+            ended: false,
+            failed: false,
+            events: VecDeque::new(),
+        }
     }
 
     /// Starts our connection to a peer.
@@ -49,9 +58,10 @@ impl Connections {
         u32::try_from(self.by_socket.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether there was a connection, and there is none.
+    /// Whether a connection came to its end and no other one runs. Half-open ones do not count:
+    /// the library keeps those for ever, and an initiator that missed its answer has left one.
     pub(super) fn are_over(&self) -> bool {
-        self.last > 0 && self.by_socket.is_empty()
+        self.ended && !self.by_socket.values().any(|connection| connection.writable)
     }
 
     /// Whether a connection failed.
@@ -95,6 +105,7 @@ impl Connections {
             }
             SocketEvent::Destroyed(socket) => {
                 if let Some(connection) = self.by_socket.remove(&socket) {
+                    self.ended = true;
                     self.events.push_back(Event::Closed { conn: connection.id });
                 }
             }
