@@ -146,8 +146,9 @@ impl Connection {
         if self.last_partial.is_some_and(|partial| partial.precedes(first)) {
             self.last_partial = None;
         }
-        if self.sent.is_empty() {
-            self.resends.clear();
+        // A resend that the cumulative ack has passed has nothing left to prove.
+        while self.resends.front().is_some_and(|(_, seq_nr)| self.sent.get(*seq_nr).is_none()) {
+            self.resends.pop_front();
         }
         if self.write_blocked && self.send_room() > 0 {
             self.write_blocked = false;

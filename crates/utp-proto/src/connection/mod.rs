@@ -401,3 +401,6 @@ impl Connection {
         self.state = next;
     }
 }
+
+#[cfg(test)]
+mod tests;

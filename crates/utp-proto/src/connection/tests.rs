@@ -1,0 +1,79 @@
+//! What cannot be seen from outside: the sizes of a connection and of its queues.
+
+use std::num::NonZeroUsize;
+
+use bytes::Bytes;
+use utp_ledbat::FixedWindowFactory;
+use utp_wire::{HEADER_LEN, Packet, PacketType};
+
+use super::*;
+
+const PACKET: usize = 100;
+
+/// A connected initiator whose next packet is 0, with a constant window.
+fn connected() -> Connection {
+    let config = Config {
+        controller: Arc::new(FixedWindowFactory(1 << 20)),
+        datagram_bytes_v4: 150,
+        ..Config::default()
+    };
+    let remote = ([10, 0, 0, 2], 2).into();
+    let now = Instant::from_micros(1);
+    let mut connection =
+        Connection::connect(now, remote, ConnectionId(1), SeqNr(0xffff), Arc::new(config));
+    transmit(&mut connection, now);
+    connection.unlock_pending = false;
+    receive(&mut connection, now, SeqNr(0xffff));
+    connection
+}
+
+/// Numbers of the packets that are due.
+fn transmit(connection: &mut Connection, now: Instant) -> Vec<SeqNr> {
+    let mut numbers = Vec::new();
+    let mut out = Vec::new();
+    while connection.poll_transmit(now, NonZeroUsize::MIN, &mut out).is_some() {
+        numbers.push(Packet::decode(&out).expect("it is ours").header.seq_nr);
+        out.clear();
+    }
+    numbers
+}
+
+/// A STATE without a mask.
+fn receive(connection: &mut Connection, now: Instant, ack_nr: SeqNr) {
+    let header = Header {
+        packet_type: PacketType::State,
+        connection_id: ConnectionId(1),
+        timestamp_microseconds: now.timestamp(),
+        timestamp_difference_microseconds: TimestampDiff(1),
+        wnd_size: 1 << 20,
+        seq_nr: SeqNr(7),
+        ack_nr,
+    };
+    let mut bytes = [0; HEADER_LEN];
+    header.encode(0, &mut bytes);
+    let datagram = Bytes::copy_from_slice(&bytes);
+    let packet = Packet::decode(&datagram).expect("it is well formed");
+    connection.handle_packet(now, now, &packet, &datagram);
+}
+
+#[test]
+fn resends_are_forgotten_when_they_are_acked() {
+    // A peer without selective acks, on a path that loses now and then; something is always
+    // outstanding.
+    let mut connection = connected();
+    let mut now = Instant::from_micros(2);
+    for _ in 0..10_000 {
+        now = now.saturating_add(1_000);
+        assert_eq!(connection.write(now, &[0; 20 * PACKET]), Ok(20 * PACKET));
+        let numbers = transmit(&mut connection, now);
+        let first = connection.sent.first();
+        for _ in 0..3 {
+            receive(&mut connection, now, first.previous());
+        }
+        assert_eq!(transmit(&mut connection, now), [first]);
+        let last = *numbers.last().expect("it writes");
+        receive(&mut connection, now, last.previous());
+    }
+    assert_eq!(connection.stats.retransmissions, 10_000);
+    assert!(connection.resends.len() <= 20, "{} are remembered", connection.resends.len());
+}
