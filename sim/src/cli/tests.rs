@@ -92,8 +92,8 @@ fn a_wrong_file_is_status_2_and_stops_the_good_ones_too() {
     let bad = scenario(&folder, "bad.toml", "\"10mbit\"", "\"10mbps\"");
     let outcome = simulate(&[&good_file, &bad], &folder.join("out"), &[], good);
     assert_eq!((outcome.status, &*outcome.out), (2, ""));
-    let message = format!("error: {}:13: key 'link.uplink.rate': not a rate", bad.display());
-    assert!(outcome.err.starts_with(&message), "{}", outcome.err);
+    assert!(outcome.err.starts_with(&format!("error: {}:", bad.display())), "{}", outcome.err);
+    assert!(outcome.err.contains("key 'link.uplink.rate': not a rate: got \"10mbps\""));
     assert!(!folder.join("out").exists());
 }
 
