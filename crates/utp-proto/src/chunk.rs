@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::config::GATHER_CHUNK_BYTES;
+use crate::config::{GATHER_CHUNK_BYTES, GATHER_CHUNK_BYTES_MIN};
 
 /// A run of stream bytes.
 #[derive(Debug)]
@@ -16,9 +16,16 @@ pub(crate) enum Chunk {
 impl Chunk {
     /// A new chunk that gathers small pieces, starting with what fits of `data`; also says how
     /// much that was.
-    pub(crate) fn gather(data: &[u8]) -> (Self, usize) {
+    ///
+    /// It has twice the room of `last`, the chunk before it, if that gathers too: so a few bytes
+    /// cost little memory and many little time.
+    pub(crate) fn gather(data: &[u8], last: Option<&Self>) -> (Self, usize) {
+        let room = match last {
+            Some(Self::Open(last)) => last.capacity() * 2,
+            Some(Self::Shared(_)) | None => GATHER_CHUNK_BYTES_MIN,
+        };
+        let mut bytes = BytesMut::with_capacity(room.max(data.len()).min(GATHER_CHUNK_BYTES));
         let taken = data.len().min(GATHER_CHUNK_BYTES);
-        let mut bytes = BytesMut::with_capacity(GATHER_CHUNK_BYTES);
         bytes.extend_from_slice(&data[..taken]);
         (Self::Open(bytes), taken)
     }
@@ -42,8 +49,12 @@ impl Chunk {
         self.as_slice().len()
     }
 
+    /// The bytes, without room for more: whoever holds on to a few does not hold on to many.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
+            Self::Open(bytes) if bytes.capacity() > 2 * bytes.len() => {
+                Bytes::copy_from_slice(&bytes)
+            }
             Self::Open(bytes) => bytes.freeze(),
             Self::Shared(bytes) => bytes,
         }

@@ -25,8 +25,12 @@ pub const HELD_PACKET_OVERHEAD: u32 = 64;
 /// a whole receive buffer.
 pub const COPY_BELOW_BYTES: usize = 512;
 
-/// Size of the chunks that small writes and small payloads are gathered in.
+/// Largest chunk that small writes and small payloads are gathered in.
 pub const GATHER_CHUNK_BYTES: usize = 16 * 1024;
+
+/// Size of the first such chunk of a run; the others double, so that single bytes between large
+/// packets do not cost a large chunk each.
+pub const GATHER_CHUNK_BYTES_MIN: usize = 64;
 
 /// Replies without a connection (resets) that wait for transmission; more are dropped and counted.
 pub const STATELESS_REPLIES_MAX: usize = 64;

@@ -56,7 +56,7 @@ impl SendQueue {
             data = &data[taken..];
         }
         while !data.is_empty() {
-            let (chunk, taken) = Chunk::gather(data);
+            let (chunk, taken) = Chunk::gather(data, self.chunks.back());
             self.chunks.push_back(chunk);
             data = &data[taken..];
         }
