@@ -35,8 +35,10 @@ Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wr
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Every pair over loopback and through an impairment relay.
+    #[command(after_help = EXAMPLES)]
     Interop(Interop),
     /// Throughput over loopback: each implementation with itself, in turns.
+    #[command(after_help = EXAMPLES)]
     Bench(Bench),
 }
 

@@ -7,7 +7,7 @@
 //!
 //! - [`shim`] is the protocol and the roles, shared by the shims written in Rust.
 //! - [`utp_peer`] is the shim of ours, through the tokio adapter.
-//! - [`reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
+//! - [`mod@reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`harness`] plans the transfers, runs them and writes the results.
 

@@ -10,7 +10,7 @@ use super::{Outcome, Progress, Run, Shims, Transfer};
 
 /// Runs transfers, `jobs` at a time, and returns what came of each, in the order of the plan.
 ///
-/// A transfer of a pair that may retry its connect is tried [`CONNECT_ATTEMPTS`] times.
+/// A transfer of a pair that may retry its connect is tried up to three times.
 ///
 /// # Errors
 ///
