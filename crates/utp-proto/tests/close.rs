@@ -203,22 +203,28 @@ fn an_ack_on_the_fin_of_the_peer_counts() {
 }
 
 #[test]
-fn a_fin_repeated_after_the_close_is_answered_as_long_as_it_keeps_coming() {
-    Wire::everywhere(plain, |mut wire| {
-        wire.recv(wire.fin(0, -1));
-        wire.finish();
-        wire.recv(wire.state(1, 0));
-        wire.release();
-        wire.take();
-        for _ in 0..5 {
-            wire.advance(29 * SECOND);
-            wire.recv(wire.fin(0, 0));
-            wire.expect(&["STATE 1 ack 0"]);
-        }
-        wire.advance(30 * SECOND);
-        assert_eq!(wire.endpoint.stats().connections, 0);
-        wire.expect(&[]);
-    });
+fn what_is_repeated_after_the_close_is_answered_as_long_as_it_keeps_coming() {
+    for repeats_fin in [true, false] {
+        Wire::everywhere(plain, |mut wire| {
+            wire.recv(wire.data(0, -1, b"last"));
+            wire.recv(wire.fin(1, -1));
+            wire.finish();
+            wire.recv(wire.state(2, 0));
+            wire.release();
+            wire.take();
+            for _ in 0..5 {
+                wire.advance(29 * SECOND);
+                // A peer that missed both acks repeats the data first.
+                let repeated = if repeats_fin { wire.fin(1, 0) } else { wire.data(0, 0, b"last") };
+                wire.recv(repeated);
+                wire.expect(&["STATE 1 ack 1"]);
+            }
+            wire.recv(wire.state(2, 0));
+            wire.advance(30 * SECOND);
+            assert_eq!(wire.endpoint.stats().connections, 0);
+            wire.expect(&[]);
+        });
+    }
 }
 
 #[test]

@@ -31,8 +31,9 @@ impl Connection {
             return;
         }
         self.stats.packets_received += 1;
+        // Whatever a finished peer repeats, it has not seen our ack of it.
         let ended = matches!(self.remote_fin, RemoteFin::Reached(_));
-        if self.state == State::Lingering && ended && header.packet_type == PacketType::Fin {
+        if self.state == State::Lingering && ended && header.packet_type != PacketType::State {
             self.linger(now);
         }
         self.measure_delay(received_at, header);
