@@ -33,8 +33,6 @@ pub(super) struct Span {
 /// Lines that share a vertical axis.
 pub(super) struct Panel {
     pub(super) y_label: &'static str,
-    /// In front of the legend.
-    pub(super) heading: Option<String>,
     pub(super) spans: Vec<Span>,
     pub(super) lines: Vec<Line>,
     pub(super) marks: Vec<Mark>,
@@ -59,7 +57,7 @@ pub(super) struct Line {
 impl Panel {
     pub(super) fn new(y_label: &'static str, spans: Vec<Span>) -> Self {
         let (lines, marks) = (Vec::new(), Vec::new());
-        Self { y_label, heading: None, spans, lines, marks, cap: None }
+        Self { y_label, spans, lines, marks, cap: None }
     }
 
     /// Adds a line in the next style.
@@ -231,9 +229,6 @@ impl Figure {
 }
 
 fn legend(root: &Area<'_, '_>, panel: &Panel, y: i32) -> Result<(), Error> {
-    if let Some(heading) = &panel.heading {
-        write(root, heading, (LEFT, y + 7), sized(TEXT_SIZE).style(FontStyle::Bold))?;
-    }
     for (line, (x, row)) in panel.lines.iter().zip(panel.legend_places()) {
         let middle = y + row * LEGEND_ROW + LEGEND_ROW / 2;
         let sample = vec![(x, middle), (x + SAMPLE, middle)];
@@ -261,14 +256,12 @@ impl Panel {
 
     /// Left end and row of every entry of the legend.
     fn legend_places(&self) -> Vec<(i32, i32)> {
-        let heading = self.heading.as_ref().map_or(0, |text| width(text, TEXT_SIZE) + 48);
-        let left = LEFT + heading;
-        let (mut x, mut row) = (left, 0);
+        let (mut x, mut row) = (LEFT, 0);
         let mut places = Vec::new();
         for line in &self.lines {
             let entry = SAMPLE + 12 + width(&line.label, TEXT_SIZE) + 36;
-            if x > left && x + entry > WIDTH {
-                (x, row) = (left, row + 1);
+            if x > LEFT && x + entry > WIDTH {
+                (x, row) = (LEFT, row + 1);
             }
             places.push((x, row));
             x += entry;

@@ -8,7 +8,7 @@ use crate::metrics::View;
 use crate::record::BUCKET;
 use crate::scenario::{FlowKind, Scenario};
 use crate::time::Ns;
-use figure::{Figure, Line, Mark, Panel, Span};
+use figure::{Figure, Mark, Panel, Span};
 
 /// `delay.svg`: the queue of every link that carries data, and the delay of every call. Variants are
 /// drawn over each other.
@@ -18,10 +18,7 @@ use figure::{Figure, Line, Mark, Panel, Span};
 /// None in practice: the drawing goes to memory.
 pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
     let step = step(report, BUCKET);
-    let base = &report.file.variants[0];
-    // The phases are those of all variants, the flows those of the base.
-    let suffix = if report.file.variants.len() > 1 { " (default)" } else { "" };
-    let spans = spans(report, base, suffix);
+    let spans = base_spans(report);
     let mut queues = Panel::new("Time in queue, ms", spans.clone());
     let mut calls = Panel::new("One-way delay, ms", spans);
     for view in report.views() {
@@ -47,32 +44,31 @@ pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
     figure(report, "delay", step, panels).draw()
 }
 
-/// `throughput.svg`: the goodput of every flow, and the rates of the links. Every variant has a
-/// panel of its own, since flows that fill the same link would hide each other.
+/// `throughput.svg`: the goodput of every flow, and the rates of the links. Variants are drawn over
+/// each other; a call's constant trickle is left out where there is something else to see.
 ///
 /// # Errors
 ///
 /// None in practice: the drawing goes to memory.
 pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
     let step = step(report, GOODPUT_STEP);
-    let names: Vec<_> = report.file.variants[0].flows.iter().map(|flow| &*flow.name).collect();
-    let panels = report.views().map(|view| {
-        let mut panel = Panel::new("Goodput, Mbit/s", spans(report, view.scenario, ""));
-        if report.file.variants.len() > 1 {
-            panel.heading = Some(view.scenario.variant.clone());
-        }
+    let mut panel = Panel::new("Goodput, Mbit/s", base_spans(report));
+    let is_call = |kind: &FlowKind| matches!(kind, FlowKind::Cbr { .. });
+    let only_calls =
+        report.views().all(|view| view.scenario.flows.iter().all(|flow| is_call(&flow.kind)));
+    for view in report.views() {
         for (index, flow) in view.scenario.flows.iter().enumerate() {
+            if is_call(&flow.kind) && !only_calls {
+                continue;
+            }
             let goodput = until_last_byte(series::goodput_mbps(view, index, step));
-            // A flow looks the same in every panel.
-            let style = names.iter().position(|name| *name == flow.name).unwrap_or(index);
-            panel.lines.push(Line::new(flow.name.clone(), style, &goodput, step));
+            panel.add(label(report, view.scenario, &flow.name), &goodput, step);
             add_rate(&mut panel, view, flow.via);
         }
-        // All that waited for a missing packet is delivered in one instant, above any link's rate.
-        panel.cap = panel.marks.iter().map(|mark| mark.at * 1.3).reduce(f64::max);
-        panel
-    });
-    let mut figure = figure(report, "throughput", step, panels.collect());
+    }
+    // All that waited for a missing packet is delivered in one instant, above any link's rate.
+    panel.cap = panel.marks.iter().map(|mark| mark.at * 1.3).reduce(f64::max);
+    let mut figure = figure(report, "throughput", step, vec![panel]);
     if figure.panels.iter().any(Panel::is_cut_off) {
         let note =
             "Peaks cut off at the top: data that waited for a missing packet is delivered at once.";
@@ -108,6 +104,12 @@ fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figur
         end_s: duration(report).as_secs_f64(),
         panels,
     }
+}
+
+/// The spans of the base: the phases are those of all variants, the flows its own.
+fn base_spans(report: Report<'_>) -> Vec<Span> {
+    let suffix = if report.file.variants.len() > 1 { " (default)" } else { "" };
+    spans(report, &report.file.variants[0], suffix)
 }
 
 /// Spans to shade: the phases of the file, and the flows of a variant that do not run all the time.
