@@ -3,7 +3,7 @@
 
 mod wire;
 
-use utp_proto::Config;
+use utp_proto::{Config, ConnectionError, Event};
 use utp_wire::PacketType;
 use wire::{FULL, MS, SECOND, Wire, plain, with_window};
 
@@ -222,6 +222,24 @@ fn a_window_that_shrinks_below_what_is_in_flight_only_stops_new_data() {
         wire.recv(wire.state(0, 9).wnd(u32::MAX));
         assert_eq!(wire.take().len(), 9);
     });
+}
+
+#[test]
+fn a_peer_that_shuts_its_window_on_what_is_in_flight_is_not_taken_for_dead() {
+    // It had no room for what was on its way, and its application takes five minutes.
+    let mut wire = Wire::plain();
+    wire.write(FULL * 6);
+    wire.advance(20 * MS);
+    for _ in 0..300 {
+        wire.recv(wire.state(0, -1).wnd(0));
+        wire.advance(SECOND);
+    }
+    assert_eq!(wire.take_events(), []);
+    wire.take();
+    wire.recv(wire.state(0, -1).wnd(1 << 20));
+    wire.advance(60 * SECOND);
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)], "now it is silent");
+    assert!(wire.take().iter().any(|sent| sent.is(PacketType::Data)), "it was tried again");
 }
 
 #[test]

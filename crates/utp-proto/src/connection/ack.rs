@@ -27,7 +27,7 @@ impl Connection {
         }
         let moved = self.sent.first() != first_before;
         let opens = header.wnd_size > self.peer_window;
-        self.update_peer_window(header, moved);
+        self.update_peer_window(now, header, moved);
         if acked.packets > 0 {
             self.on_progress(now);
         }

@@ -25,7 +25,7 @@ impl Connection {
     }
 
     /// Takes the peer's window from a packet that is no older than the last that told it.
-    pub(super) fn update_peer_window(&mut self, header: &Header, acks_new: bool) {
+    pub(super) fn update_peer_window(&mut self, now: Instant, header: &Header, acks_new: bool) {
         let current = header.ack_nr == self.sent.first().previous();
         let stamp = header.timestamp_microseconds;
         let newer = |last: Timestamp| stamp.since(last).0 < 1 << 31;
@@ -39,6 +39,12 @@ impl Connection {
             self.persist_us = 0;
         }
         self.peer_window = header.wnd_size;
+        // A peer that says it has no room for our oldest packet is not silent (RFC 9293 section
+        // 3.8.6.1).
+        let oldest = self.sent.get(self.sent.first());
+        if oldest.is_some_and(|slot| u32::from(slot.len) > header.wnd_size) {
+            self.last_progress_at = now;
+        }
     }
 
     /// Nothing is outstanding and the peer's window holds data back: probe it later, since the
