@@ -140,6 +140,43 @@ fn a_syn_into_a_live_connection_changes_nothing() {
     }
 }
 
+/// An accepted stream that both sides have finished, and nobody has released.
+fn finished() -> Wire {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    wire.recv(wire.data(0, -1, b"old"));
+    wire.recv(wire.fin(1, -1));
+    wire.finish();
+    wire.recv(wire.state(2, 0));
+    assert_eq!(wire.connection().state(), State::Lingering);
+    wire.take();
+    wire
+}
+
+#[test]
+fn a_late_copy_of_its_syn_does_not_reopen_a_finished_stream() {
+    let mut wire = finished();
+    wire.recv(wire.syn(-2));
+    assert!(wire.incoming.is_none());
+    wire.expect(&[]);
+    assert_eq!(wire.connection().state(), State::Lingering);
+}
+
+#[test]
+fn a_new_stream_may_take_the_id_of_a_finished_one() {
+    let mut wire = finished();
+    let old = wire.handle();
+    wire.recv(wire.syn(500));
+    wire.accept();
+    wire.expect(&["STATE 0 ack 500"]);
+    wire.recv(wire.data(501, -1, b"new"));
+    assert_eq!(wire.read(), b"new");
+    // The old one keeps what was not read.
+    let now = wire.now;
+    let mut old = wire.endpoint.connection_mut(old).unwrap();
+    assert_eq!(old.read_chunk(now, 100).unwrap(), "old");
+    assert_eq!(old.read_chunk(now, 100), Err(ReadError::Finished));
+}
+
 #[test]
 fn a_syn_ack_with_another_ack_is_ignored() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);

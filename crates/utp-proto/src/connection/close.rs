@@ -168,16 +168,17 @@ impl Connection {
 
     /// The same SYN again: the SYN-ACK was lost, or is late. One answer each, with the same number.
     pub(crate) fn handle_repeated_syn(&mut self, syn: &Header) {
-        if self.state == State::SynReceived && syn.seq_nr == self.ack_nr {
+        if self.state == State::SynReceived && self.syn_seq_nr == Some(syn.seq_nr) {
             self.ack_pending = true;
         } else {
             self.stats.packets_dropped += 1;
         }
     }
 
-    /// A finished connection gives way to a new one with the same id.
-    pub(crate) fn gives_way(&mut self) -> bool {
-        if self.state == State::Lingering {
+    /// A finished connection gives way to a new one with the same id, but not to a late copy of the
+    /// SYN that opened it.
+    pub(crate) fn gives_way(&mut self, syn: &Header) -> bool {
+        if self.state == State::Lingering && self.syn_seq_nr != Some(syn.seq_nr) {
             self.forget_sending();
             self.become_state(State::Closed);
         }

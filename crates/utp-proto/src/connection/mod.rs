@@ -91,6 +91,8 @@ pub struct Connection {
     // Receiving.
     /// Last number received in order.
     ack_nr: SeqNr,
+    /// Number of the SYN that was accepted.
+    syn_seq_nr: Option<SeqNr>,
     recv_queue: RecvQueue,
     remote_fin: RemoteFin,
     reply_micro: TimestampDiff,
@@ -159,6 +161,7 @@ impl Connection {
         connection.id_recv = syn.connection_id.next();
         connection.start_numbers(seq_nr);
         connection.ack_nr = syn.seq_nr;
+        connection.syn_seq_nr = Some(syn.seq_nr);
         connection.ack_pending = true;
         connection.timers.set(Timer::HalfOpen, now.saturating_add(half_open_life_us));
         connection
@@ -211,6 +214,7 @@ impl Connection {
             write_blocked: false,
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),
+            syn_seq_nr: None,
             recv_queue: RecvQueue::default(),
             remote_fin: RemoteFin::Open,
             reply_micro: TimestampDiff(0),

@@ -162,7 +162,7 @@ impl Endpoint {
     fn handle_syn(&mut self, meta: &RecvMeta, syn: &Header) -> Disposition {
         if let Some(slot) = self.index.get(meta.remote, syn.connection_id.next()) {
             let connection = &mut self.entries[slot].connection;
-            let gone = connection.gives_way();
+            let gone = connection.gives_way(syn);
             if !gone {
                 connection.handle_repeated_syn(syn);
             }
