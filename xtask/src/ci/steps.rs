@@ -23,6 +23,9 @@ const REPEATED_IN_DEBUG: &str = "scenarios/loss.toml";
 /// Where the results of scenarios are committed.
 const COMMITTED: &str = "results/scenarios";
 
+const RESULTS_DIFFER: &str = "results/scenarios is not what the scenarios give: if it should change, \
+     run cargo xtask simulate scenarios/*.toml and review the difference";
+
 pub(super) fn run(step: Step) -> Result<(), Failure> {
     match step {
         Step::Fmt => command::run(&mut cargo(&["fmt", "--all", "--check"])),
@@ -66,7 +69,7 @@ fn simulate_all() -> Result<(), Failure> {
     // Results are the same on every machine, so that those in the repository must be these.
     let committed = command::root().join(COMMITTED);
     let differences = compare::folders(&committed, &folder).map_err(unreadable)?;
-    no_differences(&differences, "the committed results are old: cargo xtask simulate scenarios/*")
+    no_differences(&differences, RESULTS_DIFFER)
 }
 
 fn determinism() -> Result<(), Failure> {
