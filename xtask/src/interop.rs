@@ -1,5 +1,5 @@
-//! `cargo xtask interop` and `cargo xtask bench`: they build the harness with its peers and hand the
-//! arguments on to it.
+//! `cargo xtask interop` and `cargo xtask bench`: they build the harness with its peers and hand
+//! the arguments on to it.
 
 use std::ffi::OsString;
 

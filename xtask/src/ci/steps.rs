@@ -23,8 +23,8 @@ const REPEATED_IN_DEBUG: &str = "scenarios/loss.toml";
 /// Where the results of scenarios are committed.
 const COMMITTED: &str = "results/scenarios";
 
-const RESULTS_DIFFER: &str = "results/scenarios is not what the scenarios give: if it should change, \
-     run cargo xtask simulate scenarios/*.toml and review the difference";
+const RESULTS_DIFFER: &str = "results/scenarios is not what the scenarios give: \
+     if it should change, run cargo xtask simulate scenarios/*.toml and review the difference";
 
 pub(super) fn run(step: Step) -> Result<(), Failure> {
     match step {
