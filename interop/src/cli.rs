@@ -71,7 +71,12 @@ struct Interop {
     #[arg(long, value_name = "MS", default_value_t = 20)]
     delay: u64,
     /// Datagrams in a million that the relay loses, each way.
-    #[arg(long, value_name = "PPM", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[arg(
+        long,
+        value_name = "PPM",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
     loss_ppm: u32,
     /// Seeds the relay's losses.
     #[arg(long, default_value_t = 1)]

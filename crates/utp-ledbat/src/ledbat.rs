@@ -1,8 +1,8 @@
 //! Owns the window: the delay-based law, and what losses and time-outs do to it.
 //!
-//! One law serves both presets; [`Config`] says where RFC 6817 and libutp differ. The window is kept
-//! in [`subbytes`], because a single acknowledgement in a large window near the target is worth
-//! less than a byte: whole bytes would stop the window short of its equilibrium.
+//! One law serves both presets; [`Config`] says where RFC 6817 and libutp differ. The window is
+//! kept in [`subbytes`], because a single acknowledgement in a large window near the target is
+//! worth less than a byte: whole bytes would stop the window short of its equilibrium.
 
 use utp_wire::Instant;
 

@@ -16,7 +16,8 @@
 //! ```
 //! use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
 //! use bytes::Bytes;
-//! use utp_proto::{Config, Disposition, Endpoint, EndpointConfig, Entropy, Event, Instant, RecvMeta};
+//! use utp_proto::{Config, Disposition, Endpoint, EndpointConfig, Entropy, Event};
+//! use utp_proto::{Instant, RecvMeta};
 //!
 //! struct Counter(u8); // A real driver asks the operating system.
 //! impl Entropy for Counter {

@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_packet_keeps_the_bytes_it_was_cut_with(ops in prop::collection::vec(op(), 1..200)) {
+        fn every_packet_keeps_its_bytes(ops in prop::collection::vec(op(), 1..200)) {
             let mut queue = SendQueue::default();
             let mut written: Vec<u8> = Vec::new();
             let mut cut = 0usize;

@@ -83,3 +83,8 @@ pub use stats::SocketStats;
 pub use stream::UtpStream;
 pub use unclaimed::UnclaimedDatagram;
 pub use utp_proto::{Config, EndpointConfig};
+
+/// The examples of the project's README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

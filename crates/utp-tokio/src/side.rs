@@ -202,7 +202,8 @@ impl WriteSide {
         Poll::Ready(Ok(data.len()))
     }
 
-    /// Takes the front of `chunk`, without a copy unless it is small; ready when nothing is left of it.
+    /// Takes the front of `chunk`, without a copy unless it is small; ready when nothing is left of
+    /// it.
     pub(crate) fn poll_write_chunk(
         &self,
         cx: &Context<'_>,

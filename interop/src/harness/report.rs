@@ -204,10 +204,7 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut page = "# Transfers between implementations\n\n".to_owned();
         page += &provenance_line(&self.provenance);
-        page += "\nSpeeds are medians of all rounds, lowest and highest in parentheses. Time counts from the \
-                 first byte that arrives to the last. `SYN` tells where the client's SYN number lies: \
-                 libutp has no fast retransmit `above` 0x7fff. `connects` counts attempts: libutp loses \
-                 a connection whose first answer is lost.\n\n";
+        page += MATRIX_NOTES;
         page += &self.table().markdown();
         if !self.ratios.is_empty() {
             page += "\n## Beside libutp with itself, over loopback\n\n";
@@ -354,6 +351,15 @@ pub fn write_files(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
 
 /// What ours with libutp should reach beside libutp with itself.
 const MIXED_GOAL: f64 = 0.8;
+
+/// What a reader of the matrix has to know.
+const MATRIX_NOTES: &str = "
+Speeds are medians of all rounds, lowest and highest in parentheses. Time counts from the first
+byte that arrives to the last. `SYN` tells where the client's SYN number lies: libutp has no fast
+retransmit `above` 0x7fff. `connects` counts attempts: libutp loses a connection whose first answer
+is lost.
+
+";
 
 #[cfg(test)]
 mod tests;

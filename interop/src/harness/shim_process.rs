@@ -85,7 +85,8 @@ impl ShimProcess {
 
     /// Whether the process, whose events have ended, ends without a complaint.
     pub async fn ended_well(&mut self) -> bool {
-        matches!(timeout(QUIT_PATIENCE, self.child.wait()).await, Ok(Ok(status)) if status.success())
+        let ended = timeout(QUIT_PATIENCE, self.child.wait()).await;
+        matches!(ended, Ok(Ok(status)) if status.success())
     }
 
     /// How the process ended, if it has.

@@ -10,8 +10,8 @@ use crate::scenario::{FlowKind, Scenario};
 use crate::time::Ns;
 use figure::{Figure, Mark, Panel, Span};
 
-/// `delay.svg`: the queue of every link that carries data, and the delay of every call. Variants are
-/// drawn over each other.
+/// `delay.svg`: the queue of every link that carries data, and the delay of every call. Variants
+/// are drawn over each other.
 ///
 /// # Errors
 ///
