@@ -255,8 +255,14 @@ fn plan() -> impl Strategy<Value = Plan> {
         )
 }
 
+/// 400 cases, or as many as the environment asks for.
+fn more_cases() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(400), ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(more_cases())]
 
     /// The harness itself compares every byte read with the byte written; here: after the faults
     /// stop everything ends, and nothing is left behind.

@@ -1,0 +1,203 @@
+//! What time alone does: the retransmission time-out, giving up, and a starved window.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod wire;
+
+use utp_proto::{Config, ConnectionError, Event, State};
+use utp_wire::PacketType;
+use wire::{FULL, MS, Role, SECOND, Sent, Wire, plain, with_window};
+
+/// Numbers of the DATA and FIN packets sent since the last look.
+fn numbers(wire: &mut Wire) -> Vec<u16> {
+    let us = wire.us;
+    wire.take()
+        .iter()
+        .filter(|sent| !sent.is(PacketType::State))
+        .map(|sent| sent.header.seq_nr.0.wrapping_sub(us))
+        .collect()
+}
+
+fn offsets(sent: &[Sent], start: u64) -> Vec<u64> {
+    sent.iter().map(|sent| (sent.at.as_micros() - start) / MS).collect()
+}
+
+#[test]
+fn the_time_out_doubles_and_has_a_floor() {
+    Wire::everywhere(plain, |mut wire| {
+        // Settle the estimate well below the floor.
+        for seq in 0..20 {
+            wire.write(FULL);
+            wire.advance(20 * MS);
+            wire.recv(wire.state(0, seq));
+        }
+        wire.take();
+        let start = wire.now.as_micros();
+        wire.write(FULL);
+        wire.advance(40 * SECOND);
+        let sent = wire.take();
+        assert_eq!(offsets(&sent, start), [0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]);
+        assert!(sent.iter().all(|sent| sent.header.seq_nr.0 == wire.seq_nr_of_us(20)));
+        assert_eq!(wire.stats().timeouts, 6);
+    });
+}
+
+#[test]
+fn an_ack_ends_the_back_off() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 2);
+    wire.advance(4 * SECOND);
+    assert!(wire.stats().rto_us >= 4_000_000);
+    wire.recv(wire.state(0, 0));
+    assert_eq!(wire.stats().rto_us, 500_000);
+}
+
+#[test]
+fn without_a_sample_the_first_time_out_is_a_second() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    let start = wire.now.as_micros();
+    wire.write(1);
+    wire.advance(4 * SECOND);
+    assert_eq!(offsets(&wire.take(), start), [0, 1_000, 3_000]);
+}
+
+#[test]
+fn a_silent_peer_is_given_up_after_45_seconds() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.advance(10 * SECOND);
+        wire.write(FULL * 3);
+        wire.advance(44_999_999);
+        assert_eq!(wire.take_events(), []);
+        wire.advance(1);
+        assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::TimedOut)]);
+        wire.take();
+        wire.advance(100 * SECOND);
+        wire.expect(&[]);
+        assert_eq!(wire.connection().state(), State::Closed);
+        wire.release();
+        assert_eq!(wire.endpoint.stats().connections, 0);
+        assert_eq!(wire.endpoint.poll_timeout(), None);
+    });
+}
+
+#[test]
+fn an_outage_of_thirty_seconds_is_survived() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 3);
+    wire.advance(30 * SECOND);
+    wire.take();
+    wire.advance(5 * SECOND);
+    assert_eq!(numbers(&mut wire)[0], 0);
+    wire.recv(wire.state(0, 0));
+    wire.recv(wire.state(0, 2));
+    wire.write(1);
+    assert_eq!(numbers(&mut wire).last(), Some(&3));
+    assert!(wire.take_events().is_empty());
+}
+
+/// A connection under LEDBAT with several packets in flight, and the number of the last acked.
+fn ramped_up() -> (Wire, i32) {
+    let mut wire = Wire::with(Config::default());
+    let mut acked = -1;
+    for _ in 0..12 {
+        wire.write(FULL * 40);
+        wire.advance(20 * MS);
+        let sent = numbers(&mut wire);
+        let Some(last) = sent.last() else { continue };
+        acked = i32::from(*last);
+        wire.recv(wire.state(0, acked));
+    }
+    wire.take();
+    assert!(wire.stats().in_flight_bytes > 5 * FULL as u64);
+    (wire, acked)
+}
+
+#[test]
+fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
+    let (mut wire, acked) = ramped_up();
+    let first = u16::try_from(acked + 1).unwrap();
+    wire.advance(SECOND);
+    assert_eq!(numbers(&mut wire), [first], "one packet until an ack comes");
+    wire.recv(wire.state(0, acked + 1));
+    assert!(!numbers(&mut wire).is_empty(), "the ack lets the next go");
+}
+
+#[test]
+fn a_time_out_takes_back_the_resends_that_an_ack_allowed() {
+    let (mut wire, acked) = ramped_up();
+    let first = u16::try_from(acked + 1).unwrap();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, acked).sack(&[0b1111, 0, 0, 0]));
+    assert_eq!(numbers(&mut wire)[0], first);
+    wire.advance(SECOND);
+    assert_eq!(numbers(&mut wire), [first], "one packet until an ack comes");
+}
+
+#[test]
+fn a_starved_window_lets_one_packet_go_per_time_out_without_back_off() {
+    for window in [1, 10, 1_000, 1_381] {
+        let mut wire = Wire::with(with_window(window));
+        wire.write(FULL * 10);
+        let start = wire.now.as_micros();
+        let mut at = Vec::new();
+        for seq in 0..8 {
+            // Nothing is in flight: the next packet is granted.
+            while wire.take().is_empty() {
+                wire.advance(10 * MS);
+                assert!(wire.now.as_micros() - start < 20 * SECOND, "it stands still");
+            }
+            at.push((wire.now.as_micros() - start) / MS);
+            wire.recv(wire.state(0, seq));
+        }
+        let gaps: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (490..=510).contains(gap)), "{gaps:?}");
+        assert_eq!(wire.stats().timeouts, 0);
+        assert!(wire.stats().starved_sends >= 8);
+    }
+}
+
+#[test]
+fn a_lost_packet_in_a_starved_window_is_resent() {
+    let mut wire = Wire::with(with_window(10));
+    wire.write(FULL * 3);
+    wire.advance(SECOND);
+    assert_eq!(numbers(&mut wire)[0], 0);
+    wire.advance(10 * SECOND);
+    assert!(numbers(&mut wire).iter().all(|number| *number == 0));
+    wire.recv(wire.state(0, 0));
+    wire.advance(SECOND);
+    assert!(numbers(&mut wire).iter().all(|number| *number == 1));
+}
+
+#[test]
+fn a_driver_that_stood_still_gets_one_time_out_and_not_the_missed_ones() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 3);
+    wire.take();
+    // Twenty seconds pass without a call.
+    wire.now = wire.now.saturating_add(20 * SECOND);
+    wire.endpoint.handle_timeout(wire.now);
+    wire.drain();
+    assert_eq!(wire.stats().timeouts, 1);
+    assert_eq!(numbers(&mut wire), [0, 1, 2], "the window is constant here");
+    wire.endpoint.handle_timeout(wire.now);
+    wire.drain();
+    assert_eq!(wire.stats().timeouts, 1);
+    wire.expect(&[]);
+}
+
+#[test]
+fn a_clock_that_runs_backwards_is_taken_to_stand_still() {
+    let mut wire = Wire::plain();
+    wire.write(FULL);
+    let ahead = wire.now;
+    wire.now = utp_proto::Instant::from_micros(1);
+    wire.recv(wire.data(0, -1, b"a"));
+    wire.recv(wire.state(1, 0));
+    assert_eq!(wire.stats().rtt_min_us, 0);
+    wire.write(FULL);
+    wire.now = ahead;
+    wire.advance(499 * MS);
+    assert_eq!(wire.stats().timeouts, 0);
+    wire.advance(MS);
+    assert_eq!(wire.stats().timeouts, 1);
+}
