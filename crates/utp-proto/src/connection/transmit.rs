@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 
 use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
-use utp_wire::{SELECTIVE_ACK_LEN_MAX, TimestampDiff};
+use utp_wire::{SELECTIVE_ACK_LEN_MAX, Timestamp, TimestampDiff};
 
 use super::{Burst, Connection, LocalFin, State, Timer};
 use crate::sent_ring::{Slot, SlotState};
@@ -312,7 +312,8 @@ impl Connection {
         Header {
             packet_type,
             connection_id: self.id_send,
-            timestamp_microseconds: now.timestamp(),
+            // A stamp of zero means none: the peer could measure nothing.
+            timestamp_microseconds: Timestamp(now.timestamp().0.max(1)),
             // A SYN was not measured: libutp's SYN-ACK says 0, too.
             timestamp_difference_microseconds: self.reply_micro,
             wnd_size: self.window_to_announce(),

@@ -113,6 +113,8 @@ pub struct Pair {
     pub endpoints: [Endpoint; 2],
     pub addresses: [SocketAddr; 2],
     pub latency_us: u64,
+    /// How far the clock of each side is ahead of `now`.
+    pub clocks_us: [u64; 2],
     pub faults: Faults,
     pub script: Option<Script>,
     pub seen: Vec<Seen>,
@@ -156,6 +158,7 @@ impl Pair {
             endpoints: [endpoint(0), endpoint(1)],
             addresses: [([10, 0, 0, 1], 1000).into(), ([10, 0, 0, 2], 2000).into()],
             latency_us: 10_000,
+            clocks_us: [0; 2],
             faults: Faults::default(),
             script: None,
             seen: Vec::new(),
@@ -179,8 +182,9 @@ impl Pair {
 
     pub fn connect_from(&mut self, side: usize, to_write: u64, finish: bool) -> ConnectionHandle {
         let remote = self.addresses[1 - side];
+        let now = self.clock(side);
         let handle = self.endpoints[side]
-            .connect(self.now, remote, self.config.clone())
+            .connect(now, remote, self.config.clone())
             .expect("the endpoint has room");
         let app = App { to_write, finish, reads_pattern: 2, writes_pattern: 1, ..App::default() };
         self.apps[side].insert(handle, app);
@@ -202,6 +206,11 @@ impl Pair {
         *self.apps[side].keys().next().expect("one")
     }
 
+    /// What the clock of `side` shows.
+    pub fn clock(&self, side: usize) -> Instant {
+        self.now.saturating_add(self.clocks_us[side])
+    }
+
     /// Runs until `done` holds or `for_us` have passed; says whether it held.
     pub fn run_until(&mut self, for_us: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now.saturating_add(for_us);
@@ -221,7 +230,10 @@ impl Pair {
     fn step(&mut self, end: Instant) -> bool {
         let arrival =
             self.network.peek().map(|Reverse(InFlight(at, ..))| Instant::from_micros(*at));
-        let deadlines = [self.endpoints[0].poll_timeout(), self.endpoints[1].poll_timeout()];
+        let deadlines = [0, 1].map(|side| {
+            let at = self.endpoints[side].poll_timeout()?;
+            Some(Instant::from_micros(at.as_micros() - self.clocks_us[side]))
+        });
         let Some(next) = deadlines.into_iter().chain([arrival]).flatten().min() else {
             self.now = end;
             return false;
@@ -239,7 +251,8 @@ impl Pair {
             self.deliver(to, bytes);
         }
         for side in [0, 1] {
-            self.endpoints[side].handle_timeout(self.now);
+            let now = self.clock(side);
+            self.endpoints[side].handle_timeout(now);
             self.drain(side);
         }
         true
@@ -250,13 +263,13 @@ impl Pair {
         let remote = self.addresses[1 - to];
         let meta = RecvMeta { remote, local_ip: None, received_at: None };
         if let Disposition::Incoming(incoming) =
-            self.endpoints[to].handle_datagram(self.now, meta, Bytes::from(bytes))
+            self.endpoints[to].handle_datagram(self.clock(to), meta, Bytes::from(bytes))
         {
             if !self.accept {
                 return;
             }
             let handle = self.endpoints[to]
-                .accept(self.now, incoming, self.config.clone())
+                .accept(self.clock(to), incoming, self.config.clone())
                 .expect("the endpoint has room");
             let app = App {
                 to_write: self.accepts.to_write,
@@ -290,7 +303,7 @@ impl Pair {
     }
 
     fn run_apps(&mut self, side: usize) {
-        let now = self.now;
+        let now = self.clock(side);
         for (handle, app) in &mut self.apps[side] {
             let Some(mut connection) = self.endpoints[side].connection_mut(*handle) else {
                 continue;
@@ -339,7 +352,8 @@ impl Pair {
         let mut sent = false;
         let mut buf = Vec::new();
         let max = NonZeroUsize::new(self.segments_max).expect("at least one");
-        while let Some(transmit) = self.endpoints[side].poll_transmit(self.now, max, &mut buf) {
+        let now = self.clock(side);
+        while let Some(transmit) = self.endpoints[side].poll_transmit(now, max, &mut buf) {
             sent = true;
             assert_eq!(transmit.destination, self.addresses[1 - side]);
             let bytes = &buf[transmit.start..transmit.start + transmit.size];
