@@ -228,6 +228,20 @@ fn what_is_repeated_after_the_close_is_answered_as_long_as_it_keeps_coming() {
 }
 
 #[test]
+fn a_stream_that_ended_well_stays_finished_after_the_linger() {
+    let mut wire = Wire::plain();
+    wire.finish();
+    wire.recv(wire.fin(0, 0));
+    wire.take_events();
+    wire.advance(40 * SECOND);
+    assert_eq!(wire.connection().state(), State::Closed);
+    assert!(wire.take_events().is_empty());
+    let now = wire.now;
+    assert_eq!(wire.connection_mut().write(now, b"x"), Err(WriteError::Finished));
+    assert_eq!(wire.read_until_end().1, ReadError::Finished);
+}
+
+#[test]
 fn a_lost_fin_is_resent() {
     Wire::everywhere(plain, |mut wire| {
         wire.finish();

@@ -274,11 +274,10 @@ impl Connection {
     }
 
     fn check_writable(&mut self) -> Result<(), WriteError> {
-        if self.state == State::Closed {
-            let error = self.error.unwrap_or(ConnectionError::LocallyClosed);
+        if let Some(error) = self.error {
             return Err(WriteError::Closed(error));
         }
-        if self.local_fin != LocalFin::Open {
+        if self.local_fin != LocalFin::Open || self.state == State::Closed {
             return Err(WriteError::Finished);
         }
         if self.send_room() == 0 {
