@@ -323,6 +323,38 @@ fn a_mapped_ipv4_peer_is_the_same_peer() {
 }
 
 #[test]
+fn two_sides_that_connect_at_once_have_two_streams() {
+    for id in [999u16, 1_000, 1_001] {
+        let mut wire = Wire::connecting(plain(), 100, 200, 1_000);
+        wire.take();
+        let ours = wire.handle();
+        let syn = wire.syn(600).id(id);
+        wire.recv(syn);
+        let Some(incoming) = wire.incoming.take() else {
+            // Its receive id would be ours: it has to try another.
+            assert_eq!(id, 999);
+            continue;
+        };
+        let now = wire.now;
+        let theirs = wire.endpoint.accept(now, incoming, wire.config.clone()).unwrap();
+        let answer = {
+            let mut buf = Vec::new();
+            wire.endpoint.poll_transmit(now, std::num::NonZeroUsize::MIN, &mut buf).unwrap();
+            u16::from_be_bytes([buf[16], buf[17]])
+        };
+        let mut first = wire.data(601, 0, b"theirs").id(id + 1);
+        first.ack_nr = answer.wrapping_sub(1);
+        wire.feed(first);
+        wire.feed(wire.state(0, -2));
+        wire.feed(wire.data(0, -2, b"ours"));
+        for (handle, expected) in [(ours, "ours"), (theirs, "theirs")] {
+            let mut connection = wire.endpoint.connection_mut(handle).unwrap();
+            assert_eq!(connection.read_chunk(now, 100).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
 fn a_half_open_connection_is_gone_after_its_life() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
     assert_eq!(wire.endpoint.stats().half_open, 1);
