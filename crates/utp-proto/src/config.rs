@@ -102,8 +102,8 @@ pub struct Config {
     /// Silence of the peer while data is outstanding that ends the connection, in microseconds.
     /// Long enough to outlive an outage of 30 s at every stage of back-off.
     pub give_up_us: u64,
-    /// A packet is sent after this long without one, in microseconds. 29 s keeps the mapping of a
-    /// NAT that forgets after 30 s.
+    /// A packet is sent after this long without one, in microseconds; at least a second. 29 s keeps
+    /// the mapping of a NAT that forgets after 30 s.
     pub keepalive_us: u64,
     /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
     pub rto_min_us: u32,

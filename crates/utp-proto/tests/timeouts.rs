@@ -169,6 +169,26 @@ fn a_lost_packet_in_a_starved_window_is_resent() {
 }
 
 #[test]
+fn settings_of_nothing_at_all_keep_no_driver_busy() {
+    let mut config = with_window(1);
+    config.keepalive_us = 0;
+    config.rto_min_us = 0;
+    config.linger_us = 0;
+    config.give_up_us = 0;
+    let mut wire = Wire::with(config);
+    wire.advance(10 * SECOND);
+    assert!(wire.take().len() <= 10, "keepalives");
+    wire.write(10);
+    wire.advance(10 * SECOND);
+    assert_eq!(wire.connection().state(), State::Closed);
+    let mut config = plain();
+    config.connect_timeout_us = 0;
+    let mut wire = Wire::connecting(config, 100, 200, 1_000);
+    wire.advance(0);
+    assert_eq!(wire.connection().state(), State::Closed);
+}
+
+#[test]
 fn a_driver_that_stood_still_gets_one_time_out_and_not_the_missed_ones() {
     let mut wire = Wire::plain();
     wire.write(FULL * 3);

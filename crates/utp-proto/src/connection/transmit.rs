@@ -340,10 +340,13 @@ impl Connection {
         self.window_announced = header.wnd_size;
         self.stats.packets_sent += 1;
         if self.state == State::Connected {
-            let keepalive_at = now.saturating_add(self.config.keepalive_us);
-            self.timers.set(Timer::Keepalive, keepalive_at);
+            let keepalive_us = self.config.keepalive_us.max(KEEPALIVE_US_MIN);
+            self.timers.set(Timer::Keepalive, now.saturating_add(keepalive_us));
         }
     }
 }
 
 const SYN_TIMEOUT_US: u64 = 1_000_000;
+
+/// A keepalive must not call for the next one at once.
+const KEEPALIVE_US_MIN: u64 = 1_000_000;
