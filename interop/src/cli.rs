@@ -1,5 +1,6 @@
 //! The command line of the harness.
 
+use std::io::{self, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
@@ -272,12 +273,16 @@ impl Common {
     }
 
     fn print(&self, report: &impl Serialize, text: String) -> anyhow::Result<()> {
-        if self.json {
-            print!("{}", json(report)?);
-        } else {
-            print!("{text}");
-        }
-        Ok(())
+        let text = if self.json { json(report)? } else { text };
+        write_out(&mut io::stdout(), &text).context("writing to standard output")
+    }
+}
+
+/// Writes all of `text`. A reader that has seen enough is no error.
+fn write_out(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Transfers between real processes over real UDP, each with a hard time limit.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -220,7 +220,7 @@ async fn a_shim_leaves_when_its_harness_is_gone() {
     for program in [LIBUTP_PEER, UTP_PEER] {
         let shim = Command::new(program)
             .args(["listen", "127.0.0.1:0", "--quit-on-eof"])
-            .stdin(std::process::Stdio::null())
+            .stdin(Stdio::null())
             .output()
             .expect("starts");
         assert!(shim.status.success());
@@ -250,6 +250,39 @@ fn the_harness_prints_and_writes_what_it_measured() {
     assert_eq!(printed.runs.len(), 4, "two rounds, two directions");
     assert!(printed.runs.iter().all(|run| run.sha256_ok && run.mbps > Some(0.0)));
     std::fs::remove_dir_all(folder).expect("removes");
+}
+
+/// The harness with one quick transfer and the given standard output.
+fn harness_writing_to(stdout: Stdio) -> Output {
+    Command::new(HARNESS)
+        .args(["interop", "--pair", "libutp:libutp", "--family", "v4", "--no-relay"])
+        .args(["--direction", "client-sends", "--size", "64KiB", "--rounds", "1"])
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts")
+        .wait_with_output()
+        .expect("ends")
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = harness_writing_to(writer.into());
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{messages}");
+    assert!(!messages.contains("pipe"), "{messages}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_internal_error_in_words() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("opens");
+    let output = harness_writing_to(full.into());
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{messages}");
+    assert!(messages.contains("utp-interop: writing to standard output: "), "{messages}");
 }
 
 #[test]
