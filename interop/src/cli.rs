@@ -12,7 +12,7 @@ use utp_interop::harness::{
     Run, STACKS, Shims, Transfer, run, write_files,
 };
 use utp_interop::relay::Path;
-use utp_interop::shim::parse_size;
+use utp_interop::shim::{parse_buffer, parse_size};
 
 /// Transfers between uTP implementations over real UDP, each in a process of its own.
 #[derive(Debug, Parser)]
@@ -57,10 +57,10 @@ struct Interop {
     #[arg(long)]
     quick: bool,
     /// Bytes of each transfer over loopback [default: 64MiB, quick 8MiB].
-    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_length)]
     size: Option<u64>,
     /// Bytes of each transfer through the relay [default: 8MiB, quick 1MiB].
-    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_length)]
     relay_size: Option<u64>,
     /// Leave out the transfers over loopback.
     #[arg(long, conflicts_with = "no_relay")]
@@ -95,7 +95,7 @@ struct Bench {
     #[arg(long = "impl", value_name = "NAME")]
     stacks: Vec<String>,
     /// Bytes of each transfer.
-    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_size)]
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_length)]
     size: u64,
 }
 
@@ -108,8 +108,8 @@ struct Common {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Kernel buffers of every UDP socket.
-    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = parse_size)]
-    udp_buffer: u64,
+    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = parse_buffer)]
+    udp_buffer: usize,
     /// Print the summary as JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -245,9 +245,8 @@ impl Common {
             true => vec![Family::V4, Family::V6],
             false => self.families.clone(),
         };
-        let udp_buffer = usize::try_from(self.udp_buffer)
-            .map_err(|_| Failure::Usage("--udp-buffer does not fit this machine".into()))?;
-        let mut matrix = Matrix { pairs, families, directions: or_all(directions), udp_buffer };
+        let (directions, udp_buffer) = (or_all(directions), self.udp_buffer);
+        let mut matrix = Matrix { pairs, families, directions, udp_buffer };
         let missing = matrix.check(&shims).map_err(|error| Failure::Usage(error.to_string()))?;
         for family in missing {
             eprintln!("utp-interop: IP{family} is left out: this machine lacks it");
@@ -275,6 +274,14 @@ impl Common {
     fn print(&self, report: &impl Serialize, text: String) -> anyhow::Result<()> {
         let text = if self.json { json(report)? } else { text };
         write_out(&mut io::stdout(), &text).context("writing to standard output")
+    }
+}
+
+/// The length of a transfer. Without a byte there is no speed and nothing to compare.
+fn parse_length(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("allowed: 1 byte or more, such as 1000, 64KiB, 1MiB or 2GiB".into()),
+        bytes => Ok(bytes),
     }
 }
 

@@ -297,3 +297,19 @@ fn wrong_usage_is_told_apart_from_a_failed_transfer() {
     assert_eq!(status(&["bench", "--impl", "nobody"]), Some(2));
     assert_eq!(status(&["bench", "--rounds", "0"]), Some(2));
 }
+
+#[test]
+fn sizes_that_make_no_sense_are_refused_with_those_that_are_allowed() {
+    for (arguments, allowed) in [
+        (&["interop", "--size", "0"], "allowed: 1 byte or more"),
+        (&["interop", "--relay-size", "0KiB"], "allowed: 1 byte or more"),
+        (&["bench", "--size", "0"], "allowed: 1 byte or more"),
+        (&["bench", "--udp-buffer", "0"], "between 1 and 2147483647 bytes"),
+        (&["interop", "--udp-buffer", "3GiB"], "between 1 and 2147483647 bytes"),
+    ] {
+        let output = Command::new(HARNESS).args(arguments).output().expect("starts");
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(messages.contains(allowed), "{messages}");
+    }
+}

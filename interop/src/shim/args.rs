@@ -158,8 +158,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is not a size such as 1000, 64KiB, 1MiB or 2GiB"))
 }
 
-/// A size that a socket option can hold.
-fn parse_buffer(text: &str) -> Result<usize, String> {
+/// Reads a size that a socket option can hold, 1 to 2147483647 bytes.
+///
+/// # Errors
+///
+/// With a sentence that names the text, when it is no size or out of range.
+pub fn parse_buffer(text: &str) -> Result<usize, String> {
     let bytes = parse_size(text)?;
     match i32::try_from(bytes) {
         Ok(1..) => usize::try_from(bytes).map_err(|error| error.to_string()),

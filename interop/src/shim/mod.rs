@@ -13,7 +13,7 @@ mod pattern;
 mod process;
 
 pub use app::{App, Intent};
-pub use args::{Buffers, Mode, Role, ShimArgs, StreamArgs, parse_size};
+pub use args::{Buffers, Mode, Role, ShimArgs, StreamArgs, parse_buffer, parse_size};
 pub use command::{Command, ParseCommandError};
 pub use event::{ConnId, Emitter, ErrorKind, Event, Stats};
 pub use input::{Input, read_input};
