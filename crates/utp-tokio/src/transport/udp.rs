@@ -157,15 +157,33 @@ impl UdpTransport {
     }
 
     /// Sends the datagrams of a batch one by one. If that works, segmentation offload is to blame.
+    ///
+    /// One that fails is lost and the others need not be: the error is returned only if it met
+    /// them all.
     fn send_one_by_one(&self, mut transmit: Transmit<'_>, segment: usize) -> io::Result<usize> {
-        let mut sent = 0;
+        let len = transmit.contents.len();
+        let (mut done, mut lost, mut failure) = (0, 0, None);
         for datagram in transmit.contents.chunks(segment) {
             transmit.contents = datagram;
             match self.send_once(&transmit) {
-                Err(error) if sent == 0 => return Err(error),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // This one is lost; the others need not be.
-                Ok(()) | Err(_) => sent += datagram.len(),
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match done {
+                    0 => return Err(error),
+                    _ => break,
+                },
+                Err(error) => {
+                    lost += datagram.len();
+                    failure = failure.or(Some(error));
+                }
+            }
+            done += datagram.len();
+        }
+        match failure {
+            None => {}
+            Some(error) if lost == len => return Err(error),
+            Some(error) => {
+                tracing::debug!(%error, destination = %transmit.destination, lost, "bytes are lost");
+                return Ok(done);
             }
         }
         let failures = self.offload_failures.fetch_add(1, Ordering::Relaxed) + 1;
@@ -173,7 +191,7 @@ impl UdpTransport {
             tracing::warn!(socket = %self.local_addr, "segmentation offload fails, doing without");
             self.send_segments.store(1, Ordering::Relaxed);
         }
-        Ok(sent)
+        Ok(done)
     }
 
     /// Hands datagrams to the kernel.

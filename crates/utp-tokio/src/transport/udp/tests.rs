@@ -61,6 +61,31 @@ async fn single_failure_of_segmentation_is_forgiven() {
     assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0);
 }
 
+fn transmit<'a>(to: &UdpTransport, contents: &'a [u8]) -> Transmit<'a> {
+    let destination = to.local_addr;
+    Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None }
+}
+
+#[tokio::test]
+async fn datagram_that_fails_first_does_not_take_the_others_along() {
+    let (from, to) = (bind(), bind());
+    // No datagram is larger than 65507 bytes; the last one here is smaller.
+    let segment = 65_508;
+    let contents = vec![7; segment + SEGMENT];
+    let done = from.send_one_by_one(transmit(&to, &contents), segment).expect("the last goes");
+    assert_eq!(done, contents.len());
+    assert_eq!(receive_bytes(&to, SEGMENT).await, SEGMENT);
+    assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0, "offload is not to blame");
+}
+
+#[tokio::test]
+async fn error_that_meets_every_datagram_is_returned() {
+    let (from, to) = (bind(), bind());
+    let contents = vec![7; 2 * 65_508];
+    from.send_one_by_one(transmit(&to, &contents), 65_508).expect_err("none goes");
+    assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn entry_of_the_error_queue_that_cannot_be_read_is_skipped() {
     let mut entries = [Err(io::ErrorKind::InvalidData.into()), Ok(7)].into_iter();
