@@ -1,12 +1,32 @@
 //! Owns what only Linux has: the error queue of a socket, read with the destination and the first
 //! bytes of the datagram that failed, and the setting that lets datagrams fragment.
 //!
-//! Elsewhere the functions do nothing.
+//! Elsewhere there is no such queue and nothing to set.
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) use linux::{allow_fragments, next};
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 pub(super) use other::{allow_fragments, next};
+
+use std::io;
+
+/// Reads on after an entry that cannot be read. When every one fails the queue counts as empty,
+/// so that it is read again as soon as the kernel flags the next error.
+pub(super) fn skip_failures<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..FAILURES_MAX {
+        match read() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                tracing::debug!(%error, "an entry of the error queue cannot be read");
+            }
+            result => return result,
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Failures in a row to read the error queue before it counts as empty. Each takes an entry away
+/// unless the queue as a whole cannot be read.
+const FAILURES_MAX: usize = 8;
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 mod linux {
@@ -116,7 +136,27 @@ mod tests {
         Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
     };
 
+    use super::*;
     use crate::transport::UdpTransport;
+
+    #[test]
+    fn entry_of_the_error_queue_that_cannot_be_read_is_skipped() {
+        let mut entries = [Err(io::ErrorKind::InvalidData.into()), Ok(7)].into_iter();
+        let read = || entries.next().unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()));
+        assert_eq!(skip_failures(read).expect("the second can be read"), 7);
+    }
+
+    #[test]
+    fn error_queue_that_cannot_be_read_counts_as_empty() {
+        let mut reads = 0;
+        let result = skip_failures::<()>(|| {
+            reads += 1;
+            Err(io::ErrorKind::PermissionDenied.into())
+        });
+        // Then poll_icmp waits for the next error, which registers its waker.
+        assert_eq!(result.expect_err("no entry").kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(reads, FAILURES_MAX);
+    }
 
     #[tokio::test]
     async fn datagrams_may_fragment() {

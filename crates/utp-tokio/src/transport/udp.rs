@@ -284,11 +284,11 @@ impl AsyncUdpSocket for UdpTransport {
         let mut flag = lock(&self.error_flag);
         loop {
             // Reading until the queue is empty makes tokio forget the flag.
-            let read = || skip_failures(|| error_queue::next(&self.io));
+            let read = || error_queue::skip_failures(|| error_queue::next(&self.io));
             match self.io.try_io(Interest::ERROR, read) {
                 Ok(Some(message)) => return Poll::Ready(message),
                 Ok(None) => continue,
-                // The queue is empty, see skip_failures.
+                // The queue is empty, see there.
                 Err(_) => {}
             }
             let waiting = flag.get_or_insert_with(|| {
@@ -366,20 +366,6 @@ fn keep_scope(address: &mut SocketAddr, native: SocketAddr) {
     }
 }
 
-/// Reads on after an entry that cannot be read. When every one fails the queue counts as empty,
-/// so that it is read again as soon as the kernel flags the next error.
-fn skip_failures<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..ICMP_FAILURES_MAX {
-        match read() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                tracing::debug!(%error, "an entry of the error queue cannot be read");
-            }
-            result => return result,
-        }
-    }
-    Err(io::ErrorKind::WouldBlock.into())
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -400,10 +386,6 @@ const RECEIVE_FAILURES_AT_ONCE: usize = 8;
 
 /// Receive errors in a row that end the socket. ICMP messages cause one each.
 const RECEIVE_FAILURES_MAX: usize = 1024;
-
-/// Failures in a row to read the error queue before it counts as empty. Each takes an entry away
-/// unless the queue as a whole cannot be read.
-const ICMP_FAILURES_MAX: usize = 8;
 
 /// How long sending rests when the kernel's buffer is full and tokio says it is not.
 ///

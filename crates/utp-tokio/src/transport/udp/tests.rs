@@ -87,25 +87,6 @@ async fn error_that_meets_every_datagram_is_returned() {
 }
 
 #[test]
-fn entry_of_the_error_queue_that_cannot_be_read_is_skipped() {
-    let mut entries = [Err(io::ErrorKind::InvalidData.into()), Ok(7)].into_iter();
-    let read = || entries.next().unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()));
-    assert_eq!(skip_failures(read).expect("the second can be read"), 7);
-}
-
-#[test]
-fn error_queue_that_cannot_be_read_counts_as_empty() {
-    let mut reads = 0;
-    let result = skip_failures::<()>(|| {
-        reads += 1;
-        Err(io::ErrorKind::PermissionDenied.into())
-    });
-    // Then poll_icmp waits for the next error, which registers its waker.
-    assert_eq!(result.expect_err("no entry").kind(), io::ErrorKind::WouldBlock);
-    assert_eq!(reads, ICMP_FAILURES_MAX);
-}
-
-#[test]
 fn age_survives_a_clock_that_was_set() {
     let at = Duration::from_secs;
     assert_eq!(age(Some(at(10)), Some(at(10))), Some(Duration::ZERO));
