@@ -144,16 +144,34 @@ fn print(done: &Done<'_>, options: &Simulate, io: &mut Streams<'_>) -> io::Resul
         io.out.write_all(b"\n")?;
     }
     io.out.flush()?;
-    let simulated: f64 = done.records.iter().map(|record| record.duration.as_secs_f64()).sum();
-    let (speed, took) = (simulated / done.took_s.max(1e-9), done.took_s);
     let (name, folder) = (&done.file.name, done.folder.display());
-    writeln!(io.err, "{name}: {simulated:.1} s simulated in {took:.1} s, {speed:.0} x real time")?;
+    writeln!(io.err, "{name}: {}", speed(&done.records, done.took_s))?;
     writeln!(io.err, "{name}: see {folder}")?;
     if done.results_bytes > RESULTS_BYTES_MAX {
         let bytes = done.results_bytes;
         writeln!(io.err, "warning: {folder}: {bytes} bytes, too many to keep in a repository")?;
     }
     Ok(())
+}
+
+/// How fast the simulation was. Variants run side by side, so that their times do not add up.
+fn speed(records: &[Record], took_s: f64) -> String {
+    let durations = || records.iter().map(|record| record.duration);
+    let all_alike = durations().min() == durations().max();
+    let shortest = durations().min().unwrap_or_default().as_secs_f64();
+    let longest = durations().max().unwrap_or_default().as_secs_f64();
+    let factor = longest / took_s.max(1e-9);
+    let end = format!("simulated in {took_s:.1} s");
+    match records.len() {
+        1 => format!("{longest:.1} s {end}, {factor:.0} x real time"),
+        count if all_alike => {
+            format!("{count} variants of {longest:.1} s {end}, each {factor:.0} x real time")
+        }
+        count => format!(
+            "{count} variants of {shortest:.1} s to {longest:.1} s {end}, \
+             the longest {factor:.0} x real time"
+        ),
+    }
 }
 
 /// The command that runs this file again as it was run now.

@@ -52,9 +52,29 @@ fn a_run_that_holds_writes_its_files_and_prints_the_table() {
     let outcome = simulate(&[&file], &folder.join("out"), &[], good);
     assert_eq!(outcome.status, 0, "{}", outcome.err);
     assert!(outcome.out.contains("PASS a: all 11 expectations hold, seed 1\n"), "{}", outcome.out);
-    assert!(outcome.err.starts_with("a: 240.0 s simulated in "), "{}", outcome.err);
+    assert!(outcome.err.starts_with("a: 2 variants of 120.0 s simulated in "), "{}", outcome.err);
     let files = ["delay.svg", "summary.json", "throughput.svg", "timeseries.csv"];
     assert_eq!(names(&folder.join("out/a")), files);
+}
+
+#[test]
+fn the_speed_is_that_of_one_variant_however_many_run_side_by_side() {
+    let folder = Folder::new("speed");
+    let file = load(&scenario(&folder, "a.toml", "seed     = 1", "seed     = 1")).expect("valid");
+    let record = |seconds: u64| {
+        let mut record = made_up(&file.variants[0]);
+        record.duration = Ns::from_secs(seconds);
+        record
+    };
+    assert_eq!(speed(&[record(120)], 2.5), "120.0 s simulated in 2.5 s, 48 x real time");
+    assert_eq!(
+        speed(&[record(120), record(120)], 2.5),
+        "2 variants of 120.0 s simulated in 2.5 s, each 48 x real time"
+    );
+    assert_eq!(
+        speed(&[record(30), record(120), record(60)], 2.5),
+        "3 variants of 30.0 s to 120.0 s simulated in 2.5 s, the longest 48 x real time"
+    );
 }
 
 #[test]
