@@ -21,16 +21,21 @@ pub const WINDOW_PACKETS_MAX: u16 = 1_023;
 /// cost more memory than the receive window says.
 pub const HELD_PACKET_OVERHEAD: u32 = 64;
 
-/// Payloads below this are copied out of the datagram they came in, so that a few bytes do not pin
-/// a whole receive buffer.
-pub const COPY_BELOW_BYTES: usize = 512;
-
-/// Largest chunk that small writes and small payloads are gathered in.
+/// Largest chunk that small writes and payloads are gathered in.
 pub const GATHER_CHUNK_BYTES: usize = 16 * 1024;
 
 /// Size of the first such chunk of a run; the others double, so that single bytes between large
 /// packets do not cost a large chunk each.
 pub const GATHER_CHUNK_BYTES_MIN: usize = 64;
+
+/// Queue entries of connections that are gone, beyond two for each that lives, before they are
+/// looked for and dropped.
+pub const STALE_MAX: usize = 64;
+
+/// How long a connection that its owner has left may go without the peer taking a byte, in
+/// microseconds, before it is given up (RFC 6429 lets a host decide). A peer that keeps its window
+/// shut would hold memory for ever.
+pub const ABANDONED_US_MAX: u64 = 300_000_000;
 
 /// Replies without a connection (resets) that wait for transmission; more are dropped and counted.
 pub const STATELESS_REPLIES_MAX: usize = 64;
@@ -90,7 +95,7 @@ pub struct Config {
     /// Bytes received and not yet consumed by the application, in order or not; the most the peer
     /// is ever allowed to have us hold. At least 4 096.
     pub receive_buffer_bytes: u32,
-    /// Bytes written and not yet acknowledged.
+    /// Bytes written and not yet acknowledged; room for one packet at least.
     pub send_buffer_bytes: u32,
     /// UDP payload of a full packet over IPv4. 1 402 is the ceiling of libutp: it leaves room for
     /// PPPoE and tunnel headers on an Ethernet path.

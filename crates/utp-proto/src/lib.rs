@@ -15,7 +15,6 @@
 //!
 //! ```
 //! use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
-//! use bytes::Bytes;
 //! use utp_proto::{Config, Disposition, Endpoint, EndpointConfig, Entropy, Event};
 //! use utp_proto::{Instant, RecvMeta};
 //!
@@ -64,7 +63,7 @@
 //!             let meta = RecvMeta { remote: addresses[side], local_ip: None, received_at: None };
 //!             let peer = &mut endpoints[1 - side];
 //!             if let Disposition::Incoming(incoming) =
-//!                 peer.handle_datagram(now, meta, Bytes::copy_from_slice(bytes))
+//!                 peer.handle_datagram(now, meta, bytes)
 //!             {
 //!                 peer.accept(now, incoming, config.clone()).unwrap();
 //!             }

@@ -31,6 +31,8 @@ pub(crate) struct Slot {
     pub(crate) transmissions: u8,
     pub(crate) state: SlotState,
     pub(crate) fin: bool,
+    /// It was last taken for lost because later packets had arrived.
+    pub(crate) overtaken: bool,
 }
 
 /// Slots in the order of their sequence numbers.
@@ -54,6 +56,7 @@ const EMPTY: Slot = Slot {
     transmissions: 0,
     state: SlotState::Acked,
     fin: false,
+    overtaken: false,
 };
 
 impl SentRing {

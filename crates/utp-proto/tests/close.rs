@@ -281,10 +281,10 @@ fn no_event_follows_a_release() {
     assert_eq!(wire.take_events(), []);
     // nor of a write that was refused,
     let mut config = plain();
-    config.send_buffer_bytes = 1_000;
+    config.send_buffer_bytes = 1_400;
     let mut wire = Wire::with(config);
     let now = wire.now;
-    wire.write(1_000);
+    wire.write(1_400);
     assert_eq!(wire.connection_mut().write(now, b"x"), Err(WriteError::Blocked));
     wire.release();
     wire.recv(wire.state(0, 0));

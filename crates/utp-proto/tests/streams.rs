@@ -103,6 +103,23 @@ fn a_resend_that_is_lost_too_is_found_without_a_time_out() {
 }
 
 #[test]
+fn packets_that_are_overtaken_by_a_little_are_not_resent_for_long() {
+    let mut pair = Pair::new(13);
+    pair.latency_us = 50_000;
+    let mut data_seen = 0;
+    pair.script = Some(Box::new(move |seen| {
+        data_seen += u32::from(seen.packet_type == PacketType::Data);
+        let late = seen.packet_type == PacketType::Data && data_seen % 7 == 0;
+        if late { Fate::Delay(20_000) } else { Fate::Deliver }
+    }));
+    let handle = pair.connect(2_000_000, true);
+    assert!(pair.run_until(60 * SECOND, |pair| pair.app(0, handle).finished));
+    let stats = pair.endpoints[0].connection(handle).unwrap().stats();
+    assert_eq!(stats.timeouts, 0);
+    assert!(stats.retransmissions <= 3, "{} of 1 450 packets", stats.retransmissions);
+}
+
+#[test]
 fn many_holes_in_one_window_are_filled_without_a_time_out() {
     let mut pair = Pair::new(6);
     let mut data_seen = 0;

@@ -306,3 +306,25 @@ fn a_flapping_window_keeps_the_stream_in_order() {
     }
     assert_eq!(sent, 300);
 }
+
+#[test]
+fn an_abandoned_connection_does_not_wait_for_ever_for_a_window() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.take();
+    wire.recv(wire.state(0, 3).wnd(0));
+    wire.write(FULL * 4);
+    wire.release();
+    // Every probe is acked, and no window comes with the ack.
+    let mut ack = 3;
+    for _ in 0..700 {
+        wire.advance(SECOND / 2);
+        let probes = wire.take().iter().any(|packet| packet.header.packet_type == PacketType::Data);
+        if probes {
+            ack += 1;
+            wire.recv(wire.state(0, ack).wnd(0));
+        }
+    }
+    assert!(ack > 5, "it probes");
+    assert_eq!(wire.endpoint.stats().connections, 0);
+}

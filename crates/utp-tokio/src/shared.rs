@@ -37,6 +37,8 @@ pub(crate) struct StreamShared {
     pub(crate) released: AtomicBool,
     /// The user wants the connection to end with a reset.
     pub(crate) aborted: AtomicBool,
+    /// The user has emptied a queue that took no more.
+    pub(crate) wants_more: AtomicBool,
     rx: Mutex<Rx>,
     tx: Mutex<Tx>,
     stats: Mutex<Stats>,
@@ -51,7 +53,13 @@ pub(crate) struct Rx {
     pub(crate) waker: Option<Waker>,
     /// The user does not read any more.
     pub(crate) discard: bool,
+    /// The queue took no more chunks; the core may hold bytes that follow.
+    pub(crate) more: bool,
 }
+
+/// Chunks that wait for the user. What follows stays in the core, which gathers small pieces: here
+/// every chunk costs more than its bytes.
+pub(crate) const RX_CHUNKS_MAX: usize = 64;
 
 /// How the readable side of a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +109,7 @@ impl StreamShared {
             consumed_worth_telling: (config.receive_buffer_bytes / 4).max(1) as usize,
             released: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
+            wants_more: AtomicBool::new(false),
             rx: Mutex::default(),
             tx: Mutex::default(),
             stats: Mutex::default(),

@@ -129,6 +129,11 @@ impl ReadSide {
         let mut rx = self.owner.stream.rx();
         if !rx.chunks.is_empty() {
             std::mem::swap(&mut rx.chunks, &mut self.chunks);
+            if std::mem::take(&mut rx.more) {
+                drop(rx);
+                self.owner.stream.wants_more.store(true, Ordering::Release);
+                self.owner.tell_driver();
+            }
             return Poll::Ready(Ok(true));
         }
         match rx.end {

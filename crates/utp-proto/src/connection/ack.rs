@@ -3,7 +3,7 @@
 use utp_ledbat::Ack;
 use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
-use super::{Connection, LocalFin, Timer};
+use super::{Connection, Delivered, LocalFin, Timer};
 use crate::sent_ring::{Slot, SlotState};
 
 /// What one packet acknowledged.
@@ -34,6 +34,7 @@ impl Connection {
         self.count_duplicate(now, packet, acked.packets > 0 || opens);
         self.detect_losses(now);
         if acked.bytes > 0 {
+            self.limit_abandoned(now);
             self.stats.bytes_acked += acked.bytes;
             self.controller.on_ack(&Ack {
                 now,
@@ -105,12 +106,24 @@ impl Connection {
             self.rtt.on_sample(rtt_us);
             acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
         }
+        self.on_delivered(slot, rtt_us);
+    }
+
+    /// Notes how far the peer has come in the order of sending.
+    fn on_delivered(&mut self, slot: &Slot, rtt_us: u32) {
+        let once = slot.transmissions == 1;
         // An ack sooner than any round trip after a resend answers an earlier copy (RFC 8985
         // section 6.2), which says nothing about what was sent since.
-        let of_last_copy =
-            slot.transmissions == 1 || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
-        if of_last_copy {
-            self.delivered_tx_nr = self.delivered_tx_nr.max(Some(slot.tx_nr));
+        let of_last_copy = once || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
+        let needless = !of_last_copy || (once && slot.state == SlotState::Lost);
+        if needless && slot.overtaken {
+            self.reorder.on_needless();
+        }
+        let newest = self.delivered.is_none_or(|delivered| slot.tx_nr > delivered.tx_nr);
+        if of_last_copy && newest {
+            self.delivered = Some(Delivered { tx_nr: slot.tx_nr, rtt_us });
+        } else if once {
+            self.reorder.on_reordered();
         }
     }
 
@@ -126,6 +139,7 @@ impl Connection {
         self.rtt.reset_backoff();
         if self.sent.is_empty() {
             self.timers.stop(Timer::Rto);
+            self.timers.stop(Timer::Reorder);
         } else {
             self.timers.set(Timer::Rto, now.saturating_add(self.rtt.rto_us()));
         }

@@ -3,6 +3,7 @@
 use utp_wire::{Header, Instant};
 
 use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer};
+use crate::config::ABANDONED_US_MAX;
 use crate::connection::timers::TIMERS;
 use crate::error::ConnectionError;
 use crate::sent_ring::SentRing;
@@ -40,9 +41,18 @@ impl Connection {
             State::Connected => {
                 self.finish(now);
                 self.announce_window_if_it_matters();
+                self.limit_abandoned(now);
                 self.linger_if_finished(now);
             }
             State::Lingering | State::Closed => {}
+        }
+    }
+
+    /// Nobody waits for what is still to be delivered, so that there is an end to waiting for a
+    /// peer that takes nothing. Called again whenever it has taken something.
+    pub(super) fn limit_abandoned(&mut self, now: Instant) {
+        if self.released && self.state == State::Connected {
+            self.timers.set(Timer::Linger, now.saturating_add(ABANDONED_US_MAX));
         }
     }
 
@@ -202,10 +212,13 @@ impl Connection {
             Timer::Connect | Timer::HalfOpen => self.close(ConnectionError::TimedOut),
             Timer::Keepalive => self.keepalive_pending = true,
             Timer::Linger => {
+                // A peer that is still there has to know.
+                self.reset_pending = self.state == State::Connected;
                 self.forget_sending();
                 self.become_state(State::Closed);
             }
             Timer::Persist => self.probe_pending = true,
+            Timer::Reorder => self.detect_losses(now),
             Timer::Rto => self.on_rto(now),
             Timer::Starved => self.on_starved(now),
             Timer::Syn => {

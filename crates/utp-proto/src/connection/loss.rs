@@ -3,26 +3,28 @@
 use utp_ledbat::Loss;
 use utp_wire::{Instant, SeqNr};
 
-use super::{Connection, Timer};
+use super::{Connection, Delivered, Timer};
 use crate::config::{FAST_RESENDS_MAX, REORDER_PACKETS};
 use crate::error::ConnectionError;
-use crate::sent_ring::SlotState;
+use crate::sent_ring::{Slot, SlotState};
 
 impl Connection {
-    /// Finds packets that were sent well before one that has arrived.
+    /// Finds packets that were sent before one that has arrived, by enough packets on a path that
+    /// keeps their order, by enough time on any (RFC 8985).
     ///
     /// Transmissions are numbered, so that a lost resend is found like a lost packet. Only packets
     /// below one that was selectively acked are judged: a peer may name fewer packets than it
     /// holds (libutp names 30), and silence about the rest proves nothing.
     pub(super) fn detect_losses(&mut self, now: Instant) {
-        let (Some(delivered), Some(sacked_to)) = (self.delivered_tx_nr, self.sacked_to) else {
+        self.timers.stop(Timer::Reorder);
+        let (Some(delivered), Some(sacked_to)) = (self.delivered, self.sacked_to) else {
             return;
         };
         let mut lost = Lost::default();
         while self.loss_cursor.precedes(sacked_to) {
             let Some(slot) = self.sent.get(self.loss_cursor).copied() else { break };
             if slot.transmissions == 1 && slot.state == SlotState::InFlight {
-                if slot.tx_nr + REORDER_PACKETS > delivered {
+                if !self.is_overdue(now, &slot, delivered) {
                     break;
                 }
                 self.mark_lost(self.loss_cursor, &mut lost);
@@ -30,19 +32,43 @@ impl Connection {
             self.loss_cursor = self.loss_cursor.next();
         }
         while let Some(&(tx_nr, seq_nr)) = self.resends.front() {
-            if tx_nr + REORDER_PACKETS > delivered {
+            let last_copy = self.sent.get(seq_nr).copied().filter(|slot| {
+                slot.tx_nr == tx_nr
+                    && slot.state == SlotState::InFlight
+                    && seq_nr.precedes(sacked_to)
+            });
+            if tx_nr >= delivered.tx_nr
+                || last_copy.is_some_and(|slot| !self.is_overdue(now, &slot, delivered))
+            {
                 break;
             }
             self.resends.pop_front();
-            let is_last_copy = self
-                .sent
-                .get(seq_nr)
-                .is_some_and(|slot| slot.tx_nr == tx_nr && slot.state == SlotState::InFlight);
-            if is_last_copy && seq_nr.precedes(sacked_to) {
+            if last_copy.is_some() {
                 self.mark_lost(seq_nr, &mut lost);
             }
         }
         self.on_lost(now, &lost);
+    }
+
+    /// Whether a packet in flight is lost, given what has arrived. If only time will tell, the
+    /// timer is set.
+    fn is_overdue(&mut self, now: Instant, slot: &Slot, delivered: Delivered) -> bool {
+        if slot.tx_nr >= delivered.tx_nr {
+            return false;
+        }
+        if !self.reorder.is_reordering() && slot.tx_nr + REORDER_PACKETS <= delivered.tx_nr {
+            return true;
+        }
+        let min_us = self.rtt.min_us().unwrap_or(delivered.rtt_us);
+        let srtt_us = self.rtt.srtt_us().unwrap_or(delivered.rtt_us);
+        let wait_us = u64::from(delivered.rtt_us) + self.reorder.window_us(min_us, srtt_us);
+        let due_at = slot.sent_at.saturating_add(wait_us);
+        if due_at > now {
+            let earliest = self.timers.get(Timer::Reorder).map_or(due_at, |at| at.min(due_at));
+            self.timers.set(Timer::Reorder, earliest);
+            return false;
+        }
+        true
     }
 
     /// Takes the oldest packet for lost.
@@ -63,6 +89,7 @@ impl Connection {
         let Some(slot) = self.sent.get_mut(seq_nr) else { return };
         debug_assert_eq!(slot.state, SlotState::InFlight, "only what is in flight can get lost");
         slot.state = SlotState::Lost;
+        slot.overtaken = true;
         lost.packets += 1;
         lost.bytes += u64::from(slot.len);
         lost.newest_sent_at = lost.newest_sent_at.max(slot.sent_at);
@@ -78,6 +105,7 @@ impl Connection {
             return;
         }
         self.stats.losses_detected += u64::from(lost.packets);
+        self.reorder.on_recovery();
         self.fast_resends = FAST_RESENDS_MAX;
         self.controller.on_loss(&Loss {
             now,
@@ -108,6 +136,7 @@ impl Connection {
                 slot.state == SlotState::InFlight || (reneged && slot.state == SlotState::Acked);
             if resend {
                 slot.state = SlotState::Lost;
+                slot.overtaken = false;
                 self.lost_count += 1;
             }
         }
@@ -117,6 +146,7 @@ impl Connection {
         self.resends.clear();
         self.sacked_to = None;
         self.duplicate_acks = 0;
+        self.timers.stop(Timer::Reorder);
         // One packet until an ack comes, even if resends were allowed that nothing was left for.
         self.fast_resends = 0;
         self.granted = true;

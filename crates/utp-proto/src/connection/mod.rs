@@ -8,6 +8,7 @@ mod close;
 mod flow;
 mod loss;
 mod receive;
+mod reorder;
 mod rtt;
 mod state;
 mod stats;
@@ -28,6 +29,7 @@ use crate::event::{Event, EventBits};
 use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
+use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
 use state::{LocalFin, RemoteFin};
@@ -57,8 +59,9 @@ pub struct Connection {
     send_queue: SendQueue,
     sent: SentRing,
     next_tx_nr: u64,
-    /// Highest transmission number known to have arrived.
-    delivered_tx_nr: Option<u64>,
+    /// The latest transmission known to have arrived.
+    delivered: Option<Delivered>,
+    reorder: ReorderWindow,
     /// Highest number named by a selective ack.
     sacked_to: Option<SeqNr>,
     /// First transmissions below this number were judged by the loss rule.
@@ -118,6 +121,14 @@ enum NewId {
     Unused,
     Wanted,
     Used,
+}
+
+/// A transmission that has arrived.
+#[derive(Clone, Copy, Debug)]
+struct Delivered {
+    tx_nr: u64,
+    /// From its sending to its ack.
+    rtt_us: u32,
 }
 
 /// What one call of `poll_transmit` appended.
@@ -192,7 +203,8 @@ impl Connection {
             send_queue: SendQueue::default(),
             sent: SentRing::new(first),
             next_tx_nr: 1,
-            delivered_tx_nr: None,
+            delivered: None,
+            reorder: ReorderWindow::new(),
             sacked_to: None,
             loss_cursor: first,
             resends: VecDeque::new(),
@@ -290,7 +302,8 @@ impl Connection {
     /// Bytes the send buffer has room for. When it is 0, an [`Event::Writable`] follows a write
     /// that was refused, once there is room again.
     pub fn send_room(&self) -> usize {
-        (self.config.send_buffer_bytes as usize).saturating_sub(self.send_queue.buffered_bytes())
+        let buffer = (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max));
+        buffer.saturating_sub(self.send_queue.buffered_bytes())
     }
 
     /// Moves at most `len_max` bytes of the stream out. They stay charged against the receive

@@ -1,7 +1,6 @@
 //! What a received packet does, in order: is it possible, what does it measure, what does it
 //! acknowledge, what does it bring.
 
-use bytes::Bytes;
 use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
@@ -17,7 +16,7 @@ impl Connection {
         now: Instant,
         received_at: Instant,
         packet: &Packet<'_>,
-        datagram: &Bytes,
+        datagram: &[u8],
     ) {
         let header = &packet.header;
         let accepted = match self.state {
@@ -39,7 +38,7 @@ impl Connection {
         self.measure_delay(received_at, header);
         self.on_ack(now, packet);
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
-            self.on_data(now, header, datagram.slice(packet.payload_offset..));
+            self.on_data(now, header, &datagram[packet.payload_offset..]);
         }
     }
 
@@ -112,7 +111,7 @@ impl Connection {
     }
 
     /// Sequencing of DATA and FIN.
-    fn on_data(&mut self, now: Instant, header: &Header, payload: Bytes) {
+    fn on_data(&mut self, now: Instant, header: &Header, payload: &[u8]) {
         let seq_nr = header.seq_nr;
         let fin = header.packet_type == PacketType::Fin;
         let ahead = seq_nr.distance_from(self.ack_nr.next());
@@ -144,7 +143,7 @@ impl Connection {
         self.deliver(payload);
         let mut ended = fin;
         while !ended && let Some((payload, fin)) = self.recv_queue.take_held(self.ack_nr.next()) {
-            self.deliver(payload);
+            self.deliver(&payload);
             ended = fin;
         }
         if ended {
@@ -152,7 +151,7 @@ impl Connection {
         }
     }
 
-    fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: Bytes, fin: bool) {
+    fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: &[u8], fin: bool) {
         if self.recv_queue.is_held(seq_nr, ahead) {
             self.stats.duplicates_received += 1;
             return;
@@ -162,12 +161,12 @@ impl Connection {
             self.remote_fin = RemoteFin::Announced(seq_nr);
         }
         // A released connection only counts what comes; a FIN's payload is delivered as usual.
-        let payload = if self.released { Bytes::new() } else { payload };
+        let payload = if self.released { &[] } else { payload };
         self.recv_queue.hold(seq_nr, ahead, payload, fin);
     }
 
     /// Takes the next packet of the stream.
-    fn deliver(&mut self, payload: Bytes) {
+    fn deliver(&mut self, payload: &[u8]) {
         self.ack_nr = self.ack_nr.next();
         self.stats.bytes_received += payload.len() as u64;
         if !payload.is_empty() && !self.released {

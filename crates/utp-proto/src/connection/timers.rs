@@ -11,10 +11,12 @@ pub(crate) enum Timer {
     HalfOpen,
     /// Send a packet so that NAT mappings and the peer see life.
     Keepalive,
-    /// A finished connection may be forgotten.
+    /// A finished connection may be forgotten, or an abandoned one given up.
     Linger,
     /// The peer's window has been shut (or tiny) for long enough to probe it.
     Persist,
+    /// A packet sent before one that has arrived is now too late to be merely reordered.
+    Reorder,
     /// Oldest packet not acknowledged in time.
     Rto,
     /// The congestion window is below one packet and nothing is in flight.
@@ -24,12 +26,13 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 8] = [
+pub(crate) const TIMERS: [Timer; 9] = [
     Timer::Connect,
     Timer::HalfOpen,
     Timer::Keepalive,
     Timer::Linger,
     Timer::Persist,
+    Timer::Reorder,
     Timer::Rto,
     Timer::Starved,
     Timer::Syn,
@@ -46,6 +49,10 @@ impl Timers {
 
     pub(crate) fn stop(&mut self, timer: Timer) {
         self.0[timer as usize] = None;
+    }
+
+    pub(crate) const fn get(&self, timer: Timer) -> Option<Instant> {
+        self.0[timer as usize]
     }
 
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {

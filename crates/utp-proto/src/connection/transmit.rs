@@ -266,6 +266,7 @@ impl Connection {
             transmissions: 0,
             state: SlotState::Lost,
             fin,
+            overtaken: false,
         });
         self.lost_count += 1;
         self.unlock_pending = false;

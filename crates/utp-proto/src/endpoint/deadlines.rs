@@ -23,9 +23,13 @@ impl Deadlines {
         self.0.peek().map(|Reverse((at, ..))| *at)
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Drops every entry that `keep` does not want.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Instant, usize, u32) -> bool) {
+        self.0.retain(|Reverse((at, slot, generation))| keep(*at, *slot, *generation));
     }
 
     /// Takes the earliest entry that is due.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use slab::Slab;
 use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
 
-use crate::config::{Config, EndpointConfig};
+use crate::config::{Config, EndpointConfig, STALE_MAX};
 use crate::connection::{Connection, State};
 use crate::error::{AcceptError, ConnectError};
 use crate::event::Event;
@@ -73,8 +73,8 @@ pub struct Endpoint {
     generation: u32,
     index: Index,
     deadlines: Deadlines,
-    transmit_queue: VecDeque<usize>,
-    event_queue: VecDeque<usize>,
+    transmit_queue: VecDeque<ConnectionHandle>,
+    event_queue: VecDeque<ConnectionHandle>,
     resets: Resets,
     half_open: usize,
     stats: EndpointStats,
@@ -211,9 +211,8 @@ impl Endpoint {
 
     /// The next thing that happened to a connection.
     pub fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
-        while let Some(&slot) = self.event_queue.front() {
-            if let Some(entry) = self.entries.get_mut(slot).filter(|entry| entry.event_queued) {
-                let handle = ConnectionHandle { slot, generation: entry.generation };
+        while let Some(&handle) = self.event_queue.front() {
+            if let Some(entry) = self.entry_mut(handle).filter(|entry| entry.event_queued) {
                 if let Some(event) = entry.connection.pop_event() {
                     return Some((handle, event));
                 }
@@ -246,9 +245,9 @@ impl Endpoint {
                 segment_size: None,
             });
         }
-        while let Some(slot) = self.transmit_queue.pop_front() {
-            let Some(entry) = self.entries.get_mut(slot).filter(|entry| entry.transmit_queued)
-            else {
+        while let Some(handle) = self.transmit_queue.pop_front() {
+            let slot = handle.slot;
+            let Some(entry) = self.entry_mut(handle).filter(|entry| entry.transmit_queued) else {
                 continue;
             };
             let burst = entry.connection.poll_transmit(now, max_datagrams, buf);
@@ -347,7 +346,8 @@ impl Endpoint {
         let Some(entry) = self.entries.get_mut(slot) else { return };
         if !entry.transmit_queued {
             entry.transmit_queued = true;
-            self.transmit_queue.push_back(slot);
+            let generation = entry.generation;
+            self.transmit_queue.push_back(ConnectionHandle { slot, generation });
         }
         self.sync_without_transmit(slot);
     }
@@ -357,7 +357,8 @@ impl Endpoint {
         let connection = &entry.connection;
         if connection.has_events() && !entry.event_queued {
             entry.event_queued = true;
-            self.event_queue.push_back(slot);
+            let generation = entry.generation;
+            self.event_queue.push_back(ConnectionHandle { slot, generation });
         }
         let half_open = connection.state() == State::SynReceived;
         if half_open != entry.half_open {
@@ -379,6 +380,34 @@ impl Endpoint {
                 self.entries.remove(slot);
             }
         }
+        self.forget_stale();
+    }
+
+    /// Connections that come and go leave entries in the queues behind. They are dropped when they
+    /// are many, so that no peer can make the queues longer than the connections are.
+    fn forget_stale(&mut self) {
+        let entries = &self.entries;
+        let len_max = 2 * entries.len() + STALE_MAX;
+        let lives = |handle: &ConnectionHandle| {
+            entries.get(handle.slot).is_some_and(|entry| entry.generation == handle.generation)
+        };
+        if self.transmit_queue.len() > len_max {
+            self.transmit_queue.retain(lives);
+        }
+        if self.event_queue.len() > len_max {
+            self.event_queue.retain(lives);
+        }
+        if self.deadlines.len() > len_max {
+            self.deadlines.retain(|at, slot, generation| {
+                entries
+                    .get(slot)
+                    .is_some_and(|entry| entry.generation == generation && entry.armed == Some(at))
+            });
+        }
+    }
+
+    fn entry_mut(&mut self, handle: ConnectionHandle) -> Option<&mut Entry> {
+        self.entries.get_mut(handle.slot).filter(|entry| entry.generation == handle.generation)
     }
 
     fn send_reset(

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
 use utp_wire::{Header, Instant, Packet, PacketType};
 
 use super::Endpoint;
@@ -27,8 +26,8 @@ pub enum Disposition {
     Consumed,
     /// Somebody wants to connect: accept it, refuse it, or drop it to ignore it.
     Incoming(Incoming),
-    /// It is not uTP: it is handed back untouched, for instance for a DHT on the same port.
-    NotUtp(Bytes),
+    /// It is not uTP, but for instance of a DHT on the same port; nothing was done with it.
+    NotUtp,
 }
 
 /// A SYN. Nothing is kept of it until it is accepted.
@@ -73,15 +72,15 @@ impl Endpoint {
         &mut self,
         now: Instant,
         meta: RecvMeta,
-        datagram: Bytes,
+        datagram: &[u8],
     ) -> Disposition {
         let now = self.advance(now);
         self.stats.datagrams_received += 1;
-        let packet = match Packet::decode(&datagram) {
+        let packet = match Packet::decode(datagram) {
             Ok(packet) => packet,
             Err(error) if error.is_not_utp() => {
                 self.stats.not_utp += 1;
-                return Disposition::NotUtp(datagram);
+                return Disposition::NotUtp;
             }
             Err(_) => {
                 self.stats.malformed += 1;
@@ -92,7 +91,7 @@ impl Endpoint {
             PacketType::Syn => return self.handle_syn(&meta, &packet.header),
             PacketType::Reset => self.handle_reset(now, meta.remote, &packet.header),
             PacketType::Data | PacketType::Fin | PacketType::State => {
-                self.handle_packet(now, &meta, &packet, &datagram);
+                self.handle_packet(now, &meta, &packet, datagram);
             }
         }
         Disposition::Consumed
@@ -144,7 +143,7 @@ impl Endpoint {
         now: Instant,
         meta: &RecvMeta,
         packet: &Packet<'_>,
-        datagram: &Bytes,
+        datagram: &[u8],
     ) {
         let header = &packet.header;
         let Some(slot) = self.index.get(meta.remote, header.connection_id) else {

@@ -1,9 +1,9 @@
 //! What cannot be seen from outside: the sizes of the endpoint's queues.
 
-use bytes::Bytes;
+use utp_wire::{HEADER_LEN, Packet, Timestamp, TimestampDiff};
 
 use super::*;
-use crate::RecvMeta;
+use crate::{Disposition, RecvMeta};
 
 struct Fixed(u8);
 
@@ -25,9 +25,10 @@ fn exchange(endpoints: &mut [Endpoint; 2], addresses: [SocketAddr; 2], now: Inst
             let mut buf = Vec::new();
             while endpoints[side].poll_transmit(now, NonZeroUsize::MIN, &mut buf).is_some() {
                 let meta = RecvMeta { remote: addresses[side], local_ip: None, received_at: None };
-                let datagram = Bytes::from(std::mem::take(&mut buf));
+                let datagram = std::mem::take(&mut buf);
                 let peer = &mut endpoints[1 - side];
-                if let Disposition::Incoming(incoming) = peer.handle_datagram(now, meta, datagram) {
+                if let Disposition::Incoming(incoming) = peer.handle_datagram(now, meta, &datagram)
+                {
                     peer.accept(now, incoming, Arc::default()).expect("there is room");
                 }
             }
@@ -53,4 +54,43 @@ fn the_deadlines_of_a_long_lived_connection_do_not_pile_up() {
         let waiting = endpoint.deadlines.len();
         assert!(waiting < 20, "{waiting} deadlines wait for one connection");
     }
+}
+
+#[test]
+fn connections_that_come_and_go_leave_nothing_in_the_queues() {
+    let mut endpoint = Endpoint::new(Arc::default(), Box::new(Fixed(1)));
+    let meta = RecvMeta { remote: ([10, 0, 0, 1], 1).into(), local_ip: None, received_at: None };
+    let packet = |packet_type, id, ack_nr| {
+        let mut bytes = [0; HEADER_LEN];
+        Header {
+            packet_type,
+            connection_id: ConnectionId(id),
+            timestamp_microseconds: Timestamp(1),
+            timestamp_difference_microseconds: TimestampDiff(0),
+            wnd_size: 0,
+            seq_nr: SeqNr(5),
+            ack_nr,
+        }
+        .encode(0, &mut bytes);
+        bytes
+    };
+    let now = Instant::from_micros(1);
+    let mut buf = Vec::new();
+    for id in (0..20_000).map(|n| n * 2) {
+        let syn = packet(PacketType::Syn, id, SeqNr(0));
+        let Disposition::Incoming(incoming) = endpoint.handle_datagram(now, meta, &syn) else {
+            panic!("a SYN is offered");
+        };
+        let handle = endpoint.accept(now, incoming, Arc::default()).expect("there is room");
+        buf.clear();
+        let sent = endpoint.poll_transmit(now, NonZeroUsize::MIN, &mut buf);
+        let answer = Packet::decode(&buf[..sent.expect("a SYN-ACK").size]).expect("uTP");
+        let reset = packet(PacketType::Reset, id, answer.header.seq_nr);
+        assert!(matches!(endpoint.handle_datagram(now, meta, &reset), Disposition::Consumed));
+        endpoint.release(now, handle);
+    }
+    assert_eq!(endpoint.stats().connections, 0);
+    let queued =
+        [endpoint.deadlines.len(), endpoint.transmit_queue.len(), endpoint.event_queue.len()];
+    assert!(queued.iter().all(|len| *len <= STALE_MAX), "{queued:?}");
 }

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use utp_proto::{
     Config, ConnectionHandle, Disposition, Endpoint, EndpointConfig, Entropy, Event, Instant,
     ReadError, RecvMeta, WriteError,
@@ -263,7 +262,7 @@ impl Pair {
         let remote = self.addresses[1 - to];
         let meta = RecvMeta { remote, local_ip: None, received_at: None };
         if let Disposition::Incoming(incoming) =
-            self.endpoints[to].handle_datagram(self.clock(to), meta, Bytes::from(bytes))
+            self.endpoints[to].handle_datagram(self.clock(to), meta, &bytes)
         {
             if !self.accept {
                 return;

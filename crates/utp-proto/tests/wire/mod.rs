@@ -252,9 +252,9 @@ impl Wire {
 
     pub fn feed_bytes(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
         let meta = RecvMeta { remote, local_ip: None, received_at: None };
-        match self.endpoint.handle_datagram(self.now, meta, Bytes::from(bytes)) {
+        match self.endpoint.handle_datagram(self.now, meta, &bytes) {
             Disposition::Incoming(incoming) => self.incoming = Some(incoming),
-            Disposition::NotUtp(bytes) => self.not_utp = Some(bytes),
+            Disposition::NotUtp => self.not_utp = Some(Bytes::from(bytes)),
             _ => {}
         }
     }

@@ -2,11 +2,9 @@
 //! connects from outside.
 
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use utp_proto::{Disposition, IcmpError, Incoming, RecvMeta};
 use utp_wire::Instant;
 
@@ -26,8 +24,10 @@ impl Driver {
         let count = ready!(self.receiver.poll(cx, &*self.transport))?;
         self.stats.receives += 1;
         self.stats.buffers_received += count as u64;
+        let space = self.receiver.lend();
         for index in 0..count {
-            let (meta, mut bytes) = self.receiver.take(index);
+            let (meta, filled) = self.receiver.filled(index);
+            let bytes = &space[filled];
             self.stats.bytes_received += bytes.len() as u64;
             let stride = meta.stride.max(1);
             let meta = RecvMeta {
@@ -38,19 +38,21 @@ impl Driver {
                     Instant::from_micros(now.as_micros().saturating_sub(age_us))
                 }),
             };
-            while bytes.len() > stride {
-                let datagram = bytes.split_to(stride);
+            // An empty datagram is one, too.
+            let (first, rest) = bytes.split_at(bytes.len().min(stride));
+            self.handle_datagram(now, meta, first);
+            for datagram in rest.chunks(stride) {
                 self.handle_datagram(now, meta, datagram);
             }
-            self.handle_datagram(now, meta, mem::take(&mut bytes));
         }
+        self.receiver.give_back(space);
         Poll::Ready(Ok(()))
     }
 
-    fn handle_datagram(&mut self, now: Instant, meta: RecvMeta, datagram: Bytes) {
+    fn handle_datagram(&mut self, now: Instant, meta: RecvMeta, datagram: &[u8]) {
         match self.endpoint.handle_datagram(now, meta, datagram) {
             Disposition::Incoming(incoming) => self.handle_incoming(now, incoming),
-            Disposition::NotUtp(datagram) => self.hand_out(&meta, &datagram),
+            Disposition::NotUtp => self.hand_out(&meta, datagram),
             _ => {}
         }
     }
@@ -107,7 +109,7 @@ impl Driver {
     }
 
     /// Gives a datagram that is not uTP to whoever reads those.
-    fn hand_out(&mut self, meta: &RecvMeta, datagram: &Bytes) {
+    fn hand_out(&mut self, meta: &RecvMeta, datagram: &[u8]) {
         let unclaimed = Unclaimed::new(meta.remote, meta.local_ip, datagram, &self.shared);
         let taken = unclaimed.is_some_and(|unclaimed| self.unclaimed.try_send(unclaimed).is_ok());
         if !taken {

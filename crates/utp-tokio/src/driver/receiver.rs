@@ -1,10 +1,10 @@
-//! Owns the buffers that datagrams are received in, and their way into memory of their own.
+//! Owns the buffers that datagrams are received in. The core copies what it keeps.
 
 use std::array;
 use std::io::{self, IoSliceMut};
+use std::mem;
+use std::ops::Range;
 use std::task::{Context, Poll, ready};
-
-use bytes::{Bytes, BytesMut};
 
 use crate::transport::{AsyncUdpSocket, RecvMeta};
 
@@ -14,20 +14,14 @@ pub(super) struct Receiver {
     /// Room for [`BUFFERS`] buffers. Pages nobody writes to cost nothing.
     space: Vec<u8>,
     meta: [RecvMeta; BUFFERS],
-    /// Memory for what is small, which many datagrams share.
-    gathered: BytesMut,
 }
 
 impl Receiver {
     pub(super) fn new() -> Self {
-        Self {
-            space: vec![0; BUFFERS * BUFFER_BYTES],
-            meta: [RecvMeta::default(); BUFFERS],
-            gathered: BytesMut::new(),
-        }
+        Self { space: vec![0; BUFFERS * BUFFER_BYTES], meta: [RecvMeta::default(); BUFFERS] }
     }
 
-    /// Receives a batch; ready with the number of buffers to [`take`](Self::take).
+    /// Receives a batch; ready with the number of buffers that are [`filled`](Self::filled).
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -40,23 +34,21 @@ impl Receiver {
         Poll::Ready(Ok(count.min(BUFFERS)))
     }
 
-    /// The contents of buffer `index`, copied: one piece of memory for all datagrams in it.
-    ///
-    /// They mostly belong to one connection and are read together. Small ones, which are acks,
-    /// share memory with those that come next; the core copies payloads of that size if it has to
-    /// keep them.
-    pub(super) fn take(&mut self, index: usize) -> (RecvMeta, Bytes) {
+    /// Lends the buffers out, each with what is known of it, until [`Self::give_back`]: the driver
+    /// that handles them is the one that owns them.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        mem::take(&mut self.space)
+    }
+
+    pub(super) fn give_back(&mut self, space: Vec<u8>) {
+        self.space = space;
+    }
+
+    /// What is known of buffer `index`, and where in the lent space it is.
+    pub(super) fn filled(&self, index: usize) -> (RecvMeta, Range<usize>) {
         let meta = self.meta[index];
         let start = index * BUFFER_BYTES;
-        let filled = &self.space[start..start + meta.len.min(BUFFER_BYTES)];
-        if filled.len() > GATHER_BYTES_MAX {
-            return (meta, Bytes::copy_from_slice(filled));
-        }
-        if self.gathered.capacity() < filled.len() {
-            self.gathered.reserve(GATHERED_BYTES);
-        }
-        self.gathered.extend_from_slice(filled);
-        (meta, self.gathered.split().freeze())
+        (meta, start..start + meta.len.min(BUFFER_BYTES))
     }
 }
 
@@ -65,9 +57,3 @@ pub(super) const BUFFERS: usize = 32;
 
 /// The largest UDP datagram, and the most that receive offload puts together.
 const BUFFER_BYTES: usize = 65_536;
-
-/// Buffers of up to this size share memory.
-const GATHER_BYTES_MAX: usize = 256;
-
-/// The size of that memory.
-const GATHERED_BYTES: usize = 16 * 1024;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use bytes::Bytes;
 use utp_proto::{
     ConnectionError, ConnectionHandle, ConnectionMut, Endpoint, ReadError, State, WriteError,
 };
 use utp_wire::Instant;
 
 use crate::error::Failure;
-use crate::shared::{Fin, ReadEnd, StreamShared};
+use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared};
 use crate::side::QUEUE_BYTES_MAX;
 
 /// The streams, by the index of their handle.
@@ -24,8 +23,6 @@ pub(super) struct Streams {
     draining: Vec<ConnectionHandle>,
     /// How many of those make it worth to look which are done.
     draining_check_at: usize,
-    /// Bytes on their way from the core to a stream, kept for its memory.
-    scratch: Vec<Bytes>,
 }
 
 /// A stream and what the driver keeps of it.
@@ -152,6 +149,9 @@ impl Streams {
             if consumed > 0 {
                 connection.consume(now, consumed);
             }
+            if stream.wants_more.swap(false, Ordering::AcqRel) {
+                self.on_readable(now, &mut connection, stream, wakers);
+            }
             push_writes(now, &mut connection, stream, wakers);
             if stream.aborted.load(Ordering::Acquire) {
                 connection.abort(now);
@@ -174,7 +174,8 @@ impl Streams {
         }
     }
 
-    /// Moves what has arrived to the user.
+    /// Moves what has arrived to the user, as much as the queue takes; all of it when the
+    /// connection is over.
     pub(super) fn on_readable(
         &mut self,
         now: Instant,
@@ -182,37 +183,43 @@ impl Streams {
         stream: &StreamShared,
         wakers: &mut Vec<Waker>,
     ) {
+        let mut rx = stream.rx();
+        let is_over = connection.state() == State::Closed;
         let mut bytes = 0;
-        let end = loop {
+        let mut end = None;
+        loop {
+            if !is_over && !rx.discard && rx.chunks.len() >= RX_CHUNKS_MAX {
+                rx.more = true;
+                break;
+            }
             match connection.take_chunk(usize::MAX) {
                 Ok(chunk) => {
                     bytes += chunk.len();
-                    self.scratch.push(chunk);
+                    if !rx.discard {
+                        rx.chunks.push_back(chunk);
+                    }
                 }
                 Err(ReadError::Closed(error)) => {
-                    break Some(ReadEnd::Failed(Failure::Connection(error)));
+                    end = Some(ReadEnd::Failed(Failure::Connection(error)));
+                    break;
                 }
-                Err(ReadError::Finished) => break Some(ReadEnd::Finished),
-                Err(_) => break None,
+                Err(ReadError::Finished) => {
+                    end = Some(ReadEnd::Finished);
+                    break;
+                }
+                Err(_) => break,
             }
-        };
-        let mut rx = stream.rx();
-        if rx.discard {
-            drop(rx);
-            self.scratch.clear();
-            connection.consume(now, bytes);
-        } else {
-            rx.chunks.extend(self.scratch.drain(..));
-            rx.end = rx.end.or(end);
-            if bytes > 0 || end.is_some() {
-                wakers.extend(rx.waker.take());
-            }
-            drop(rx);
-            // What was read meanwhile opens the window in the ack that is due anyway.
-            let consumed = stream.take_consumed();
-            if consumed > 0 {
-                connection.consume(now, consumed);
-            }
+        }
+        rx.end = rx.end.or(end);
+        if bytes > 0 || end.is_some() {
+            wakers.extend(rx.waker.take());
+        }
+        let discarded = if rx.discard { bytes } else { 0 };
+        drop(rx);
+        // What was read meanwhile opens the window in the ack that is due anyway.
+        let consumed = stream.take_consumed() + discarded;
+        if consumed > 0 {
+            connection.consume(now, consumed);
         }
     }
 }

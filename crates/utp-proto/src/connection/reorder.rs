@@ -1,0 +1,86 @@
+//! How much later than a packet sent after it a packet may still arrive (RFC 8985 section 6.2).
+
+/// The reordering window of one connection. A quarter of the round trip to begin with; every resend
+/// that turns out needless widens it, and it narrows again after a while without one.
+#[derive(Clone, Debug)]
+pub(super) struct ReorderWindow {
+    /// Whether the path was ever seen to reorder. Until then three later packets prove a loss.
+    seen: bool,
+    /// Quarters of the smallest round trip.
+    quarters: u32,
+    /// Losses found since the last needless resend.
+    recoveries: u32,
+}
+
+/// A window beyond five round trips would be no recovery; it is cut to one round trip anyway.
+const QUARTERS_MAX: u32 = 20;
+
+/// As many recoveries without a needless resend narrow the window again (RFC 8985 section 6.2).
+const RECOVERIES_TO_NARROW: u32 = 16;
+
+impl ReorderWindow {
+    pub(super) const fn new() -> Self {
+        Self { seen: false, quarters: 1, recoveries: 0 }
+    }
+
+    /// Whether a count of later packets says nothing any more.
+    pub(super) const fn is_reordering(&self) -> bool {
+        self.seen
+    }
+
+    /// A packet that was sent once arrived after one sent later.
+    pub(super) fn on_reordered(&mut self) {
+        self.seen = true;
+    }
+
+    /// A packet that was taken for lost was not.
+    pub(super) fn on_needless(&mut self) {
+        self.seen = true;
+        self.quarters = (self.quarters + 1).min(QUARTERS_MAX);
+        self.recoveries = 0;
+    }
+
+    /// Packets were taken for lost.
+    pub(super) fn on_recovery(&mut self) {
+        self.recoveries += 1;
+        if self.recoveries >= RECOVERIES_TO_NARROW {
+            self.recoveries = 0;
+            self.quarters = 1;
+        }
+    }
+
+    /// The window in microseconds.
+    pub(super) fn window_us(&self, rtt_min_us: u32, srtt_us: u32) -> u64 {
+        (u64::from(rtt_min_us) * u64::from(self.quarters) / 4).min(u64::from(srtt_us))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needless_resends_widen_the_window_up_to_a_round_trip() {
+        let mut window = ReorderWindow::new();
+        assert_eq!(window.window_us(40_000, 50_000), 10_000);
+        window.on_needless();
+        assert_eq!(window.window_us(40_000, 50_000), 20_000);
+        for _ in 0..100 {
+            window.on_needless();
+        }
+        assert_eq!(window.window_us(40_000, 50_000), 50_000);
+    }
+
+    #[test]
+    fn the_window_narrows_after_sixteen_quiet_recoveries() {
+        let mut window = ReorderWindow::new();
+        window.on_needless();
+        for _ in 0..15 {
+            window.on_recovery();
+        }
+        assert_eq!(window.window_us(40_000, 50_000), 20_000);
+        window.on_recovery();
+        assert_eq!(window.window_us(40_000, 50_000), 10_000);
+        assert!(window.is_reordering(), "the path is what it is");
+    }
+}
