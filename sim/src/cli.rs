@@ -7,11 +7,13 @@ use crate::record::Record;
 use crate::report::{Paint, Report, summary, table, write_all};
 use crate::scenario::{Scenario, ScenarioFile, load};
 use crate::time::Ns;
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitCode};
 use std::time::Instant;
 
@@ -54,6 +56,13 @@ fn run(args: impl IntoIterator<Item = OsString>, engine: impl Engine, io: &mut S
 
 fn simulate(options: &Simulate, engine: &impl Engine, io: &mut Streams<'_>) -> u8 {
     let Ok(Some(files)) = load_all(options, io) else { return WRONG_INPUT };
+    // Nobody should wait for a simulation whose results have no place to go.
+    for file in &files {
+        if let Err(error) = check_writable(&options.out.join(&file.name)) {
+            drop(writeln!(io.err, "error: {error:#}"));
+            return INTERNAL;
+        }
+    }
     let mut status = GOOD;
     for file in &files {
         let printed = match one(file, options, engine) {
@@ -101,6 +110,15 @@ fn load_all(options: &Simulate, io: &mut Streams<'_>) -> io::Result<Option<Vec<S
         }
     }
     Ok(good.then_some(files))
+}
+
+/// Makes the folder, with a file in it that goes away again.
+fn check_writable(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = folder.join(".writable.partial");
+    fs::write(&file, "")
+        .and_then(|()| fs::remove_file(&file))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A file that was run and whose results are written.
@@ -238,7 +256,7 @@ Exit status:
   0  everything that the files expect holds
   1  an expectation was missed
   2  wrong usage, or a file that cannot be run: nothing was run or written
-  3  the simulation failed, or the results could not be written";
+  3  the simulation failed, or the results cannot be written, which is checked first";
 
 const GOOD: u8 = 0;
 const MISSED: u8 = 1;

@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::report::tests::{Folder, made_up};
-use std::fs;
-use std::path::Path;
 
 /// A copy of a shipped scenario with one piece replaced.
 fn scenario(folder: &Path, name: &str, from: &str, to: &str) -> PathBuf {
@@ -154,14 +152,26 @@ fn a_panic_in_the_simulation_is_status_3() {
     assert!(outcome.err.contains("the simulation panicked"), "{}", outcome.err);
 }
 
+fn never(_: &Scenario, _: &dyn Fn(Ns)) -> anyhow::Result<Record> {
+    panic!("simulated although the results cannot be written")
+}
+
 #[test]
-fn results_that_cannot_be_written_are_status_3() {
+fn results_that_cannot_be_written_are_status_3_before_anything_is_run() {
     let folder = Folder::new("unwritable");
-    let file = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
+    let first = scenario(&folder, "a.toml", "seed     = 1", "seed     = 1");
+    let second = scenario(&folder, "b.toml", "seed     = 1", "seed     = 1");
     // A file is where the folder should be.
-    let outcome = simulate(&[&file], &file, &[], good);
-    assert_eq!(outcome.status, 3);
-    assert!(outcome.err.contains("cannot make "), "{}", outcome.err);
+    let outcome = simulate(&[&first], &first, &[], never);
+    assert_eq!((outcome.status, &*outcome.out), (3, ""));
+    assert!(outcome.err.starts_with("error: cannot make "), "{}", outcome.err);
+    // The same for the last of the files only.
+    let out = folder.join("out");
+    fs::create_dir_all(&out).expect("writable");
+    fs::write(out.join("b"), "").expect("writable");
+    let outcome = simulate(&[&first, &second], &out, &[], never);
+    assert_eq!((outcome.status, &*outcome.out), (3, ""));
+    assert!(names(&out.join("a")).is_empty(), "the check leaves no file behind");
 }
 
 #[test]
