@@ -47,9 +47,9 @@
 //! ```
 //!
 //! A turn of the driver repeats the round while there is work, for 200 us or so. Received bytes
-//! are copied once, out of the receive buffers; from there slices of that memory go all the way to
-//! the reader. A batch that the transport does not take at once gets new time stamps before it
-//! goes, since LEDBAT measures by them.
+//! are copied once, by the core, out of the receive buffers into chunks that go all the way to the
+//! reader. A batch that the transport does not take at once gets new time stamps before it goes,
+//! since LEDBAT measures by them.
 //!
 //! Memory is bounded: a stream that is not read keeps its receive buffer
 //! ([`Config::receive_buffer_bytes`](utp_proto::Config::receive_buffer_bytes)) and no more, for
