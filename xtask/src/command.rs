@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Internal(String),
     /// A program ended with this status and has said why.
     Status(u8),
+    /// The arguments make no sense, in words.
+    Usage(String),
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Check(_) => 1,
+            Self::Usage(_) => 2,
             Self::Internal(_) => 3,
             Self::Status(status) => *status,
         }
@@ -33,7 +36,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Check(words) | Self::Internal(words) => f.write_str(words),
+            Self::Check(words) | Self::Internal(words) | Self::Usage(words) => f.write_str(words),
             Self::Status(status) => write!(f, "exit status {status}"),
         }
     }

@@ -1,7 +1,8 @@
 //! `cargo xtask`: the commands of this workspace, from simulations to the checks of CI.
 //!
-//! It builds what a command needs and spawns it, always from the root of the workspace. It depends
-//! on none of the crates that it builds, so that it compiles in seconds.
+//! It builds what a command needs and spawns it, always in the root of the workspace, whatever the
+//! directory it is called in; see the module `place` for the paths in its arguments. It depends on
+//! none of the crates that it builds, so that it compiles in seconds.
 //!
 //! The exit status is 0 when all is good, 1 when a check, a test or an expectation failed, 2 for
 //! wrong usage, 3 for an internal error such as a program that does not start. That of a simulation
@@ -10,6 +11,7 @@
 mod ci;
 mod command;
 mod interop;
+mod place;
 mod simulate;
 mod test;
 mod tidy;
@@ -49,8 +51,7 @@ enum Task {
     #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
     Interop(PassedOn),
     /// Run scenario files in the simulator
-    #[command(after_help = simulate::HELP, override_usage = simulate::USAGE)]
-    Simulate(PassedOn),
+    Simulate(simulate::Simulate),
     /// Run every test and every example of the documentation; for before a push
     #[command(after_help = test::HELP)]
     Test,
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
         Task::Ci { steps } => ci::run(&steps),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
-        Task::Simulate(passed_on) => simulate::run(&passed_on.arguments),
+        Task::Simulate(simulate) => simulate.run(),
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
     };
@@ -110,6 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn a_simulation_of_nothing_is_wrong_usage_without_a_build() {
+        let error = Cli::try_parse_from(["xtask", "simulate", "--json"]).err().expect("no file");
+        assert_eq!(error.exit_code(), 2);
+        let words = error.to_string();
+        assert!(words.contains("Usage: cargo xtask simulate FILE... [OPTIONS]"), "{words}");
+
+        // Nor does the help need one.
+        let help = Cli::try_parse_from(["xtask", "simulate", "--help"]).err().expect("help");
+        assert_eq!(help.exit_code(), 0);
+        assert!(help.to_string().contains("--seed <N>"), "{help}");
+    }
+
+    #[test]
     fn every_command_has_help_with_an_example() {
         for command in Cli::command().get_subcommands_mut() {
             let help = command.render_help().to_string();
@@ -121,9 +135,9 @@ mod tests {
 
     #[test]
     fn options_are_handed_on_as_they_are() {
-        let given = ["--seed", "7", "a.toml", "--json", "--help"];
-        let cli = Cli::try_parse_from(["xtask", "simulate"].iter().chain(&given)).expect("parses");
-        let Task::Simulate(passed_on) = cli.command else { panic!("another command") };
+        let given = ["--quick", "--out", "a", "--json", "--help"];
+        let cli = Cli::try_parse_from(["xtask", "interop"].iter().chain(&given)).expect("parses");
+        let Task::Interop(passed_on) = cli.command else { panic!("another command") };
         assert!(passed_on.arguments.iter().eq(&given));
     }
 }
