@@ -1,9 +1,12 @@
 //! `cargo xtask interop` and `cargo xtask bench`: they build the harness with its peers and hand
 //! the arguments on to it.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
-use crate::command::{self, Failure, Profile};
+use crate::{
+    command::{self, Failure, Profile},
+    place::Place,
+};
 
 pub(crate) const USAGE: &str = "cargo xtask interop [OPTIONS]";
 
@@ -24,11 +27,58 @@ Examples:
   cargo xtask bench --size 64MiB --rounds 5 --json
   cargo xtask bench -- --help    builds the harness and lists its options";
 
+/// The options of the harness that name a folder.
+const FOLDERS: [&str; 2] = ["--out", "--shims"];
+
 /// Runs a command of the harness, which finds the peers beside its own program.
 ///
 /// It is built without the simulator, whose dependencies would turn on test features of tokio in
-/// the stack that is measured.
+/// the stack that is measured. It runs in the root of the workspace, for the results that are kept.
 pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
+    let arguments = named_from_root(arguments, &Place::here()?);
     let harness = command::build("utp-interop", "utp-interop", Profile::Release)?;
     command::run(command::program(harness).arg(name).args(arguments))
+}
+
+/// The arguments with the folders that they name from where the user stands.
+fn named_from_root(arguments: &[OsString], place: &Place) -> Vec<OsString> {
+    let mut named = Vec::new();
+    let mut is_folder = false;
+    for argument in arguments {
+        let text = argument.to_str().unwrap_or_default();
+        named.push(match text.split_once('=') {
+            // Nothing and an option in the place of a folder are for the harness to refuse.
+            _ if argument.is_empty() => argument.clone(),
+            _ if is_folder && !text.starts_with('-') => place.name(Path::new(argument)).into(),
+            Some((option, folder)) if FOLDERS.contains(&option) && !folder.is_empty() => {
+                let mut named = OsString::from(format!("{option}="));
+                named.push(place.name(Path::new(folder)));
+                named
+            }
+            _ => argument.clone(),
+        });
+        is_folder = FOLDERS.contains(&text);
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::tests::place;
+
+    #[test]
+    fn folders_are_named_from_the_root_and_all_else_stays_as_it_is() {
+        let given = ["--quick", "--out", "seven", "--size=1KiB", "--shims=a=b", "--seed", "3"];
+        let expected =
+            ["--quick", "--out", "sim/seven", "--size=1KiB", "--shims=sim/a=b", "--seed", "3"];
+        let given = given.map(OsString::from);
+        assert!(named_from_root(&given, &place("sim")).iter().eq(&expected));
+    }
+
+    #[test]
+    fn an_option_without_its_folder_is_left_for_the_harness_to_refuse() {
+        let given = ["--out=", "--out", "", "--out", "--shims", "--out"].map(OsString::from);
+        assert_eq!(named_from_root(&given, &place("sim")), given);
+    }
 }
