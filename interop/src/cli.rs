@@ -104,7 +104,7 @@ struct Common {
     /// Only this version of IP; may be repeated.
     #[arg(long = "family", value_enum)]
     families: Vec<Family>,
-    /// How often each transfer over loopback runs [default: 3, quick 1].
+    /// How often each transfer over loopback runs [default: 5, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Kernel buffers of every UDP socket.
@@ -154,7 +154,7 @@ impl Interop {
         let pairs = if self.pairs.is_empty() { Pair::all() } else { self.pairs.clone() };
         let (matrix, shims) = self.common.matrix(pairs, self.directions.clone())?;
         let (size, relay_size, rounds) =
-            if self.quick { (8 << 20, 1 << 20, 1) } else { (64 << 20, 8 << 20, 3) };
+            if self.quick { (8 << 20, 1 << 20, 1) } else { (64 << 20, 8 << 20, 5) };
         let loopback = if self.no_loopback {
             Vec::new()
         } else {
@@ -210,7 +210,7 @@ impl Bench {
         let (matrix, shims) = self.common.matrix(pairs, vec![Direction::ClientSends])?;
         let transfers: Vec<Transfer> = matrix.loopback(Loopback {
             bytes: self.size,
-            rounds: self.common.rounds.unwrap_or(3),
+            rounds: self.common.rounds.unwrap_or(5),
             limit: LOOPBACK_LIMIT,
         });
         let progress = Progress::new(transfers.len());
