@@ -63,13 +63,14 @@ impl SendQueue {
     }
 
     /// Appends `chunk` without a copy.
-    pub(crate) fn write_chunk(&mut self, chunk: Bytes) {
-        if chunk.is_empty() {
-            return;
-        }
+    pub(crate) fn write_chunk(&mut self, mut chunk: Bytes) {
         self.unsent_bytes += chunk.len();
         self.buffered_bytes += chunk.len();
-        self.chunks.push_back(Chunk::Shared(chunk));
+        while !chunk.is_empty() {
+            // A position in a chunk has 32 bits.
+            let piece = chunk.split_to(chunk.len().min(1 << 30));
+            self.chunks.push_back(Chunk::Shared(piece));
+        }
     }
 
     /// Makes the next packet of at most `len_max` bytes; returns where it starts and its length.
