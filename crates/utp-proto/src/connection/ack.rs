@@ -26,12 +26,16 @@ impl Connection {
             self.ack_selected(now, header.ack_nr, mask, &mut acked);
         }
         let moved = self.sent.first() != first_before;
+        let progress = moved || acked.packets > 0;
         let opens = header.wnd_size > self.peer_window;
         self.update_peer_window(now, header, moved);
-        if acked.packets > 0 {
+        if moved {
+            self.trim_marks();
+        }
+        if progress {
             self.on_progress(now);
         }
-        self.count_duplicate(now, packet, acked.packets > 0 || opens);
+        self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
         if acked.bytes > 0 {
             self.limit_abandoned(now);
@@ -145,8 +149,8 @@ impl Connection {
         }
     }
 
-    /// The cumulative ack moved: the marks that trail it, the application and our FIN.
-    fn on_cumulative_progress(&mut self, now: Instant) {
+    /// The cumulative ack moved: no mark stays behind it.
+    fn trim_marks(&mut self) {
         let first = self.sent.first();
         self.duplicate_acks = 0;
         for mark in [&mut self.loss_cursor, &mut self.lost_hint] {
@@ -164,6 +168,10 @@ impl Connection {
         while self.resends.front().is_some_and(|(_, seq_nr)| self.sent.get(*seq_nr).is_none()) {
             self.resends.pop_front();
         }
+    }
+
+    /// The cumulative ack moved: this is news for the application and our FIN.
+    fn on_cumulative_progress(&mut self, now: Instant) {
         if self.write_blocked && self.send_room() > 0 {
             self.write_blocked = false;
             self.events.writable();

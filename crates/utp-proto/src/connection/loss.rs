@@ -31,23 +31,39 @@ impl Connection {
             }
             self.loss_cursor = self.loss_cursor.next();
         }
-        while let Some(&(tx_nr, seq_nr)) = self.resends.front() {
-            let last_copy = self.sent.get(seq_nr).copied().filter(|slot| {
-                slot.tx_nr == tx_nr
-                    && slot.state == SlotState::InFlight
-                    && seq_nr.precedes(sacked_to)
-            });
-            if tx_nr >= delivered.tx_nr
-                || last_copy.is_some_and(|slot| !self.is_overdue(now, &slot, delivered))
-            {
+        self.detect_lost_resends(now, delivered, sacked_to, &mut lost);
+        self.on_lost(now, &lost);
+    }
+
+    /// The same for resends. They are in the order in which they were made, so that one beyond the
+    /// last that was named may stand before others; it is kept until it can be judged.
+    fn detect_lost_resends(
+        &mut self,
+        now: Instant,
+        delivered: Delivered,
+        sacked_to: SeqNr,
+        lost: &mut Lost,
+    ) {
+        let mut at = 0;
+        while let Some(&(tx_nr, seq_nr)) = self.resends.get(at) {
+            if tx_nr >= delivered.tx_nr {
                 break;
             }
-            self.resends.pop_front();
-            if last_copy.is_some() {
-                self.mark_lost(seq_nr, &mut lost);
+            let slot = self.sent.get(seq_nr).copied();
+            let last_copy =
+                slot.filter(|slot| slot.tx_nr == tx_nr && slot.state == SlotState::InFlight);
+            if let Some(slot) = last_copy {
+                if !seq_nr.precedes(sacked_to) {
+                    at += 1;
+                    continue;
+                }
+                if !self.is_overdue(now, &slot, delivered) {
+                    break;
+                }
+                self.mark_lost(seq_nr, lost);
             }
+            self.resends.remove(at);
         }
-        self.on_lost(now, &lost);
     }
 
     /// Whether a packet in flight is lost, given what has arrived. If only time will tell, the
