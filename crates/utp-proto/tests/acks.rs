@@ -93,6 +93,7 @@ fn far_future_data_is_dropped_and_the_stream_lives() {
         wire.expect(&[]);
         assert_eq!(wire.stats().packets_dropped, 7);
         wire.recv(wire.data(1_023, -1, b"held"));
+        assert_eq!(wire.stats().reordered_received, 1);
         wire.recv(wire.data(0, -1, b"next"));
         assert_eq!(wire.read(), b"next");
     });
@@ -225,6 +226,18 @@ fn impossible_acks_are_ignored_with_all_they_bring() {
         assert_eq!(wire.stats().packets_dropped, 21);
         wire.recv(wire.state(0, 3));
         assert_eq!(wire.stats().in_flight_bytes, 0);
+        assert_eq!(wire.read(), b"");
+    });
+}
+
+#[test]
+fn data_with_a_slightly_stale_ack_is_taken() {
+    Wire::everywhere(plain, |mut wire| {
+        for (seq, ack) in [(0, -2), (1, -3), (2, -4)] {
+            wire.recv(wire.data(seq, ack, b"d"));
+        }
+        assert_eq!(wire.read(), b"ddd");
+        wire.recv(wire.data(3, -5, b"d"));
         assert_eq!(wire.read(), b"");
     });
 }

@@ -96,6 +96,19 @@ fn a_longer_packet_never_follows_a_shorter_one() {
 }
 
 #[test]
+fn new_data_never_joins_a_shorter_resend() {
+    let mut wire = written(100);
+    batches(&mut wire, 10);
+    wire.advance(20 * MS);
+    let now = wire.now;
+    wire.connection_mut().write(now, &[7; FULL * 2]).unwrap();
+    for _ in 0..3 {
+        wire.feed(wire.state(0, -1));
+    }
+    assert_eq!(lens(&batches(&mut wire, 10)), [vec![100], vec![FULL; 2]]);
+}
+
+#[test]
 fn an_ack_of_holes_goes_in_a_batch_of_its_own_before_the_data() {
     let mut wire = written(FULL * 2);
     wire.feed(wire.data(3, -1, b"beyond a gap"));

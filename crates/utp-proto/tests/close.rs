@@ -343,6 +343,27 @@ fn a_reset_while_data_is_missing_at_the_peer_is_an_error() {
 }
 
 #[test]
+fn a_reset_before_the_end_of_their_stream_is_an_error() {
+    let mut wire = Wire::plain();
+    wire.finish();
+    wire.recv(wire.reset(0));
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
+}
+
+#[test]
+fn releasing_tells_the_peer_that_there_is_room_again() {
+    let mut config = plain();
+    config.receive_buffer_bytes = 10_000;
+    let mut wire = Wire::with(config);
+    for seq in 0..9 {
+        wire.recv(wire.data(seq, -1, &[7; 1_000]));
+    }
+    assert_eq!(wire.take().last().unwrap().header.wnd_size, 0);
+    wire.release();
+    assert_eq!(wire.take().last().unwrap().header.wnd_size, 10_000);
+}
+
+#[test]
 fn an_abort_sends_one_reset_and_ends_at_once() {
     Wire::everywhere(plain, |mut wire| {
         wire.write(FULL * 2);

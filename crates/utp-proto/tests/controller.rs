@@ -3,6 +3,7 @@
 
 mod wire;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use utp_ledbat::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
@@ -19,16 +20,20 @@ enum Told {
     Timeout { in_flight_bytes: u64 },
 }
 
-/// A constant window that writes down what it is told.
+/// A window that the test sets; it writes down what it is told.
 #[derive(Clone, Debug)]
 struct Recorder {
     told: Arc<Mutex<Vec<Told>>>,
-    window_bytes: u64,
+    window_bytes: Arc<AtomicU64>,
 }
 
 impl Recorder {
     fn note(&self, told: Told) {
         self.told.lock().unwrap().push(told);
+    }
+
+    fn set_window(&self, bytes: u64) {
+        self.window_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn take(&self) -> Vec<Told> {
@@ -64,11 +69,11 @@ impl Controller for Recorder {
     fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
 
     fn window_bytes(&self) -> u64 {
-        self.window_bytes
+        self.window_bytes.load(Ordering::Relaxed)
     }
 
     fn metrics(&self) -> Metrics {
-        Metrics { window_bytes: self.window_bytes, ..Metrics::default() }
+        Metrics { window_bytes: self.window_bytes(), ..Metrics::default() }
     }
 }
 
@@ -83,7 +88,8 @@ impl ControllerFactory for Recorder {
 }
 
 fn recorded(window_bytes: u64) -> (Wire, Recorder) {
-    let recorder = Recorder { told: Arc::default(), window_bytes };
+    let recorder = Recorder { told: Arc::default(), window_bytes: Arc::default() };
+    recorder.set_window(window_bytes);
     let mut config = Config::default();
     config.controller = Arc::new(recorder.clone());
     let wire = Wire::with(config);
@@ -198,4 +204,36 @@ fn only_the_congestion_window_counts_as_its_limit() {
     let (mut wire, recorder) = recorded(1 << 20);
     wire.write(10);
     assert!(!limited(&recorder), "the application is the limit");
+}
+
+#[test]
+fn a_window_below_one_packet_is_told_after_a_time_out_and_not_once_it_has_opened() {
+    let (mut wire, recorder) = recorded(10);
+    wire.write(FULL * 3);
+    recorder.take();
+    wire.advance(500 * MS);
+    assert_eq!(recorder.take()[0], Told::Timeout { in_flight_bytes: 0 });
+    wire.recv(wire.state(0, 0));
+    wire.advance(10 * MS);
+    // Starved again, but the next packet opens the window before its time.
+    recorder.set_window(1 << 20);
+    wire.recv(wire.data(0, 0, b"d"));
+    wire.recv(wire.state(1, 2));
+    recorder.take();
+    wire.advance(SECOND);
+    assert_eq!(recorder.take(), []);
+}
+
+#[test]
+fn four_losses_are_resent_at_once_whatever_the_window() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL * 20);
+    wire.take();
+    wire.advance(20 * MS);
+    recorder.set_window(FULL64);
+    // 0 to 9 are lost, 16 to 19 are on their way.
+    wire.recv(wire.state(0, -1).sack(&[0, 0b0111_1110, 0, 0]));
+    assert_eq!(wire.take().len(), 4);
+    wire.recv(wire.state(0, -1).sack(&[0, 0b0111_1110, 0, 0]));
+    assert_eq!(wire.take().len(), 0);
 }

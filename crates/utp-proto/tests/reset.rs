@@ -117,6 +117,7 @@ fn bytes_that_came_before_a_reset_stay_readable() {
         wire.recv(wire.reset(0));
         let end = ReadError::Closed(ConnectionError::Reset);
         assert_eq!(wire.read_until_end(), (b"kept".to_vec(), end));
+        assert_eq!(wire.stats().receive_charged_bytes, 0, "nothing is kept that nobody can read");
     });
 }
 
@@ -177,6 +178,8 @@ fn unreachable_refuses_a_connect_and_nothing_else() {
     let syn = wire.syn(0).id(1_000).encode(wire.now);
     let other = wire.syn(0).id(2_000).encode(wire.now);
     wire.icmp(&other);
+    let not_sent_yet = wire.data(0, 0, b"").encode(wire.now);
+    wire.icmp(&not_sent_yet);
     assert_eq!(wire.connection().state(), State::SynSent);
     wire.icmp(&syn);
     assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Refused)]);

@@ -163,6 +163,38 @@ fn a_shut_window_is_probed_with_an_empty_packet() {
 }
 
 #[test]
+fn a_window_that_fits_exactly_is_used_up() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.state(0, -1).wnd(3 * 1_382));
+    wire.write(FULL * 5);
+    assert_eq!(wire.take().len(), 3);
+}
+
+#[test]
+fn a_window_that_opens_ends_the_probing_and_its_back_off() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.state(0, -1).wnd(0));
+    wire.write(FULL);
+    for seq in 0..4 {
+        wire.advance(9 * SECOND);
+        wire.recv(wire.state(0, seq).wnd(0));
+    }
+    assert_eq!(wire.stats().window_probes, 4);
+    wire.take();
+    wire.recv(wire.state(0, 3).wnd(1 << 20));
+    wire.expect(&["DATA 4 ack -1 len 1382"]);
+    wire.recv(wire.state(0, 4).wnd(1 << 20));
+    wire.advance(20 * SECOND);
+    wire.write(FULL);
+    wire.expect(&["DATA 5 ack -1 len 1382"]);
+    assert_eq!(wire.stats().window_probes, 4, "a probe that is not needed");
+    wire.recv(wire.state(0, 5).wnd(0));
+    wire.write(FULL);
+    wire.advance(1_100 * MS);
+    wire.expect(&["DATA 6 ack -1"]);
+}
+
+#[test]
 fn a_tiny_window_makes_progress_within_a_minute() {
     for window in [1, 100, 700, 1_381] {
         let mut wire = Wire::plain();
