@@ -307,7 +307,7 @@ proptest! {
         let handle = wire.handle();
         wire.endpoint.release(wire.now, handle);
         wire.drain();
-        wire.advance(200 * SECOND);
+        wire.advance(400 * SECOND);
         prop_assert_eq!(wire.endpoint.stats().connections, 0);
         prop_assert_eq!(wire.endpoint.poll_timeout(), None);
     }

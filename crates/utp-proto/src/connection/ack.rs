@@ -123,11 +123,12 @@ impl Connection {
         if needless && slot.overtaken {
             self.reorder.on_needless();
         }
+        if once {
+            self.reorder.on_arrival(slot.tx_nr);
+        }
         let newest = self.delivered.is_none_or(|delivered| slot.tx_nr > delivered.tx_nr);
         if of_last_copy && newest {
             self.delivered = Some(Delivered { tx_nr: slot.tx_nr, rtt_us });
-        } else if once {
-            self.reorder.on_reordered();
         }
     }
 

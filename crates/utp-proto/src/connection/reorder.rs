@@ -6,6 +6,8 @@
 pub(super) struct ReorderWindow {
     /// Whether the path was ever seen to reorder. Until then three later packets prove a loss.
     seen: bool,
+    /// Number of the latest transmission that has arrived, of those of packets sent once.
+    newest: u64,
     /// Quarters of the smallest round trip.
     quarters: u32,
     /// Losses found since the last needless resend.
@@ -20,7 +22,7 @@ const RECOVERIES_TO_NARROW: u32 = 16;
 
 impl ReorderWindow {
     pub(super) const fn new() -> Self {
-        Self { seen: false, quarters: 1, recoveries: 0 }
+        Self { seen: false, newest: 0, quarters: 1, recoveries: 0 }
     }
 
     /// Whether a count of later packets says nothing any more.
@@ -28,9 +30,11 @@ impl ReorderWindow {
         self.seen
     }
 
-    /// A packet that was sent once arrived after one sent later.
-    pub(super) fn on_reordered(&mut self) {
-        self.seen = true;
+    /// The transmission `tx_nr` of a packet that was sent once has arrived. Resends do not count: a
+    /// single ack may tell of one and of many packets that were sent, and came, before it.
+    pub(super) fn on_arrival(&mut self, tx_nr: u64) {
+        self.seen |= tx_nr < self.newest;
+        self.newest = self.newest.max(tx_nr);
     }
 
     /// A packet that was taken for lost was not.

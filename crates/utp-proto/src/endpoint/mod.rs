@@ -384,10 +384,14 @@ impl Endpoint {
     }
 
     /// Connections that come and go leave entries in the queues behind. They are dropped when they
-    /// are many, so that no peer can make the queues longer than the connections are.
+    /// are many, so that no peer can make the queues longer than the connections are, and when no
+    /// connection is left, so that nothing is waited for then.
     fn forget_stale(&mut self) {
         let entries = &self.entries;
-        let len_max = 2 * entries.len() + STALE_MAX;
+        let len_max = match entries.len() {
+            0 => 0,
+            live => 2 * live + STALE_MAX,
+        };
         let lives = |handle: &ConnectionHandle| {
             entries.get(handle.slot).is_some_and(|entry| entry.generation == handle.generation)
         };
