@@ -151,6 +151,7 @@ impl SendQueue {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     #[derive(Clone, Debug)]
     enum Op {
@@ -170,6 +171,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: RngSeed::Fixed(29),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn every_packet_keeps_its_bytes(ops in prop::collection::vec(op(), 1..200)) {
             let mut queue = SendQueue::default();

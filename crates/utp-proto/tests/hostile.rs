@@ -7,6 +7,7 @@ mod wire;
 
 use pair::{App2, Draws, Pair};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use utp_proto::{Config, EndpointConfig};
 use utp_wire::{ConnectionId, Packet, SeqNr};
 use wire::{MS, Role, SECOND, Wire, plain};
@@ -136,7 +137,12 @@ fn release_everything(pair: &mut Pair) {
 /// As many cases as `least`, or as the environment asks for.
 fn cases(least: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
-    ProptestConfig { cases: config.cases.max(least), ..config }
+    // Every run is the same, unless the environment asks for another with `PROPTEST_RNG_SEED`.
+    let rng_seed = match config.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(29),
+        seed => seed,
+    };
+    ProptestConfig { cases: config.cases.max(least), rng_seed, ..config }
 }
 
 proptest! {
