@@ -227,6 +227,9 @@ mod tests {
             let capacity = bytes.try_into_mut().expect("nobody shares it").capacity();
             assert!(capacity <= 2 * len, "{len} bytes pin {capacity}");
         }
+        queue.push(&payload(4, 1));
+        let byte = queue.take(usize::MAX).expect("one byte");
+        assert_eq!(byte.try_into_mut().expect("nobody shares it").capacity(), 1);
     }
 
     #[test]

@@ -78,6 +78,41 @@ fn packets_acked_together_with_a_resend_were_not_overtaken_by_it() {
 }
 
 #[test]
+fn acks_that_come_after_the_time_out_are_no_reordering() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 8);
+    wire.advance(510 * MS);
+    wire.take();
+    wire.recv(wire.state(0, 7));
+    wire.write(FULL * 8);
+    wire.take();
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, 7).sack(&[0b111, 0, 0, 0]));
+    assert_eq!(numbers(&mut wire), [8], "three later packets are proof still");
+}
+
+#[test]
+fn whatever_is_due_first_is_found_first() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b111, 0, 0, 0]));
+    assert_eq!(numbers(&mut wire), [0, 1, 2, 3, 0]);
+    wire.advance(2 * MS);
+    wire.write(FULL * 2);
+    assert_eq!(numbers(&mut wire), [4, 5]);
+    wire.advance(20 * MS);
+    // 5 is there; 4 and the resend of 0, two milliseconds older, are not.
+    wire.recv(wire.state(0, -1).sack(&[0b10111, 0, 0, 0]));
+    wire.advance(2_999);
+    assert_eq!(numbers(&mut wire), []);
+    wire.advance(1);
+    assert_eq!(numbers(&mut wire), [0]);
+    wire.advance(2 * MS);
+    assert_eq!(numbers(&mut wire), [4]);
+}
+
+#[test]
 fn a_needless_resend_makes_the_next_wait_longer() {
     let mut wire = eight_sent();
     wire.recv(wire.state(0, -1).sack(&[0b1, 0, 0, 0]));

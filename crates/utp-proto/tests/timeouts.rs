@@ -42,6 +42,22 @@ fn the_time_out_doubles_and_has_a_floor() {
 }
 
 #[test]
+fn a_time_out_starts_anew_when_nothing_is_left_to_ack() {
+    // A mask of a stale ack names all that is outstanding; the ack itself comes later.
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.recv(wire.state(0, 0));
+    wire.recv(wire.state(0, -1).sack(&[0b111, 0, 0, 0]));
+    wire.take();
+    wire.recv(wire.state(0, 3));
+    wire.advance(450 * MS);
+    wire.write(FULL);
+    assert_eq!(numbers(&mut wire), [4]);
+    wire.advance(450 * MS);
+    assert_eq!(numbers(&mut wire), []);
+}
+
+#[test]
 fn an_ack_ends_the_back_off() {
     let mut wire = Wire::plain();
     wire.write(FULL * 2);
