@@ -174,3 +174,22 @@ fn an_abandoned_connection_lives_as_long_as_its_peer_takes_something() {
     }
     assert_eq!((resets, wire.endpoint.stats().connections), (1, 0));
 }
+
+#[test]
+fn a_connection_that_was_abandoned_before_its_handshake_was_done_is_no_exception() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 10);
+    wire.write(FULL);
+    wire.release();
+    wire.recv(wire.data(-1, -1, b"").wnd(0));
+    let mut last = -1;
+    for _ in 0..400 {
+        wire.advance(SECOND);
+        for sent in wire.take().iter().filter(|sent| sent.is(PacketType::Data)) {
+            last = i32::from(sent.header.seq_nr.0.wrapping_sub(wire.us));
+        }
+        if wire.endpoint.stats().connections > 0 {
+            wire.recv(wire.state(0, last).wnd(0));
+        }
+    }
+    assert_eq!(wire.endpoint.stats().connections, 0);
+}

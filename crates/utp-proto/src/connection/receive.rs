@@ -22,7 +22,7 @@ impl Connection {
         let accepted = match self.state {
             State::Closed => false,
             State::SynSent => self.on_syn_ack(now, header),
-            State::SynReceived => self.on_first_data(header),
+            State::SynReceived => self.on_first_data(now, header),
             State::Connected | State::Lingering => self.is_ack_possible(header.ack_nr),
         };
         if !accepted {
@@ -70,7 +70,7 @@ impl Connection {
     /// A peer that follows the text of BEP-29 takes the number of the SYN-ACK for used and acks
     /// it; everything in the field acks the one before. Towards the former our stream begins one
     /// later.
-    fn on_first_data(&mut self, header: &Header) -> bool {
+    fn on_first_data(&mut self, now: Instant, header: &Header) -> bool {
         let first = self.sent.first();
         let ahead = header.seq_nr.distance_from(self.ack_nr.next());
         let is_data = matches!(header.packet_type, PacketType::Data | PacketType::Fin);
@@ -84,6 +84,7 @@ impl Connection {
         }
         self.become_state(State::Connected);
         self.timers.stop(Timer::HalfOpen);
+        self.limit_abandoned(now);
         self.events.connected();
         true
     }

@@ -184,6 +184,7 @@ impl Endpoint {
 
     /// The application is done with the connection: what was written is still delivered, then the
     /// FIN; what arrives is discarded. It is freed when that is done or given up. No event follows.
+    /// A connect that was not answered yet is dropped with what was written.
     pub fn release(&mut self, now: Instant, handle: ConnectionHandle) {
         let now = self.advance(now);
         if let Some(mut connection) = self.connection_mut(handle) {
