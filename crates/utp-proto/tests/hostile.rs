@@ -5,7 +5,7 @@
 mod pair;
 mod wire;
 
-use pair::{App2, Draws, Pair};
+use pair::{Acceptor, Draws, Pair};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use utp_proto::{Config, EndpointConfig};
@@ -158,11 +158,11 @@ proptest! {
         config.receive_buffer_bytes = RECEIVE_BUFFER;
         let mut pair = Pair::with_config(seed, config);
         pair.keep_bytes = true;
-        pair.accepts = App2 { to_write: 150_000, finish: true, read_max: stalled.then_some(0) };
+        pair.accepts = Acceptor { to_write: 150_000, finish: true, read_max: stalled.then_some(0) };
         pair.connect(400_000, true);
         pair.run_for(200 * MS);
         let id = pair.seen[0].connection_id;
-        pair.accepts = App2 { to_write: 100_000, finish: true, read_max: None };
+        pair.accepts = Acceptor { to_write: 100_000, finish: true, read_max: None };
         let neighbour = pair.connect(100_000, true);
         pair.run_for(50 * MS);
         prop_assume!(pair.seen.last().unwrap().connection_id.abs_diff(id) > 4);

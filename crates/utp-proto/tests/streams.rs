@@ -3,7 +3,7 @@
 
 mod pair;
 
-use pair::{App, App2, Fate, Faults, Pair};
+use pair::{Acceptor, App, Fate, Faults, Pair};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use utp_proto::{Config, State};
@@ -18,7 +18,7 @@ fn done(app: &App, reads: u64) -> bool {
 #[test]
 fn bytes_and_both_ends_arrive_in_both_directions() {
     let mut pair = Pair::new(1);
-    pair.accepts = App2 { to_write: 300_000, finish: true, read_max: None };
+    pair.accepts = Acceptor { to_write: 300_000, finish: true, read_max: None };
     pair.connect(500_000, true);
     let ended = pair.run_until(60 * SECOND, |pair| {
         pair.apps[1].len() == 1 && done(pair.only(0), 300_000) && done(pair.only(1), 500_000)
@@ -30,7 +30,7 @@ fn bytes_and_both_ends_arrive_in_both_directions() {
 #[test]
 fn released_connections_leave_nothing_behind() {
     let mut pair = Pair::new(2);
-    pair.accepts = App2 { to_write: 10_000, finish: true, read_max: None };
+    pair.accepts = Acceptor { to_write: 10_000, finish: true, read_max: None };
     pair.connect(10_000, true);
     pair.run_until(30 * SECOND, |pair| pair.apps[0].values().all(|app| done(app, 10_000)));
     pair.run_for(SECOND);
@@ -158,7 +158,7 @@ fn a_reader_that_stops_closes_the_window_and_resumes() {
     let mut config = Config::default();
     config.receive_buffer_bytes = 100_000;
     let mut pair = Pair::with_config(8, config);
-    pair.accepts = App2 { read_max: Some(0), ..App2::default() };
+    pair.accepts = Acceptor { read_max: Some(0), ..Acceptor::default() };
     let handle = pair.connect(1_000_000, true);
     pair.run_for(20 * SECOND);
     let acceptor = pair.only_handle(1);
@@ -179,7 +179,7 @@ fn a_lost_window_update_is_survived() {
     let mut config = Config::default();
     config.receive_buffer_bytes = 50_000;
     let mut pair = Pair::with_config(9, config);
-    pair.accepts = App2 { read_max: Some(0), ..App2::default() };
+    pair.accepts = Acceptor { read_max: Some(0), ..Acceptor::default() };
     let handle = pair.connect(200_000, true);
     pair.run_for(5 * SECOND);
     let mut updates = 0;
@@ -196,7 +196,7 @@ fn a_lost_window_update_is_survived() {
 #[test]
 fn half_close_keeps_the_other_direction_open() {
     let mut pair = Pair::new(10);
-    pair.accepts = App2 { to_write: 0, finish: false, read_max: None };
+    pair.accepts = Acceptor { to_write: 0, finish: false, read_max: None };
     let handle = pair.connect(1_000, true);
     assert!(pair.run_until(10 * SECOND, |pair| pair.app(0, handle).finished));
     let acceptor = pair.only_handle(1);
@@ -298,7 +298,7 @@ proptest! {
         pair.latency_us = plan.latency_us;
         pair.faults = plan.faults;
         pair.segments_max = plan.segments;
-        pair.accepts = App2 { to_write: plan.back, finish: true, read_max: None };
+        pair.accepts = Acceptor { to_write: plan.back, finish: true, read_max: None };
         let handle = pair.connect(plan.forth, true);
         pair.run_for(plan.faulty_us);
         pair.faults = Faults::default();

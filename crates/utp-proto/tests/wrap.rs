@@ -3,7 +3,7 @@
 
 mod pair;
 
-use pair::{App2, Faults, Pair};
+use pair::{Acceptor, Faults, Pair};
 use utp_proto::{Config, Instant};
 use utp_wire::PacketType;
 
@@ -32,7 +32,7 @@ fn both_directions_wrap_under_faults() {
     pair.record = false;
     pair.latency_us = 1_000;
     pair.faults = Faults { loss: 5, duplication: 20, reordering: 20 };
-    pair.accepts = App2 { to_write: 130 * 66_000, finish: true, read_max: None };
+    pair.accepts = Acceptor { to_write: 130 * 66_000, finish: true, read_max: None };
     let handle = pair.connect(130 * 66_000, true);
     let ended = pair.run_until(40_000 * SECOND, |pair| {
         let app = pair.app(0, handle);
@@ -47,7 +47,7 @@ fn duration(start: u64, clocks_us: [u64; 2]) -> u64 {
     let mut pair = Pair::new(3);
     pair.now = Instant::from_micros(start);
     pair.clocks_us = clocks_us;
-    pair.accepts = App2 { to_write: 2_000_000, finish: true, read_max: None };
+    pair.accepts = Acceptor { to_write: 2_000_000, finish: true, read_max: None };
     let handle = pair.connect(5_000_000, true);
     let ended = pair.run_until(600 * SECOND, |pair| {
         let app = pair.app(0, handle);

@@ -121,7 +121,7 @@ pub struct Pair {
     pub keep_bytes: bool,
     pub apps: [BTreeMap<ConnectionHandle, App>; 2],
     /// Template for connections accepted by either side.
-    pub accepts: App2,
+    pub accepts: Acceptor,
     pub config: Arc<Config>,
     pub accept: bool,
     pub segments_max: usize,
@@ -136,7 +136,7 @@ struct InFlight(u64, u64, usize, Vec<u8>);
 
 /// What an acceptor's application does.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct App2 {
+pub struct Acceptor {
     pub to_write: u64,
     pub finish: bool,
     pub read_max: Option<u64>,
@@ -164,7 +164,7 @@ impl Pair {
             record: true,
             keep_bytes: false,
             apps: [BTreeMap::new(), BTreeMap::new()],
-            accepts: App2::default(),
+            accepts: Acceptor::default(),
             config: Arc::new(config),
             accept: true,
             segments_max: 10,
