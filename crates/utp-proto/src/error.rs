@@ -7,12 +7,19 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionError {
+    /// Two different packets came with one number: somebody else writes into the stream, or the
+    /// peer is broken. What was read before is what came first.
+    Conflict,
+    /// The peer has vanished from an idle connection.
+    Idle,
     /// This side aborted it.
     LocallyClosed,
     /// The peer, or a host on the way, refused the connect.
     Refused,
     /// The peer does not know the connection any more, or aborted it.
     Reset,
+    /// The peer lives but took no byte for longer than `Config` allows.
+    StalledByPeer,
     /// The peer did not answer in time.
     TimedOut,
 }
@@ -20,9 +27,12 @@ pub enum ConnectionError {
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Conflict => "two different packets carried the same number",
+            Self::Idle => "peer vanished while the connection was idle",
             Self::LocallyClosed => "connection aborted by this side",
             Self::Refused => "connection refused by the peer",
             Self::Reset => "connection reset by the peer",
+            Self::StalledByPeer => "peer takes no data",
             Self::TimedOut => "peer did not answer in time",
         })
     }

@@ -35,9 +35,12 @@ fn connect_kind(error: ConnectError) -> ErrorKind {
 
 fn connection_kind(error: ConnectionError) -> ErrorKind {
     match error {
+        ConnectionError::Conflict => ErrorKind::InvalidData,
         ConnectionError::LocallyClosed => ErrorKind::ConnectionAborted,
         ConnectionError::Refused => ErrorKind::ConnectionRefused,
-        ConnectionError::TimedOut => ErrorKind::TimedOut,
+        ConnectionError::Idle | ConnectionError::StalledByPeer | ConnectionError::TimedOut => {
+            ErrorKind::TimedOut
+        }
         _ => ErrorKind::ConnectionReset,
     }
 }
