@@ -47,6 +47,18 @@ pub const REORDER_PACKETS: u64 = 3;
 /// libutp resends at most four per selective ack.
 pub const FAST_RESENDS_MAX: u8 = 4;
 
+/// Unanswered probes after which a silent peer is given up. One may be lost, and its answer too.
+pub const IDLE_PROBES: u8 = 3;
+
+/// Pause after the first probe of a peer that has been idle, in microseconds; the next are half as
+/// long again and twice as long. With the default of [`Config::idle_probe_us`] a dead peer is known
+/// after 115 s.
+pub const LIVENESS_PAUSE_US: u32 = 10_000_000;
+
+/// Least silence before an idle peer is probed, in microseconds: a probe must not call for the next
+/// one.
+pub const IDLE_PROBE_US_MIN: u64 = 1_000_000;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 
@@ -110,6 +122,9 @@ pub struct Config {
     /// A packet is sent after this long without one, in microseconds; at least a second. 29 s keeps
     /// the mapping of a NAT that forgets after 30 s.
     pub keepalive_us: u64,
+    /// Silence of the peer after which it is asked for a sign of life, in microseconds; `None` never
+    /// asks. Longer than two keepalives of a peer, so that one of them may be lost without a probe.
+    pub idle_probe_us: Option<u64>,
     /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
     pub rto_min_us: u32,
     /// How long a finished connection stays to answer a repeated FIN, in microseconds, counted from
@@ -128,6 +143,7 @@ impl Default for Config {
             connect_timeout_us: 21_000_000,
             give_up_us: 45_000_000,
             keepalive_us: 29_000_000,
+            idle_probe_us: Some(70_000_000),
             rto_min_us: 500_000,
             linger_us: 30_000_000,
         }

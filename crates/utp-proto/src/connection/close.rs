@@ -85,6 +85,7 @@ impl Connection {
         self.syn_pending = false;
         self.ack_pending = false;
         self.keepalive_pending = false;
+        self.forget_probing();
     }
 
     /// The FIN arrived and nothing before it is missing.
@@ -210,6 +211,7 @@ impl Connection {
     fn on_timer(&mut self, now: Instant, timer: Timer) {
         match timer {
             Timer::Connect | Timer::HalfOpen => self.close(ConnectionError::TimedOut),
+            Timer::Idle => self.on_silence(now),
             Timer::Keepalive => self.keepalive_pending = true,
             Timer::Linger => {
                 // A peer that is still there has to know.

@@ -6,6 +6,7 @@
 mod ack;
 mod close;
 mod flow;
+mod liveness;
 mod loss;
 mod receive;
 mod reorder;
@@ -29,6 +30,7 @@ use crate::event::{Event, EventBits};
 use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
+use liveness::Liveness;
 use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
@@ -51,6 +53,7 @@ pub struct Connection {
     /// The owner wants no more of it.
     released: bool,
     timers: Timers,
+    liveness: Liveness,
     rtt: Rtt,
     controller: Box<dyn Controller>,
     payload_max: u16,
@@ -197,6 +200,7 @@ impl Connection {
             events: EventBits::default(),
             released: false,
             timers: Timers::default(),
+            liveness: Liveness::default(),
             rtt: Rtt::new(config.rto_min_us),
             controller: config.controller.build(now, payload_max),
             payload_max,

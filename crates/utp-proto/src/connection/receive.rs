@@ -30,6 +30,7 @@ impl Connection {
             return;
         }
         self.stats.packets_received += 1;
+        self.on_heard(now);
         // Whatever a finished peer repeats, it has not seen our ack of it.
         let ended = matches!(self.remote_fin, RemoteFin::Reached(_));
         if self.state == State::Lingering && ended && header.packet_type != PacketType::State {

@@ -29,6 +29,8 @@ pub struct Stats {
     pub packets_dropped: u64,
     /// Probes of a window that was shut.
     pub window_probes: u64,
+    /// Probes of a peer that had been silent for long.
+    pub liveness_probes: u64,
     /// Packets granted while the window was below one packet.
     pub starved_sends: u64,
     /// Smoothed round-trip time in microseconds, 0 before the first sample.

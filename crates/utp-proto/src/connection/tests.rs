@@ -84,3 +84,29 @@ fn a_connection_stays_small() {
     // has its controller on the heap and nothing else.
     assert!(size_of::<Connection>() <= 800, "{}", size_of::<Connection>());
 }
+
+#[test]
+fn a_peer_that_is_asked_and_does_not_answer_is_given_up_soon() {
+    let mut connection = connected();
+    let mut now = Instant::from_micros(2);
+    connection.probe_liveness(now, 1_000_000);
+    let mut sent_at = Vec::new();
+    while connection.state() == State::Connected {
+        if transmit(&mut connection, now) == [SeqNr(0xffff)] {
+            sent_at.push(now.as_micros());
+        }
+        // Asking again changes nothing.
+        connection.probe_liveness(now, 1);
+        now = connection.deadline().expect("it will give up");
+        connection.handle_timeout(now);
+    }
+    assert_eq!(sent_at, [2, 1_000_002, 2_500_002]);
+    assert_eq!((connection.error, now.as_micros()), (Some(ConnectionError::Idle), 4_500_002));
+
+    let mut connection = connected();
+    connection.probe_liveness(now, 1_000_000);
+    transmit(&mut connection, now);
+    receive(&mut connection, now, SeqNr(0xffff));
+    connection.handle_timeout(now.saturating_add(10_000_000));
+    assert_eq!(transmit(&mut connection, now), [], "it has answered");
+}

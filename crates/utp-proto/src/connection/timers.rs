@@ -9,6 +9,8 @@ pub(crate) enum Timer {
     Connect,
     /// An accepted connection was never used by its initiator.
     HalfOpen,
+    /// The peer has been silent for long, or did not answer a probe.
+    Idle,
     /// Send a packet so that NAT mappings and the peer see life.
     Keepalive,
     /// A finished connection may be forgotten, or an abandoned one given up.
@@ -26,9 +28,10 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 9] = [
+pub(crate) const TIMERS: [Timer; 10] = [
     Timer::Connect,
     Timer::HalfOpen,
+    Timer::Idle,
     Timer::Keepalive,
     Timer::Linger,
     Timer::Persist,
@@ -39,29 +42,38 @@ pub(crate) const TIMERS: [Timer; 9] = [
 ];
 
 /// The table.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; TIMERS.len()]);
+#[derive(Clone, Debug)]
+pub(crate) struct Timers([Instant; TIMERS.len()]);
+
+/// A timer that is not set. An `Option` would double the table.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self([NEVER; TIMERS.len()])
+    }
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        self.0[timer as usize] = Some(at);
+        self.0[timer as usize] = at;
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
+        self.0[timer as usize] = NEVER;
     }
 
-    pub(crate) const fn get(&self, timer: Timer) -> Option<Instant> {
-        self.0[timer as usize]
+    pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
+        Some(self.0[timer as usize]).filter(|at| *at != NEVER)
     }
 
-    pub(crate) const fn is_set(&self, timer: Timer) -> bool {
-        self.0[timer as usize].is_some()
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.0[timer as usize] != NEVER
     }
 
     /// Stops `timer` and says so if it is due.
     pub(crate) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {
-        let due = self.0[timer as usize].is_some_and(|at| at <= now);
+        let due = self.get(timer).is_some_and(|at| at <= now);
         if due {
             self.stop(timer);
         }
@@ -70,7 +82,7 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().copied().min()
+        self.0.iter().copied().min().filter(|at| *at != NEVER)
     }
 
     pub(crate) fn clear(&mut self) {

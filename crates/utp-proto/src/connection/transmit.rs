@@ -43,6 +43,7 @@ impl Connection {
                 self.transmit_data(now, max_datagrams, out)
                     .or_else(|| self.transmit_ack(now, out))
                     .or_else(|| self.transmit_keepalive(now, out))
+                    .or_else(|| self.transmit_liveness_probe(now, out))
             }
         }
     }
@@ -309,7 +310,7 @@ impl Connection {
     }
 
     /// The header of the next packet.
-    fn header(&self, now: Instant, packet_type: PacketType, seq_nr: SeqNr) -> Header {
+    pub(super) fn header(&self, now: Instant, packet_type: PacketType, seq_nr: SeqNr) -> Header {
         Header {
             packet_type,
             connection_id: self.id_send,
@@ -323,7 +324,7 @@ impl Connection {
         }
     }
 
-    fn emit(&mut self, now: Instant, header: &Header, out: &mut Vec<u8>) -> Burst {
+    pub(super) fn emit(&mut self, now: Instant, header: &Header, out: &mut Vec<u8>) -> Burst {
         self.append_header(now, header, 0, out);
         Burst { size: HEADER_LEN, segment_size: None }
     }

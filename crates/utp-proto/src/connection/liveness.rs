@@ -1,0 +1,83 @@
+//! Whether a peer that says nothing is still there: probes, and when to give up.
+//!
+//! Silence alone is no death: libutp answers no keepalive. What every peer answers is DATA that it
+//! has already, since its ack may have been lost.
+
+use utp_wire::{Header, Instant, PacketType};
+
+use super::{Burst, Connection, State, Timer};
+use crate::config::{IDLE_PROBE_US_MIN, IDLE_PROBES, LIVENESS_PAUSE_US};
+use crate::error::ConnectionError;
+
+/// The probing in progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Liveness {
+    /// The first pause after a probe; 0 when there is no probing.
+    pause_us: u32,
+    /// Probes sent since the peer was last heard.
+    unanswered: u8,
+    pending: bool,
+}
+
+impl Connection {
+    /// The peer may be gone (for instance because it opens another connection with the same id):
+    /// it is asked now, and given up if three probes draw no answer, `pause_us` after the first,
+    /// then one and a half times and twice as much. Probing that is under way goes on as it is.
+    pub(crate) fn probe_liveness(&mut self, now: Instant, pause_us: u32) {
+        if self.state == State::Connected && self.liveness.pause_us == 0 {
+            self.liveness.pause_us = pause_us.max(1);
+            self.probe_again(now);
+        }
+    }
+
+    /// An acceptable packet has come.
+    pub(super) fn on_heard(&mut self, now: Instant) {
+        self.liveness = Liveness::default();
+        if self.state == State::Connected
+            && let Some(after_us) = self.config.idle_probe_us
+        {
+            self.timers.set(Timer::Idle, now.saturating_add(after_us.max(IDLE_PROBE_US_MIN)));
+        }
+    }
+
+    /// The peer was silent for long, or a probe was not answered in time.
+    pub(super) fn on_silence(&mut self, now: Instant) {
+        if self.liveness.pause_us == 0 {
+            self.probe_liveness(now, LIVENESS_PAUSE_US);
+        } else if self.liveness.unanswered >= IDLE_PROBES {
+            self.close(ConnectionError::Idle);
+        } else {
+            self.probe_again(now);
+        }
+    }
+
+    fn probe_again(&mut self, now: Instant) {
+        let pause_us = u64::from(self.liveness.pause_us);
+        let halves = 2 + u64::from(self.liveness.unanswered);
+        self.liveness.unanswered += 1;
+        self.liveness.pending = true;
+        self.timers.set(Timer::Idle, now.saturating_add(pause_us * halves / 2));
+    }
+
+    /// Nothing is asked any more.
+    pub(super) fn forget_probing(&mut self) {
+        self.liveness = Liveness::default();
+    }
+
+    /// An empty DATA packet with the number before the oldest outstanding one: the peer has it and
+    /// says so.
+    // req: TM-09
+    pub(super) fn transmit_liveness_probe(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        if !self.liveness.pending {
+            return None;
+        }
+        self.liveness.pending = false;
+        self.stats.liveness_probes += 1;
+        let header: Header = self.header(now, PacketType::Data, self.sent.first().previous());
+        Some(self.emit(now, &header, out))
+    }
+}

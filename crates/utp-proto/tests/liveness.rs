@@ -1,0 +1,218 @@
+//! A peer that says nothing: keepalives, probes, and when it is taken for dead.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod pair;
+mod wire;
+
+use pair::{Fate, Pair};
+use utp_proto::{ConnectionError, Event, State};
+use utp_wire::PacketType;
+use wire::{FULL, MS, SECOND, Wire, plain};
+
+/// Seconds since `start` at which DATA was sent.
+fn probes(wire: &mut Wire, start: utp_proto::Instant) -> Vec<u64> {
+    let number = wire.seq_nr_of_us(-1);
+    let sent = wire.take();
+    let probes = sent.iter().filter(|sent| sent.is(PacketType::Data));
+    probes
+        .map(|sent| {
+            assert_eq!(sent.header.seq_nr.0, number, "it is acked already");
+            assert!(sent.payload.is_empty());
+            sent.at.saturating_since(start) / SECOND
+        })
+        .collect()
+}
+
+// req: TM-09, F-12
+#[test]
+fn a_dead_idle_peer_is_found_within_two_minutes() {
+    Wire::everywhere(plain, |mut wire| {
+        let start = wire.now;
+        wire.advance(115 * SECOND - 1);
+        assert_eq!(wire.take_events(), []);
+        assert_eq!(probes(&mut wire, start), [70, 80, 95]);
+        wire.advance(1);
+        assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Idle)]);
+        wire.advance(100 * SECOND);
+        wire.expect(&[]);
+        wire.release();
+        assert_eq!(wire.endpoint.stats().connections, 0);
+        assert_eq!(wire.endpoint.poll_timeout(), None);
+    });
+}
+
+// req: TM-09
+#[test]
+fn a_peer_that_answers_probes_and_nothing_else_lives() {
+    let mut wire = Wire::plain();
+    let mut answered = 0;
+    for _ in 0..3_600 {
+        wire.advance(SECOND);
+        if wire.take().iter().any(|sent| sent.is(PacketType::Data)) {
+            // Every second probe is lost.
+            answered += 1;
+            if answered % 2 == 0 {
+                wire.recv(wire.state(0, -1));
+            }
+        }
+    }
+    assert_eq!(wire.take_events(), []);
+    assert!((80..=100).contains(&answered), "{answered} probes in an hour");
+    assert_eq!(wire.stats().liveness_probes, answered);
+    assert_eq!(wire.stats().retransmissions, 0);
+}
+
+#[test]
+fn a_peer_that_sends_keepalives_is_never_probed() {
+    let mut wire = Wire::plain();
+    for _ in 0..100 {
+        wire.advance(29 * SECOND);
+        wire.recv(wire.state(0, -2));
+    }
+    assert_eq!(wire.stats().liveness_probes, 0);
+    assert_eq!(wire.take_events(), []);
+}
+
+#[test]
+fn without_probes_an_idle_connection_lives_for_ever() {
+    let mut config = plain();
+    config.idle_probe_us = None;
+    let mut wire = Wire::with(config);
+    wire.advance(24 * 3_600 * SECOND);
+    assert_eq!(wire.take_events(), []);
+    assert!(wire.take().iter().all(|sent| sent.is(PacketType::State)));
+}
+
+#[test]
+fn a_driver_that_slept_asks_before_it_gives_up() {
+    let mut wire = Wire::plain();
+    wire.now = wire.now.saturating_add(3_600 * SECOND);
+    wire.endpoint.handle_timeout(wire.now);
+    wire.drain();
+    assert_eq!(wire.take_events(), []);
+    assert_eq!(wire.take().iter().filter(|sent| sent.is(PacketType::Data)).count(), 1);
+    wire.recv(wire.state(0, -1));
+    wire.advance(60 * SECOND);
+    assert_eq!(wire.take_events(), []);
+}
+
+// req: F-09
+#[test]
+fn a_peer_that_forgot_the_connection_ends_it_with_its_answer() {
+    let mut wire = Wire::plain();
+    wire.write(10);
+    wire.advance(20 * MS);
+    wire.recv(wire.reset(0));
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
+    // Idle: the first keepalive brings it to light.
+    let mut wire = Wire::plain();
+    wire.take();
+    wire.advance(29 * SECOND);
+    let keepalive = wire.take().pop().unwrap();
+    let ack = keepalive.header.seq_nr.0.wrapping_sub(wire.us).cast_signed();
+    wire.recv(wire.reset(ack.into()));
+    assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
+}
+
+// req: TM-07
+#[test]
+fn an_idle_connection_sends_a_keepalive_every_29_seconds() {
+    Wire::everywhere(plain, |mut wire| {
+        let mut last = wire.now;
+        for _ in 0..3 {
+            wire.advance(29 * SECOND);
+            wire.recv(wire.state(0, -1));
+            let sent = wire.take();
+            assert_eq!(sent.len(), 1);
+            assert!(sent[0].is(PacketType::State));
+            assert_eq!(sent[0].header.ack_nr.0, wire.seq_nr_of_them(-2));
+            assert!(sent[0].at.saturating_since(last) <= 30 * SECOND);
+            last = sent[0].at;
+        }
+    });
+}
+
+// req: TM-08
+#[test]
+fn a_keepalive_is_no_duplicate_ack_and_draws_no_answer() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(FULL * 5);
+        wire.take();
+        for _ in 0..10 {
+            wire.recv(wire.state(0, -2));
+        }
+        wire.expect(&[]);
+        assert_eq!(wire.stats().losses_detected, 0);
+    });
+}
+
+// req: HO-11, TM-08
+#[test]
+fn two_stacks_that_idle_send_keepalives_and_answer_none() {
+    let mut pair = Pair::new(1);
+    pair.accepts.to_write = 100_000;
+    pair.connect(100_000, false);
+    pair.run_for(10 * SECOND);
+    pair.seen.clear();
+    pair.run_for(3_600 * SECOND);
+    let per_side = 3_600 / 29;
+    for side in [0, 1] {
+        let sent = pair.sent(side, PacketType::State).len();
+        assert!((per_side - 1..=per_side + 1).contains(&sent), "{sent} in an hour");
+        assert!(pair.sent(side, PacketType::Data).is_empty(), "a probe");
+        assert_eq!(pair.only(side).closed, None);
+    }
+}
+
+// req: HO-11, TM-09
+#[test]
+fn two_stacks_that_probe_each_other_send_one_answer_for_each_probe() {
+    let mut pair = Pair::new(2);
+    pair.connect(1, false);
+    pair.run_for(10 * SECOND);
+    pair.seen.clear();
+    // Keepalives are lost, so that only probes are left.
+    pair.script = Some(Box::new(|seen| {
+        let acks = seen.packet_type == PacketType::State && seen.at.as_micros() % 7 == 0;
+        if acks { Fate::Drop } else { Fate::Deliver }
+    }));
+    pair.run_for(3_600 * SECOND);
+    let probes: usize = [0, 1].map(|side| pair.sent(side, PacketType::Data).len()).iter().sum();
+    let others: usize = [0, 1].map(|side| pair.sent(side, PacketType::State).len()).iter().sum();
+    assert!(others <= probes + 2 * 3_600 / 29 + 2, "{others} for {probes} probes");
+    for side in [0, 1] {
+        assert_eq!(pair.only(side).closed, None);
+    }
+}
+
+// req: TM-09, F-12
+#[test]
+fn both_ends_of_a_cut_idle_connection_end_within_two_minutes() {
+    for seed in 0..20 {
+        let mut pair = Pair::new(seed);
+        pair.accepts.to_write = 50_000;
+        pair.connect(50_000, false);
+        pair.run_for(5 * SECOND);
+        pair.script = Some(Box::new(|_| Fate::Drop));
+        pair.run_for(120 * SECOND);
+        for side in [0, 1] {
+            assert_eq!(pair.only(side).closed, Some(ConnectionError::Idle));
+        }
+    }
+}
+
+// req: TM-06, F-12
+#[test]
+fn a_peer_that_vanishes_with_data_in_flight_is_given_up_after_45_seconds() {
+    let mut pair = Pair::new(3);
+    pair.connect(100_000_000, false);
+    pair.run_for(5 * SECOND);
+    let cut_at = pair.now;
+    pair.script = Some(Box::new(|_| Fate::Drop));
+    let handle = pair.only_handle(0);
+    assert!(pair.run_until(120 * SECOND, |pair| pair.app(0, handle).closed.is_some()));
+    assert_eq!(pair.only(0).closed, Some(ConnectionError::TimedOut));
+    let after_s = pair.now.saturating_since(cut_at) / SECOND;
+    assert!((15..=48).contains(&after_s), "{after_s} s");
+    assert_eq!(pair.endpoints[0].connection(handle).unwrap().state(), State::Closed);
+}
