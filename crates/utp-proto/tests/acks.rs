@@ -324,6 +324,7 @@ fn stamps_follow_the_clock_and_differences_the_path() {
     assert_eq!(wire.read(), b"abc");
 }
 
+// req: TM-08
 #[test]
 fn a_keepalive_of_the_peer_draws_no_answer() {
     Wire::everywhere(plain, |mut wire| {
@@ -334,6 +335,7 @@ fn a_keepalive_of_the_peer_draws_no_answer() {
     });
 }
 
+// req: TM-07
 #[test]
 fn an_idle_connection_sends_a_keepalive_that_acks_one_less() {
     for role in [Role::Initiator, Role::Acceptor] {
@@ -343,10 +345,10 @@ fn an_idle_connection_sends_a_keepalive_that_acks_one_less() {
         let start = wire.now.as_micros();
         wire.advance(28_999_999);
         wire.expect(&[]);
-        wire.advance(1 + 60 * SECOND);
+        wire.advance(1 + 40 * SECOND);
         let sent = wire.take();
         let at: Vec<u64> = sent.iter().map(|sent| sent.at.as_micros() - start).collect();
-        assert_eq!(at, [29 * SECOND, 58 * SECOND, 87 * SECOND]);
+        assert_eq!(at, [29 * SECOND, 58 * SECOND]);
         for sent in sent {
             assert!(sent.is(PacketType::State) && sent.payload.is_empty());
             assert_eq!((sent.header.seq_nr.0, sent.header.ack_nr.0), (100, 199));

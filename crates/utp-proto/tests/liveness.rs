@@ -114,24 +114,6 @@ fn a_peer_that_forgot_the_connection_ends_it_with_its_answer() {
     assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
 }
 
-// req: TM-07
-#[test]
-fn an_idle_connection_sends_a_keepalive_every_29_seconds() {
-    Wire::everywhere(plain, |mut wire| {
-        let mut last = wire.now;
-        for _ in 0..3 {
-            wire.advance(29 * SECOND);
-            wire.recv(wire.state(0, -1));
-            let sent = wire.take();
-            assert_eq!(sent.len(), 1);
-            assert!(sent[0].is(PacketType::State));
-            assert_eq!(sent[0].header.ack_nr.0, wire.seq_nr_of_them(-2));
-            assert!(sent[0].at.saturating_since(last) <= 30 * SECOND);
-            last = sent[0].at;
-        }
-    });
-}
-
 // req: TM-08
 #[test]
 fn a_keepalive_is_no_duplicate_ack_and_draws_no_answer() {
