@@ -12,10 +12,17 @@ use utp_ledbat::ControllerFactory;
 /// window is announced as zero or as at least this (libutp behaviour, quirk Q11).
 pub const WINDOW_ANNOUNCED_MIN: u32 = 1_452;
 
-/// Packets that may be outstanding, and the farthest a packet may be ahead of the stream.
+/// Packets that may ever be in flight, and so how far a packet may be ahead of the stream.
 ///
-/// libutp keeps 1 024 slots and refuses what lies beyond.
-pub const WINDOW_PACKETS_MAX: u16 = 1_023;
+/// A quarter of the circle of numbers: what is ahead, what is behind and what acks may name stay
+/// less than half of it apart, with as much again for packets that come late. It allows 23 MB of
+/// full packets in flight.
+pub const IN_FLIGHT_PACKETS_MAX: u16 = 16_384;
+
+/// Packets that may be in flight towards a peer that is not known to hold more.
+///
+/// libutp keeps 1 024 slots and refuses what lies beyond, without an ack.
+pub const IN_FLIGHT_PACKETS_UNPROVEN: u16 = 1_023;
 
 /// Bytes a stored out-of-order packet is charged beside its payload, so that tiny packets cannot
 /// cost more memory than the receive window says.

@@ -74,6 +74,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bit_ring;
 mod chunk;
 pub mod config;
 mod connection;

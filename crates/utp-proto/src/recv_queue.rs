@@ -9,7 +9,7 @@ use bytes::Bytes;
 use utp_wire::{SelectiveAckBuilder, SeqNr};
 
 use crate::chunk::Chunk;
-use crate::config::{HELD_PACKET_OVERHEAD, WINDOW_PACKETS_MAX};
+use crate::config::{HELD_PACKET_OVERHEAD, IN_FLIGHT_PACKETS_UNPROVEN};
 
 /// A packet beyond a gap.
 #[derive(Debug)]
@@ -69,9 +69,12 @@ impl RecvQueue {
         usize::from(ahead) < self.ring.len() && self.ring[self.index(seq_nr)].is_some()
     }
 
-    /// Holds a packet `ahead` of the next expected one (1 to [`WINDOW_PACKETS_MAX`]).
+    /// Holds a packet `ahead` of the next expected one (1 to [`IN_FLIGHT_PACKETS_UNPROVEN`]).
     pub(crate) fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: &[u8], fin: bool) {
-        debug_assert!((1..=WINDOW_PACKETS_MAX).contains(&ahead), "the caller checks the span");
+        debug_assert!(
+            (1..=IN_FLIGHT_PACKETS_UNPROVEN).contains(&ahead),
+            "the caller checks the span"
+        );
         while usize::from(ahead) >= self.ring.len() {
             self.grow(seq_nr.sub(ahead));
         }
@@ -180,10 +183,10 @@ mod tests {
     fn held_packets_survive_growth_across_the_wrap() {
         let expected = SeqNr(65_500);
         let mut queue = RecvQueue::default();
-        for ahead in [1u16, 15, 16, 40, 300, WINDOW_PACKETS_MAX] {
+        for ahead in [1u16, 15, 16, 40, 300, IN_FLIGHT_PACKETS_UNPROVEN] {
             queue.hold(expected.add(ahead), ahead, &payload(7, usize::from(ahead)), false);
         }
-        for ahead in [1u16, 15, 16, 40, 300, WINDOW_PACKETS_MAX] {
+        for ahead in [1u16, 15, 16, 40, 300, IN_FLIGHT_PACKETS_UNPROVEN] {
             let (bytes, _) = queue.take_held(expected.add(ahead)).expect("held");
             assert_eq!(bytes.len(), usize::from(ahead));
         }

@@ -45,6 +45,12 @@ impl<'a> SelectiveAck<'a> {
         index / 8 < self.mask.len() && self.mask[index / 8] >> (index % 8) & 1 != 0
     }
 
+    /// The mask 64 bits at a time: bit `i` of word `n` is the bit of index `64 * n + i`. What lies
+    /// past the end of the mask is zero.
+    pub fn words(self) -> impl Iterator<Item = u64> + Clone + use<'a> {
+        self.mask.chunks(8).map(little_endian)
+    }
+
     /// The indices of the bits that are set, ascending.
     pub fn set_bits(self) -> impl Iterator<Item = usize> + Clone + use<'a> {
         SetBits { word: 0, word_start: 0, next_start: 0, rest: self.mask }
@@ -65,8 +71,8 @@ impl<'a> SelectiveAck<'a> {
     /// The index of the highest bit that is set.
     #[must_use]
     pub fn highest_set(self) -> Option<usize> {
-        let mut from_the_end = self.mask.iter().enumerate().rev();
-        from_the_end.find_map(|(index, byte)| Some(index * 8 + byte.checked_ilog2()? as usize))
+        let (index, word) = self.words().enumerate().filter(|(_, word)| *word != 0).last()?;
+        Some(index * 64 + word.ilog2() as usize)
     }
 }
 
@@ -90,11 +96,8 @@ impl Iterator for SetBits<'_> {
             if self.rest.is_empty() {
                 return None;
             }
-            // The mask's bit order is that of a little endian word.
-            (self.word, self.rest) = match self.rest.split_first_chunk() {
-                Some((word, rest)) => (u64::from_le_bytes(*word), rest),
-                None => (little_endian(self.rest), &[][..]),
-            };
+            let (chunk, rest) = self.rest.split_at(self.rest.len().min(8));
+            (self.word, self.rest) = (little_endian(chunk), rest);
             self.word_start = self.next_start;
             self.next_start += 64;
         }
@@ -104,9 +107,12 @@ impl Iterator for SetBits<'_> {
     }
 }
 
-/// Fewer than eight bytes as a word.
+/// Up to eight bytes as a word: the bit order of the mask is that of a little endian number.
 fn little_endian(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+    match bytes.first_chunk() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
 }
 
 /// Collects the packets held beyond a gap and writes them as an extension.

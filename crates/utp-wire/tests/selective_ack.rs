@@ -155,6 +155,10 @@ proptest! {
             prop_assert_ne!(mask[index / 8] & 1 << (index % 8), 0);
         }
         prop_assert!(view.set_bits().eq(set.iter().copied()));
+        let in_words = view.words().enumerate().flat_map(|(index, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * 64 + bit)
+        });
+        prop_assert!(in_words.eq(set.iter().copied()));
         prop_assert_eq!(view.count(), set.len());
         prop_assert_eq!(view.highest_set(), set.last().copied());
         let ack_nr = SeqNr(ack_nr);

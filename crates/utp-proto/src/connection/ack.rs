@@ -4,6 +4,7 @@ use utp_ledbat::Ack;
 use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
 use super::{Connection, Delivered, LocalFin, Timer};
+use crate::bit_ring::bit_number;
 use crate::sent_ring::{Slot, SlotState};
 
 /// What one packet acknowledged.
@@ -63,14 +64,14 @@ impl Connection {
         for _ in 0..count {
             let Some(slot) = self.sent.pop() else { break };
             released += usize::from(slot.len);
-            if slot.state != SlotState::Acked {
+            if slot.state() != SlotState::Acked {
                 self.ack_slot(now, &slot, acked);
             }
         }
         self.send_queue.release(released);
     }
 
-    /// Marks every packet the mask names.
+    /// Marks every packet the mask names: 64 at a time, so that what costs is what is new.
     fn ack_selected(
         &mut self,
         now: Instant,
@@ -78,21 +79,25 @@ impl Connection {
         mask: SelectiveAck<'_>,
         acked: &mut Acked,
     ) {
-        let outstanding_end = self.sent.next();
-        for seq_nr in mask.seq_nrs(ack_nr) {
-            // Bits ascend, and what was not sent cannot have arrived.
-            if !seq_nr.precedes(outstanding_end) {
-                break;
+        let mut from = ack_nr.add(2);
+        for word in mask.words() {
+            // What was not sent cannot have arrived, and what was acked is not news.
+            let named = word & self.sent.outstanding_word(from);
+            let mut new = named & !self.sent.acked_word(from);
+            while new != 0 {
+                let seq_nr = from.add(bit_number(new.trailing_zeros()));
+                new &= new - 1;
+                let Some(slot) = self.sent.get(seq_nr).copied() else { break };
+                self.sent.set_state(seq_nr, SlotState::Acked);
+                self.ack_slot(now, &slot, acked);
             }
-            let Some(slot) = self.sent.get_mut(seq_nr) else { continue };
-            if self.sacked_to.is_none_or(|to| to.precedes(seq_nr)) {
-                self.sacked_to = Some(seq_nr);
+            if let Some(bit) = named.checked_ilog2() {
+                let highest = from.add(bit_number(bit));
+                if self.sacked_to.is_none_or(|to| to.precedes(highest)) {
+                    self.sacked_to = Some(highest);
+                }
             }
-            if slot.state != SlotState::Acked {
-                let before = *slot;
-                slot.state = SlotState::Acked;
-                self.ack_slot(now, &before, acked);
-            }
+            from = from.add(64);
         }
     }
 
@@ -100,7 +105,7 @@ impl Connection {
     fn ack_slot(&mut self, now: Instant, slot: &Slot, acked: &mut Acked) {
         acked.packets += 1;
         acked.bytes += u64::from(slot.len);
-        if slot.state == SlotState::InFlight {
+        if slot.state() == SlotState::InFlight {
             self.in_flight_bytes -= u64::from(slot.len);
         } else {
             self.lost_count -= 1;
@@ -119,7 +124,7 @@ impl Connection {
         // An ack sooner than any round trip after a resend answers an earlier copy (RFC 8985
         // section 6.2), which says nothing about what was sent since.
         let of_last_copy = once || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
-        let needless = !of_last_copy || (once && slot.state == SlotState::Lost);
+        let needless = !of_last_copy || (once && slot.state() == SlotState::Lost);
         if needless && slot.overtaken {
             self.reorder.on_needless();
         }

@@ -212,7 +212,10 @@ impl Connection {
         match timer {
             Timer::Connect | Timer::HalfOpen => self.close(ConnectionError::TimedOut),
             Timer::Idle => self.on_silence(now),
-            Timer::Keepalive => self.keepalive_pending = true,
+            Timer::Keepalive => {
+                self.keepalive_pending = true;
+                self.release_idle_memory();
+            }
             Timer::Linger => {
                 // A peer that is still there has to know.
                 self.reset_pending = self.state == State::Connected;

@@ -3,6 +3,7 @@
 use utp_wire::{Header, Instant, Timestamp};
 
 use super::Connection;
+use crate::config::{IN_FLIGHT_PACKETS_MAX, IN_FLIGHT_PACKETS_UNPROVEN};
 use crate::config::{PERSIST_US_MAX, WINDOW_ANNOUNCED_MIN};
 use crate::connection::timers::Timer;
 
@@ -45,6 +46,11 @@ impl Connection {
         if oldest.is_some_and(|slot| u32::from(slot.len) > header.wnd_size) {
             self.last_progress_at = now;
         }
+    }
+
+    /// Packets that may be outstanding.
+    pub(super) const fn in_flight_packets_max(&self) -> u16 {
+        if self.peer_holds_more { IN_FLIGHT_PACKETS_MAX } else { IN_FLIGHT_PACKETS_UNPROVEN }
     }
 
     /// Nothing is outstanding and the peer's window holds data back: probe it later, since the

@@ -23,7 +23,7 @@ impl Connection {
         let mut lost = Lost::default();
         while self.loss_cursor.precedes(sacked_to) {
             let Some(slot) = self.sent.get(self.loss_cursor).copied() else { break };
-            if slot.transmissions == 1 && slot.state == SlotState::InFlight {
+            if slot.transmissions == 1 && slot.state() == SlotState::InFlight {
                 if !self.is_overdue(now, &slot, delivered) {
                     break;
                 }
@@ -51,7 +51,7 @@ impl Connection {
             }
             let slot = self.sent.get(seq_nr).copied();
             let last_copy =
-                slot.filter(|slot| slot.tx_nr == tx_nr && slot.state == SlotState::InFlight);
+                slot.filter(|slot| slot.tx_nr == tx_nr && slot.state() == SlotState::InFlight);
             if let Some(slot) = last_copy {
                 if !seq_nr.precedes(sacked_to) {
                     at += 1;
@@ -93,7 +93,7 @@ impl Connection {
         let in_flight = self
             .sent
             .get(first)
-            .is_some_and(|slot| slot.state == SlotState::InFlight && slot.transmissions == 1);
+            .is_some_and(|slot| slot.state() == SlotState::InFlight && slot.transmissions == 1);
         let mut lost = Lost::default();
         if in_flight {
             self.mark_lost(first, &mut lost);
@@ -103,14 +103,14 @@ impl Connection {
 
     fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
         let Some(slot) = self.sent.get_mut(seq_nr) else { return };
-        debug_assert_eq!(slot.state, SlotState::InFlight, "only what is in flight can get lost");
-        slot.state = SlotState::Lost;
+        debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
         slot.overtaken = true;
         lost.packets += 1;
         lost.bytes += u64::from(slot.len);
         lost.newest_sent_at = lost.newest_sent_at.max(slot.sent_at);
         self.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
+        self.sent.set_state(seq_nr, SlotState::Lost);
         if seq_nr.precedes(self.lost_hint) {
             self.lost_hint = seq_nr;
         }
@@ -145,14 +145,15 @@ impl Connection {
         let in_flight_bytes = self.in_flight_bytes;
         // A peer that asks for a packet it named before has dropped it (RFC 2018 section 8).
         let first = self.sent.first();
-        let reneged = self.sent.get(first).is_some_and(|slot| slot.state == SlotState::Acked);
+        let reneged = self.sent.get(first).is_some_and(|slot| slot.state() == SlotState::Acked);
         for offset in 0..self.sent.len() {
-            let Some(slot) = self.sent.get_mut(first.add(offset)) else { break };
-            let resend =
-                slot.state == SlotState::InFlight || (reneged && slot.state == SlotState::Acked);
+            let seq_nr = first.add(offset);
+            let Some(slot) = self.sent.get_mut(seq_nr) else { break };
+            let resend = slot.state() == SlotState::InFlight
+                || (reneged && slot.state() == SlotState::Acked);
             if resend {
-                slot.state = SlotState::Lost;
                 slot.overtaken = false;
+                self.sent.set_state(seq_nr, SlotState::Lost);
                 self.lost_count += 1;
             }
         }

@@ -92,6 +92,8 @@ pub struct Connection {
     persist_us: u64,
     probe_pending: bool,
     write_blocked: bool,
+    /// The peer is known to hold more packets ahead of the stream than libutp does.
+    peer_holds_more: bool,
     local_fin: LocalFin,
 
     // Receiving.
@@ -228,6 +230,7 @@ impl Connection {
             persist_us: 0,
             probe_pending: false,
             write_blocked: false,
+            peer_holds_more: false,
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),
             syn_seq_nr: None,
@@ -412,6 +415,14 @@ impl Connection {
     pub(crate) fn set_local_ip(&mut self, local_ip: Option<IpAddr>) {
         if local_ip.is_some() {
             self.local_ip = local_ip;
+        }
+    }
+
+    /// Nothing was sent for a while: gives back what is only needed while data flows.
+    fn release_idle_memory(&mut self) {
+        self.sent.release();
+        if self.resends.is_empty() {
+            self.resends = VecDeque::new();
         }
     }
 

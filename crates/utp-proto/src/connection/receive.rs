@@ -5,7 +5,7 @@ use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
 use super::{Connection, RemoteFin, State, Timer};
-use crate::config::{HELD_PACKET_OVERHEAD, WINDOW_ANNOUNCED_MIN, WINDOW_PACKETS_MAX};
+use crate::config::{HELD_PACKET_OVERHEAD, IN_FLIGHT_PACKETS_UNPROVEN, WINDOW_ANNOUNCED_MIN};
 
 impl Connection {
     /// Handles a packet of type STATE, DATA or FIN that carries our id.
@@ -75,7 +75,7 @@ impl Connection {
         let first = self.sent.first();
         let ahead = header.seq_nr.distance_from(self.ack_nr.next());
         let is_data = matches!(header.packet_type, PacketType::Data | PacketType::Fin);
-        if !is_data || ahead > WINDOW_PACKETS_MAX {
+        if !is_data || ahead > IN_FLIGHT_PACKETS_UNPROVEN {
             return false;
         }
         if header.ack_nr == first {
@@ -117,9 +117,9 @@ impl Connection {
         let seq_nr = header.seq_nr;
         let fin = header.packet_type == PacketType::Fin;
         let ahead = seq_nr.distance_from(self.ack_nr.next());
-        if ahead > WINDOW_PACKETS_MAX {
+        if ahead > IN_FLIGHT_PACKETS_UNPROVEN {
             // What was received already is acknowledged again: the ack may have been lost.
-            if self.ack_nr.distance_from(seq_nr) <= WINDOW_PACKETS_MAX {
+            if self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_UNPROVEN {
                 self.stats.duplicates_received += 1;
                 self.ack_pending = true;
             } else {

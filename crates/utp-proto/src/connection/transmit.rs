@@ -150,7 +150,7 @@ impl Connection {
         if self.lost_count > 0 {
             return self.next_lost(now, len_max);
         }
-        if self.sent.is_full() {
+        if self.sent.len() >= self.in_flight_packets_max() {
             return None;
         }
         let unsent = self.send_queue.unsent_bytes();
@@ -170,13 +170,9 @@ impl Connection {
     }
 
     fn next_lost(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
-        let (seq_nr, len) = loop {
-            let slot = self.sent.get(self.lost_hint)?;
-            if slot.state == SlotState::Lost {
-                break (self.lost_hint, slot.len);
-            }
-            self.lost_hint = self.lost_hint.next();
-        };
+        let seq_nr = self.sent.next_lost(self.lost_hint)?;
+        self.lost_hint = seq_nr;
+        let len = self.sent.get(seq_nr)?.len;
         if usize::from(len) > len_max {
             return None;
         }
@@ -259,16 +255,8 @@ impl Connection {
         }
         let (position, len) = self.send_queue.cut(len);
         let seq_nr = self.sent.next();
-        self.sent.push(Slot {
-            sent_at: now,
-            tx_nr: 0,
-            position,
-            len: u16::try_from(len).expect("a packet is shorter than 64 KiB"),
-            transmissions: 0,
-            state: SlotState::Lost,
-            fin,
-            overtaken: false,
-        });
+        let bytes = u16::try_from(len).expect("a packet is shorter than 64 KiB");
+        self.sent.push(Slot::new(position, bytes, fin));
         self.lost_count += 1;
         self.unlock_pending = false;
         if len < usize::from(self.payload_max) && len > 0 {
@@ -285,8 +273,8 @@ impl Connection {
         slot.tx_nr = tx_nr;
         slot.sent_at = now;
         slot.transmissions = slot.transmissions.saturating_add(1);
-        slot.state = SlotState::InFlight;
         let slot = *slot;
+        self.sent.set_state(seq_nr, SlotState::InFlight);
         self.lost_count -= 1;
         self.in_flight_bytes += u64::from(slot.len);
         if slot.transmissions > 1 {
