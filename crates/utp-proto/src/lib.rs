@@ -84,13 +84,15 @@ mod event;
 mod recv_queue;
 mod send_queue;
 mod sent_ring;
+mod trace;
 
 pub use config::{Config, EndpointConfig};
-pub use connection::{Connection, State, Stats};
+pub use connection::{Connection, Counters, Limit, LimitedUs, State, Stats};
 pub use endpoint::{
     ConnectionHandle, ConnectionMut, Disposition, Endpoint, EndpointStats, Entropy, IcmpError,
     Incoming, RecvMeta, Transmit,
 };
 pub use error::{AcceptError, ConnectError, ConnectionError, ReadError, WriteError};
 pub use event::Event;
+pub use trace::{CutCause, PacketFields, ResendCause, Trace, TraceEvent};
 pub use utp_wire::Instant;

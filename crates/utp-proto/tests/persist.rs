@@ -16,7 +16,7 @@ fn a_shut_window_is_probed_with_an_empty_packet() {
         let mut gaps = Vec::new();
         for seq in 0..7 {
             let before = wire.now;
-            while wire.stats().window_probes <= u64::try_from(seq).unwrap() {
+            while wire.stats().window_probes <= u32::try_from(seq).unwrap() {
                 wire.advance(100 * MS);
                 assert!(wire.now.saturating_since(before) <= 60 * SECOND);
             }

@@ -41,11 +41,11 @@ impl Sampler {
         let sender = self.host.id() == HostId::Left;
         self.host.record(self.flow, |record| {
             if !sender {
-                record.spurious_retransmissions = stats.duplicates_received;
+                record.spurious_retransmissions = stats.duplicates_received.into();
                 return;
             }
-            record.retransmissions = stats.retransmissions;
-            record.timeouts = stats.timeouts;
+            record.retransmissions = stats.retransmissions.into();
+            record.timeouts = stats.timeouts.into();
             if record.completed_at.is_some() || !now.0.is_multiple_of(BUCKET.0) {
                 return;
             }

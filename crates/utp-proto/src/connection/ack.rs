@@ -6,6 +6,7 @@ use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 use super::{Connection, Delivered, LocalFin, Timer};
 use crate::bit_ring::bit_number;
 use crate::sent_ring::{Slot, SlotState};
+use crate::trace::TraceEvent;
 
 /// What one packet acknowledged.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ impl Connection {
         if acked.bytes > 0 {
             self.limit_abandoned(now);
             self.stats.bytes_acked += acked.bytes;
+            let (bytes, rtt_us) = (acked.bytes, acked.rtt_us);
+            self.trace.record(|| TraceEvent::Acked { bytes, rtt_us });
             self.controller.on_ack(&Ack {
                 now,
                 bytes_acked: acked.bytes,

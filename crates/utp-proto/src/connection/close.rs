@@ -7,6 +7,7 @@ use crate::config::ABANDONED_US_MAX;
 use crate::connection::timers::TIMERS;
 use crate::error::ConnectionError;
 use crate::sent_ring::SentRing;
+use crate::trace::TraceEvent;
 
 /// SYNs sent with one id before another is tried.
 const SYN_SENDS_PER_ID: u8 = 3;
@@ -71,6 +72,7 @@ impl Connection {
         self.error = Some(error);
         self.forget_sending();
         self.become_state(State::Closed);
+        self.trace.record(|| TraceEvent::Closed { error });
         self.events.closed();
     }
 

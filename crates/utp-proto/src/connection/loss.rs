@@ -7,6 +7,7 @@ use super::{Connection, Delivered, Timer};
 use crate::config::{FAST_RESENDS_MAX, REORDER_PACKETS};
 use crate::error::ConnectionError;
 use crate::sent_ring::{Slot, SlotState};
+use crate::trace::{CutCause, ResendCause, TraceEvent};
 
 impl Connection {
     /// Finds packets that were sent before one that has arrived, by enough packets on a path that
@@ -105,6 +106,7 @@ impl Connection {
         let Some(slot) = self.sent.get_mut(seq_nr) else { return };
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
         slot.overtaken = true;
+        self.trace.record(|| TraceEvent::Lost { seq_nr, cause: ResendCause::Overtaken });
         lost.packets += 1;
         lost.bytes += u64::from(slot.len);
         lost.newest_sent_at = lost.newest_sent_at.max(slot.sent_at);
@@ -120,9 +122,10 @@ impl Connection {
         if lost.packets == 0 {
             return;
         }
-        self.stats.losses_detected += u64::from(lost.packets);
+        self.stats.losses_detected += lost.packets;
         self.reorder.on_recovery();
         self.fast_resends = FAST_RESENDS_MAX;
+        let before_bytes = self.controller.window_bytes();
         self.controller.on_loss(&Loss {
             now,
             bytes_lost: lost.bytes,
@@ -130,6 +133,14 @@ impl Connection {
             newest_sent_at: lost.newest_sent_at,
             srtt_us: self.rtt.srtt_us(),
         });
+        self.trace_cut(CutCause::Loss, before_bytes);
+    }
+
+    fn trace_cut(&mut self, cause: CutCause, before_bytes: u64) {
+        let window_bytes = self.controller.window_bytes();
+        if window_bytes != before_bytes {
+            self.trace.record(|| TraceEvent::Cut { cause, before_bytes, window_bytes });
+        }
     }
 
     /// The retransmission timer expired: everything in flight is taken for lost, the oldest packet
@@ -169,7 +180,11 @@ impl Connection {
         self.granted = true;
         self.stats.timeouts += 1;
         self.rtt.back_off();
+        let before_bytes = self.controller.window_bytes();
         self.controller.on_timeout(now, in_flight_bytes.max(1));
+        let rto_us = self.rtt.rto_us();
+        self.trace.record(|| TraceEvent::TimedOut { in_flight_bytes, rto_us });
+        self.trace_cut(CutCause::TimeOut, before_bytes);
         self.set_rto(now);
     }
 
@@ -183,7 +198,9 @@ impl Connection {
     /// The window was below one packet with nothing in flight for a whole time-out: one packet may
     /// go, without back-off, or the connection would stand still.
     pub(super) fn on_starved(&mut self, now: Instant) {
+        let before_bytes = self.controller.window_bytes();
         self.controller.on_timeout(now, 0);
+        self.trace_cut(CutCause::Starved, before_bytes);
         self.granted = true;
         self.stats.starved_sends += 1;
     }

@@ -30,12 +30,14 @@ use crate::event::{Event, EventBits};
 use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
+use crate::trace::{TraceEvent, TraceLog};
 use liveness::Liveness;
 use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
 use state::{LocalFin, RemoteFin};
-pub use stats::Stats;
+use stats::Limited;
+pub use stats::{Counters, Limit, LimitedUs, Stats};
 use timers::{Timer, Timers};
 
 /// One uTP connection. Owned by its [`Endpoint`](crate::Endpoint); reached through
@@ -116,7 +118,9 @@ pub struct Connection {
     syn_sent_at: Instant,
     new_id: NewId,
 
-    stats: Stats,
+    stats: Counters,
+    limited: Limited,
+    trace: TraceLog,
 }
 
 /// Whether a connect goes on under another id (libutp never repeats a SYN-ACK that was lost, so
@@ -245,7 +249,9 @@ impl Connection {
             syn_sends: 0,
             syn_sent_at: now,
             new_id: NewId::Unused,
-            stats: Stats::default(),
+            stats: Counters::default(),
+            limited: Limited::new(now),
+            trace: TraceLog::default(),
             config,
         }
     }
@@ -374,17 +380,39 @@ impl Connection {
     pub fn stats(&self) -> Stats {
         let metrics = self.controller.metrics();
         Stats {
+            counters: self.stats,
+            limit: self.limited.by(),
             rtt_us: self.rtt.srtt_us().unwrap_or(0),
             rtt_min_us: self.rtt.min_us().unwrap_or(0),
             rto_us: self.rtt.rto_us(),
             window_bytes: metrics.window_bytes,
             in_flight_bytes: self.in_flight_bytes,
             peer_window_bytes: self.peer_window,
+            base_delay_us: metrics.base_delay_us.unwrap_or(0),
             queuing_delay_us: metrics.queuing_delay_us.unwrap_or(0),
             send_buffered_bytes: self.send_queue.buffered_bytes() as u64,
             receive_charged_bytes: self.recv_queue.charged_bytes() as u64,
-            ..self.stats
         }
+    }
+
+    /// What it has counted.
+    pub(crate) const fn counters(&self) -> &Counters {
+        &self.stats
+    }
+
+    /// Where it notes what happens.
+    pub(crate) const fn trace_mut(&mut self) -> &mut TraceLog {
+        &mut self.trace
+    }
+
+    /// The first event of a trace.
+    pub(crate) fn trace_opened(&mut self) {
+        self.trace.record(|| TraceEvent::Opened {
+            remote: self.remote,
+            id_recv: self.id_recv,
+            id_send: self.id_send,
+            state: self.state,
+        });
     }
 
     pub(crate) const fn id_recv(&self) -> ConnectionId {
@@ -429,7 +457,8 @@ impl Connection {
     /// Moves to another state.
     fn become_state(&mut self, next: State) {
         debug_assert!(self.state.may_become(next), "{:?} may not become {next:?}", self.state);
-        self.state = next;
+        let from = std::mem::replace(&mut self.state, next);
+        self.trace.record(|| TraceEvent::StateChanged { from, to: next });
     }
 }
 

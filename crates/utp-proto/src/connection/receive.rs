@@ -6,6 +6,7 @@ use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
 use super::{Connection, RemoteFin, State, Timer};
 use crate::config::{HELD_PACKET_OVERHEAD, IN_FLIGHT_PACKETS_UNPROVEN, WINDOW_ANNOUNCED_MIN};
+use crate::trace::{PacketFields, TraceEvent};
 
 impl Connection {
     /// Handles a packet of type STATE, DATA or FIN that carries our id.
@@ -25,10 +26,15 @@ impl Connection {
             State::SynReceived => self.on_first_data(now, header),
             State::Connected | State::Lingering => self.is_ack_possible(header.ack_nr),
         };
+        let payload_bytes = datagram.len() - packet.payload_offset;
         if !accepted {
+            self.trace_dropped(header, payload_bytes);
             self.stats.packets_dropped += 1;
             return;
         }
+        self.trace.record(|| TraceEvent::PacketReceived {
+            packet: PacketFields::new(header, payload_bytes),
+        });
         self.stats.packets_received += 1;
         self.on_heard(now);
         // Whatever a finished peer repeats, it has not seen our ack of it.
@@ -110,6 +116,16 @@ impl Connection {
             theirs: self.reply_micro.is_sample().then_some(self.reply_micro),
         };
         self.controller.on_delay_sample(received_at, sample);
+        self.trace.record(|| TraceEvent::DelaySample {
+            ours_us: sample.ours.map(|ours| ours.0),
+            theirs_us: sample.theirs.map(|theirs| theirs.0),
+        });
+    }
+
+    fn trace_dropped(&mut self, header: &Header, payload_bytes: usize) {
+        self.trace.record(|| TraceEvent::PacketDropped {
+            packet: PacketFields::new(header, payload_bytes),
+        });
     }
 
     /// Sequencing of DATA and FIN.
@@ -123,16 +139,19 @@ impl Connection {
                 self.stats.duplicates_received += 1;
                 self.ack_pending = true;
             } else {
+                self.trace_dropped(header, payload.len());
                 self.stats.packets_dropped += 1;
             }
             return;
         }
         if self.is_beyond_end(seq_nr, fin) {
+            self.trace_dropped(header, payload.len());
             self.stats.packets_dropped += 1;
             return;
         }
         if !self.has_memory_for(ahead, payload.len()) {
             // The ack tells the window, so that the sender learns why.
+            self.trace_dropped(header, payload.len());
             self.stats.packets_dropped += 1;
             self.ack_pending = true;
             return;

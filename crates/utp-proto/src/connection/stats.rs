@@ -1,9 +1,16 @@
-//! Counters of one connection.
+//! Counters of one connection, and what limits its sending.
 
-/// What a connection has done and measured so far. A snapshot.
+use std::ops::Deref;
+
+use utp_wire::Instant;
+
+/// What a connection has done so far.
+///
+/// What is counted in 32 bits stays there: it would take years on any path, since it is rarer than
+/// packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct Counters {
     /// Packets sent, of every type.
     pub packets_sent: u64,
     /// Packets accepted, of every type.
@@ -14,25 +21,42 @@ pub struct Stats {
     pub bytes_acked: u64,
     /// In-order payload bytes received.
     pub bytes_received: u64,
+    /// For how long sending was limited, and by what.
+    pub limited: LimitedUs,
     /// DATA and FIN packets sent again, for whatever reason.
-    pub retransmissions: u64,
+    pub retransmissions: u32,
+    /// Those sent again because later packets had arrived.
+    pub retransmissions_overtaken: u32,
+    /// Those sent again because the retransmission timer had expired.
+    pub retransmissions_timeout: u32,
     /// Packets taken for lost because later ones had arrived, before any time-out.
-    pub losses_detected: u64,
+    pub losses_detected: u32,
     /// Expiries of the retransmission timer.
-    pub timeouts: u64,
+    pub timeouts: u32,
     /// DATA and FIN packets received that were there already.
-    pub duplicates_received: u64,
+    pub duplicates_received: u32,
     /// Packets held because something before them was missing.
-    pub reordered_received: u64,
+    pub reordered_received: u32,
     /// Packets dropped because they did not fit the connection: an impossible ack, a number beyond
     /// the window, no memory left.
-    pub packets_dropped: u64,
+    pub packets_dropped: u32,
     /// Probes of a window that was shut.
-    pub window_probes: u64,
+    pub window_probes: u32,
     /// Probes of a peer that had been silent for long.
-    pub liveness_probes: u64,
+    pub liveness_probes: u32,
     /// Packets granted while the window was below one packet.
-    pub starved_sends: u64,
+    pub starved_sends: u32,
+}
+
+/// What a connection has done and measured so far. A snapshot; the [`Counters`] read like fields
+/// of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What it has counted.
+    pub counters: Counters,
+    /// What limits sending now.
+    pub limit: Limit,
     /// Smoothed round-trip time in microseconds, 0 before the first sample.
     pub rtt_us: u32,
     /// Smallest round-trip time seen in microseconds, 0 before the first sample.
@@ -45,10 +69,128 @@ pub struct Stats {
     pub in_flight_bytes: u64,
     /// Window the peer last announced.
     pub peer_window_bytes: u32,
+    /// Delay of our packets on an empty path in microseconds, with the offset between the two
+    /// clocks in it; 0 if unknown.
+    pub base_delay_us: u32,
     /// Queueing delay the controller sees on our path, in microseconds, 0 if unknown.
     pub queuing_delay_us: u32,
     /// Bytes written and not acknowledged.
     pub send_buffered_bytes: u64,
     /// Bytes received and not consumed, as charged against the receive buffer.
     pub receive_charged_bytes: u64,
+}
+
+impl Deref for Stats {
+    type Target = Counters;
+
+    fn deref(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Counters {
+    /// Adds what another connection has done.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.packets_sent += other.packets_sent;
+        self.packets_received += other.packets_received;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_acked += other.bytes_acked;
+        self.bytes_received += other.bytes_received;
+        self.limited.application_us += other.limited.application_us;
+        self.limited.congestion_window_us += other.limited.congestion_window_us;
+        self.limited.peer_window_us += other.limited.peer_window_us;
+        self.limited.pacing_us += other.limited.pacing_us;
+        for (sum, more) in [
+            (&mut self.retransmissions, other.retransmissions),
+            (&mut self.retransmissions_overtaken, other.retransmissions_overtaken),
+            (&mut self.retransmissions_timeout, other.retransmissions_timeout),
+            (&mut self.losses_detected, other.losses_detected),
+            (&mut self.timeouts, other.timeouts),
+            (&mut self.duplicates_received, other.duplicates_received),
+            (&mut self.reordered_received, other.reordered_received),
+            (&mut self.packets_dropped, other.packets_dropped),
+            (&mut self.window_probes, other.window_probes),
+            (&mut self.liveness_probes, other.liveness_probes),
+            (&mut self.starved_sends, other.starved_sends),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// What keeps a connection from sending more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Nothing is waiting to be sent.
+    #[default]
+    Application,
+    /// The congestion window, or what may be outstanding at all.
+    CongestionWindow,
+    /// The peer's receive window.
+    PeerWindow,
+    /// Packets are spread in time, or held to a rate cap.
+    Pacing,
+}
+
+/// For how long sending was limited by each [`Limit`], in microseconds, from the beginning
+/// until the last time that the connection looked for something to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitedUs {
+    /// [`Limit::Application`].
+    pub application_us: u64,
+    /// [`Limit::CongestionWindow`].
+    pub congestion_window_us: u64,
+    /// [`Limit::PeerWindow`].
+    pub peer_window_us: u64,
+    /// [`Limit::Pacing`].
+    pub pacing_us: u64,
+}
+
+/// Which limit is in force, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limited {
+    by: Limit,
+    since: Instant,
+}
+
+impl Limited {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { by: Limit::Application, since: now }
+    }
+
+    pub(super) const fn by(&self) -> Limit {
+        self.by
+    }
+
+    /// Counts the time until now, and says whether the limit is another from now on.
+    pub(super) fn update(&mut self, now: Instant, by: Limit, sums: &mut LimitedUs) -> bool {
+        let elapsed_us = now.saturating_since(self.since);
+        self.since = now;
+        let sum = match self.by {
+            Limit::Application => &mut sums.application_us,
+            Limit::CongestionWindow => &mut sums.congestion_window_us,
+            Limit::PeerWindow => &mut sums.peer_window_us,
+            Limit::Pacing => &mut sums.pacing_us,
+        };
+        *sum += elapsed_us;
+        std::mem::replace(&mut self.by, by) != by
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_counted_under_the_limit_that_was_in_force() {
+        let mut sums = LimitedUs::default();
+        let mut limited = Limited::new(Instant::from_micros(10));
+        assert!(limited.update(Instant::from_micros(30), Limit::Pacing, &mut sums));
+        assert!(!limited.update(Instant::from_micros(31), Limit::Pacing, &mut sums));
+        assert!(limited.update(Instant::from_micros(40), Limit::PeerWindow, &mut sums));
+        let expected = LimitedUs { application_us: 20, pacing_us: 10, ..LimitedUs::default() };
+        assert_eq!(sums, expected);
+    }
 }

@@ -8,8 +8,9 @@ use std::num::NonZeroUsize;
 use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
 use utp_wire::{SELECTIVE_ACK_LEN_MAX, Timestamp, TimestampDiff};
 
-use super::{Burst, Connection, LocalFin, State, Timer};
+use super::{Burst, Connection, Limit, LocalFin, State, Timer};
 use crate::sent_ring::{Slot, SlotState};
+use crate::trace::{PacketFields, ResendCause, TraceEvent};
 
 /// Largest UDP payload, and so the largest batch the kernel cuts into segments.
 const BATCH_BYTES_MAX: usize = 65_507;
@@ -91,6 +92,7 @@ impl Connection {
             return Some(self.emit(now, &header, out));
         }
         let start = out.len();
+        self.trace_sent(&header, 0);
         self.append_header(now, &header, EXTENSION_SELECTIVE_ACK, out);
         let mut extension = [0; SELECTIVE_ACK_LEN_MAX];
         let len = mask.encode(0, &mut extension);
@@ -151,6 +153,7 @@ impl Connection {
             return self.next_lost(now, len_max);
         }
         if self.sent.len() >= self.in_flight_packets_max() {
+            self.limit(now, Limit::CongestionWindow);
             return None;
         }
         let unsent = self.send_queue.unsent_bytes();
@@ -166,6 +169,7 @@ impl Connection {
             self.local_fin = LocalFin::Sent;
             return Some(self.push_packet(now, 0, true));
         }
+        self.limit(now, Limit::Application);
         None
     }
 
@@ -192,7 +196,11 @@ impl Connection {
     fn next_new(&mut self, now: Instant, len_max: usize, unsent: usize) -> Option<SeqNr> {
         let full = usize::from(self.payload_max);
         let mut len = unsent.min(full);
-        if len > len_max || self.waits_for_more(len, full) {
+        if len > len_max {
+            return None;
+        }
+        if self.waits_for_more(len, full) {
+            self.limit(now, Limit::Application);
             return None;
         }
         if self.probe_pending && self.sent.is_empty() {
@@ -233,6 +241,7 @@ impl Connection {
     fn on_held(&mut self, now: Instant, held: Held) {
         match held {
             Held::ByCongestionWindow => {
+                self.limit(now, Limit::CongestionWindow);
                 self.controller.on_window_limited(now);
                 if self.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
                     let since = self.last_data_sent_at.unwrap_or(now);
@@ -241,10 +250,18 @@ impl Connection {
                 }
             }
             Held::ByPeerWindow => {
+                self.limit(now, Limit::PeerWindow);
                 if self.sent.is_empty() {
                     self.arm_persist(now);
                 }
             }
+        }
+    }
+
+    /// Nothing more is sent now, for this reason.
+    fn limit(&mut self, now: Instant, by: Limit) {
+        if self.limited.update(now, by, &mut self.stats.limited) {
+            self.trace.record(|| TraceEvent::Limited { by });
         }
     }
 
@@ -278,7 +295,7 @@ impl Connection {
         self.lost_count -= 1;
         self.in_flight_bytes += u64::from(slot.len);
         if slot.transmissions > 1 {
-            self.stats.retransmissions += 1;
+            self.on_resend(&slot, seq_nr);
             self.resends.push_back((tx_nr, seq_nr));
         }
         self.last_data_sent_at = Some(now);
@@ -292,9 +309,28 @@ impl Connection {
         let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };
         let header = self.header(now, packet_type, seq_nr);
         let start = out.len();
+        self.trace_sent(&header, usize::from(slot.len));
         self.append_header(now, &header, 0, out);
         self.send_queue.copy(slot.position, usize::from(slot.len), out);
         out.len() - start
+    }
+
+    fn on_resend(&mut self, slot: &Slot, seq_nr: SeqNr) {
+        self.stats.retransmissions += 1;
+        let cause = if slot.overtaken {
+            self.stats.retransmissions_overtaken += 1;
+            ResendCause::Overtaken
+        } else {
+            self.stats.retransmissions_timeout += 1;
+            ResendCause::TimeOut
+        };
+        let transmissions = slot.transmissions;
+        self.trace.record(|| TraceEvent::Resent { seq_nr, cause, transmissions });
+    }
+
+    fn trace_sent(&mut self, header: &Header, payload_bytes: usize) {
+        self.trace
+            .record(|| TraceEvent::PacketSent { packet: PacketFields::new(header, payload_bytes) });
     }
 
     /// The header of the next packet.
@@ -313,6 +349,7 @@ impl Connection {
     }
 
     pub(super) fn emit(&mut self, now: Instant, header: &Header, out: &mut Vec<u8>) -> Burst {
+        self.trace_sent(header, 0);
         self.append_header(now, header, 0, out);
         Burst { size: HEADER_LEN, segment_size: None }
     }

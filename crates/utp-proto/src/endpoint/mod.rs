@@ -18,9 +18,10 @@ use slab::Slab;
 use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
 
 use crate::config::{Config, EndpointConfig, STALE_MAX};
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Counters, State};
 use crate::error::{AcceptError, ConnectError};
 use crate::event::Event;
+use crate::trace::{Subject, Trace, is_wanted_by_process};
 use deadlines::Deadlines;
 use index::Index;
 pub use receive::{Disposition, IcmpError, Incoming, RecvMeta};
@@ -44,6 +45,16 @@ impl ConnectionHandle {
     /// A small number, unique among the connections that exist and used again after they are gone.
     pub const fn index(self) -> usize {
         self.slot
+    }
+
+    /// A number that no other connection of the endpoint has or had, until after four billion.
+    pub const fn number(self) -> u32 {
+        self.generation
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn for_test(slot: usize, generation: u32) -> Self {
+        Self { slot, generation }
     }
 }
 
@@ -78,6 +89,9 @@ pub struct Endpoint {
     resets: Resets,
     half_open: usize,
     stats: EndpointStats,
+    /// What the connections counted that are gone.
+    gone: Counters,
+    trace: Option<Box<dyn Trace>>,
 }
 
 /// A connection and what the endpoint knows of it.
@@ -112,6 +126,8 @@ impl Endpoint {
             event_queue: VecDeque::new(),
             half_open: 0,
             stats: EndpointStats::default(),
+            gone: Counters::default(),
+            trace: None,
         }
     }
 
@@ -275,6 +291,29 @@ impl Endpoint {
         EndpointStats { connections: self.entries.len(), half_open: self.half_open, ..self.stats }
     }
 
+    /// What all connections have counted together, those included that are gone. It looks at each
+    /// that exists.
+    pub fn totals(&self) -> Counters {
+        let mut totals = self.gone;
+        for (_, entry) in &self.entries {
+            totals.add(entry.connection.counters());
+        }
+        totals
+    }
+
+    /// Tells `trace` everything that happens to any connection from now on, or nobody any more.
+    pub fn set_trace(&mut self, trace: Option<Box<dyn Trace>>) {
+        self.trace = trace;
+        let enabled = self.is_traced();
+        for (_, entry) in &mut self.entries {
+            entry.connection.trace_mut().set_enabled(enabled);
+        }
+    }
+
+    fn is_traced(&self) -> bool {
+        self.trace.is_some() || is_wanted_by_process()
+    }
+
     /// Time never runs backwards here, whatever the driver's clock does.
     fn advance(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
@@ -324,7 +363,11 @@ impl Endpoint {
         self.index.insert(remote, id, slot);
     }
 
-    fn insert(&mut self, connection: Connection) -> ConnectionHandle {
+    fn insert(&mut self, mut connection: Connection) -> ConnectionHandle {
+        if self.is_traced() {
+            connection.trace_mut().set_enabled(true);
+            connection.trace_opened();
+        }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let (remote, id) = (connection.remote(), connection.id_recv());
@@ -355,6 +398,9 @@ impl Endpoint {
 
     fn sync_without_transmit(&mut self, slot: usize) {
         let Some(entry) = self.entries.get_mut(slot) else { return };
+        let connection = ConnectionHandle { slot, generation: entry.generation };
+        let subject = Subject { now: self.now, connection };
+        entry.connection.trace_mut().flush(subject, &mut self.trace);
         let connection = &entry.connection;
         if connection.has_events() && !entry.event_queued {
             entry.event_queued = true;
@@ -378,7 +424,8 @@ impl Endpoint {
                 self.index.remove(remote, id, slot);
             }
             if spent {
-                self.entries.remove(slot);
+                let entry = self.entries.remove(slot);
+                self.gone.add(entry.connection.counters());
             }
         }
         self.forget_stale();
