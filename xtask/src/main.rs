@@ -9,6 +9,7 @@
 //! or a transfer is handed on as it is.
 
 mod ci;
+mod cite;
 mod command;
 mod interop;
 mod place;
@@ -47,6 +48,9 @@ enum Task {
         #[arg(value_enum, value_name = "STEP")]
         steps: Vec<Step>,
     },
+    /// Check which code and which test stands for which clause of the requirements
+    #[command(after_help = cite::HELP)]
+    Cite(cite::Cite),
     /// Transfer files between uTP implementations over real UDP
     #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
     Interop(PassedOn),
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
         Task::Ci { steps } => ci::run(&steps),
+        Task::Cite(cite) => cite.run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Simulate(simulate) => simulate.run(),
         Task::Test => test::run(),

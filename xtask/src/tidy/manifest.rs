@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 4] = [
     ("crates/utp-wire/Cargo.toml", &[]),
     ("crates/utp-ledbat/Cargo.toml", &["utp-wire"]),
     ("crates/utp-proto/Cargo.toml", &["bytes", "slab", "tracing", "utp-ledbat", "utp-wire"]),
-    ("xtask/Cargo.toml", &["clap"]),
+    ("xtask/Cargo.toml", &["clap", "serde", "toml"]),
 ];
 
 /// Dependencies that only one package may have, and why.
