@@ -82,6 +82,7 @@ mod endpoint;
 mod error;
 mod event;
 mod recv_queue;
+mod secret;
 mod send_queue;
 mod sent_ring;
 mod trace;

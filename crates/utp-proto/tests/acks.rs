@@ -4,8 +4,7 @@
 mod wire;
 
 use utp_proto::{Event, State};
-use utp_wire::PacketType;
-use wire::raw::PEER_DELAY_US;
+use utp_wire::{PacketType, Timestamp};
 use wire::{FULL, MS, Role, SECOND, Wire, plain};
 
 #[test]
@@ -306,17 +305,21 @@ fn round_trips_are_measured_on_packets_that_were_sent_once() {
     assert_eq!(wire.stats().rtt_min_us, 20_000);
 }
 
+// req: TM-10, TM-11, TM-12
 #[test]
 fn stamps_follow_the_clock_and_differences_the_path() {
     let mut wire = Wire::plain();
-    wire.recv(wire.data(0, -1, b"a"));
+    let told = wire.now.timestamp().0;
+    wire.recv(wire.data(0, -1, b"a").stamp(told));
     let first = wire.take().pop().unwrap().header;
     wire.advance(1_500 * MS);
     wire.recv(wire.data(1, -1, b"b"));
     let second = wire.take().pop().unwrap().header;
-    let elapsed = second.timestamp_microseconds.since(first.timestamp_microseconds);
-    assert_eq!(elapsed.0, 1_500_000);
-    assert_eq!(first.timestamp_difference_microseconds.0, 294_967_296 + PEER_DELAY_US);
+    // The difference is that of the clock which the own stamps show: the answer left at once.
+    let shown = first.timestamp_microseconds.since(Timestamp(told));
+    assert_eq!(first.timestamp_difference_microseconds, shown);
+    let shown = second.timestamp_microseconds.since(first.timestamp_microseconds);
+    assert_eq!(shown.0, 1_500_000);
     // A peer that does not stamp is no sample, and its stream works.
     wire.recv(wire.data(2, -1, b"c").stamp(0));
     let third = wire.take().pop().unwrap().header;

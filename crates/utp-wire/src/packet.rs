@@ -89,7 +89,7 @@ impl<'a> Packet<'a> {
 ///
 /// `datagrams` holds packets `segment_size` bytes apart, the last one possibly shorter, as they go
 /// to a segmenting socket. `later_by_us` is added to the `timestamp_microseconds` of each, modulo
-/// 2^32. A stamp of zero and the stamp of a RESET stay as they are, since they mean that there is
+/// 2^32, a sum of zero as one. A stamp of zero and the stamp of a RESET stay as they are, since they mean that there is
 /// none. A segment that does not begin with a uTP header is left alone, and a `segment_size` of
 /// zero leaves all alone.
 ///
@@ -112,7 +112,7 @@ pub fn restamp(datagrams: &mut [u8], segment_size: usize, later_by_us: u32) {
         let Ok((mut decoded, first_extension)) = Header::decode(header) else { continue };
         let stamp = &mut decoded.timestamp_microseconds.0;
         if *stamp != 0 && decoded.packet_type != PacketType::Reset {
-            *stamp = stamp.wrapping_add(later_by_us);
+            *stamp = stamp.wrapping_add(later_by_us).max(1);
             decoded.encode(first_extension, header);
         }
     }

@@ -4,6 +4,7 @@
 //! found in `loss.rs`, what is sent next in `transmit.rs`, how a connection ends in `close.rs`.
 
 mod ack;
+mod clock;
 mod close;
 mod flow;
 mod liveness;
@@ -31,6 +32,7 @@ use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
+pub(crate) use clock::Clock;
 use liveness::Liveness;
 use reorder::ReorderWindow;
 use rtt::Rtt;
@@ -49,6 +51,8 @@ pub struct Connection {
     local_ip: Option<IpAddr>,
     id_recv: ConnectionId,
     id_send: ConnectionId,
+    /// What our stamps show.
+    clock: Clock,
     state: State,
     error: Option<ConnectionError>,
     events: EventBits,
@@ -201,6 +205,7 @@ impl Connection {
             local_ip,
             id_recv: ConnectionId(0),
             id_send: ConnectionId(0),
+            clock: Clock::default(),
             state,
             error: None,
             events: EventBits::default(),
@@ -266,6 +271,11 @@ impl Connection {
             self.syn_sends = 0;
             self.syn_pending = true;
         }
+    }
+
+    /// Shows the peer another clock; before the first packet.
+    pub(crate) const fn show_clock(&mut self, clock: Clock) {
+        self.clock = clock;
     }
 
     fn start_numbers(&mut self, first: SeqNr) {

@@ -108,7 +108,7 @@ impl Connection {
         let stamp = header.timestamp_microseconds;
         self.reply_micro = match stamp.0 {
             0 => TimestampDiff(0),
-            _ => measurable(received_at.timestamp().since(stamp)),
+            _ => measurable(self.clock.since(received_at, stamp)),
         };
         let ours = header.timestamp_difference_microseconds;
         let sample = DelaySample {

@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 
 use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
-use utp_wire::{SELECTIVE_ACK_LEN_MAX, Timestamp, TimestampDiff};
+use utp_wire::{SELECTIVE_ACK_LEN_MAX, TimestampDiff};
 
 use super::{Burst, Connection, Limit, LocalFin, State, Timer};
 use crate::sent_ring::{Slot, SlotState};
@@ -338,8 +338,7 @@ impl Connection {
         Header {
             packet_type,
             connection_id: self.id_send,
-            // A stamp of zero means none: the peer could measure nothing.
-            timestamp_microseconds: Timestamp(now.timestamp().0.max(1)),
+            timestamp_microseconds: self.clock.stamp(now),
             // A SYN was not measured: libutp's SYN-ACK says 0, too.
             timestamp_difference_microseconds: self.reply_micro,
             wnd_size: self.window_to_announce(),

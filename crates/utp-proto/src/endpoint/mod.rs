@@ -18,9 +18,10 @@ use slab::Slab;
 use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
 
 use crate::config::{Config, EndpointConfig, STALE_MAX};
-use crate::connection::{Connection, Counters, State};
+use crate::connection::{Clock, Connection, Counters, State};
 use crate::error::{AcceptError, ConnectError};
 use crate::event::Event;
+use crate::secret::Secret;
 use crate::trace::{Subject, Trace, is_wanted_by_process};
 use deadlines::Deadlines;
 use index::Index;
@@ -82,6 +83,7 @@ pub struct Endpoint {
     now: Instant,
     entries: Slab<Entry>,
     generation: u32,
+    secret: Secret,
     index: Index,
     deadlines: Deadlines,
     transmit_queue: VecDeque<ConnectionHandle>,
@@ -120,6 +122,7 @@ impl Endpoint {
             now: Instant::default(),
             entries: Slab::new(),
             generation: 0,
+            secret: Secret::new(key),
             index: Index::new(key),
             deadlines: Deadlines::default(),
             transmit_queue: VecDeque::new(),
@@ -371,6 +374,7 @@ impl Endpoint {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let (remote, id) = (connection.remote(), connection.id_recv());
+        connection.show_clock(Clock::new(&self.secret, remote, id));
         let slot = self.entries.insert(Entry {
             connection,
             generation,
