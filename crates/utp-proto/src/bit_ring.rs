@@ -33,7 +33,6 @@ impl BitRing {
     }
 
     /// Whether the bit of `seq_nr` is set; false without room for any.
-    #[cfg(test)]
     pub(crate) fn contains(&self, seq_nr: SeqNr) -> bool {
         self.words.get(self.index(seq_nr)).is_some_and(|word| (word >> shift(seq_nr)) & 1 == 1)
     }

@@ -24,6 +24,17 @@ pub const IN_FLIGHT_PACKETS_MAX: u16 = 16_384;
 /// libutp keeps 1 024 slots and refuses what lies beyond, without an ack.
 pub const IN_FLIGHT_PACKETS_UNPROVEN: u16 = 1_023;
 
+/// The farthest a packet that is held may be ahead of the stream. The peer may have one more in
+/// flight: the one that is missing.
+pub const HELD_PACKETS_MAX: u16 = IN_FLIGHT_PACKETS_MAX - 1;
+
+/// Bytes of the receive buffer for each number that a held packet may be ahead.
+///
+/// Rings grow with the distance, to the next power of two, by two bytes and a bit for each number:
+/// so they stay below 7 % of the buffer. It is what a packet is charged beside its payload: who
+/// uses up the numbers uses up the buffer, too.
+pub const HELD_SPAN_BYTES: usize = HELD_PACKET_OVERHEAD as usize;
+
 /// Bytes a stored out-of-order packet is charged beside its payload, so that tiny packets cannot
 /// cost more memory than the receive window says.
 pub const HELD_PACKET_OVERHEAD: u32 = 64;

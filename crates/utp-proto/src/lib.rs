@@ -81,6 +81,7 @@ mod connection;
 mod endpoint;
 mod error;
 mod event;
+mod held_packets;
 mod recv_queue;
 mod secret;
 mod send_queue;

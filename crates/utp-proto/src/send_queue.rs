@@ -129,6 +129,13 @@ impl SendQueue {
         }
     }
 
+    /// Gives back what is only needed while data flows.
+    pub(crate) fn release_idle_memory(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
+    }
+
     /// Gives all memory back.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

@@ -86,12 +86,12 @@ fn old_data_draws_an_ack_and_is_not_delivered_again() {
 #[test]
 fn far_future_data_is_dropped_and_the_stream_lives() {
     Wire::everywhere(plain, |mut wire| {
-        for seq in [1_024, 1_025, 20_000, 32_767, -32_768, -20_000, -1_025] {
+        for seq in [16_384, 16_385, 20_000, 32_767, -32_768, -20_000, -16_386] {
             wire.recv(wire.data(seq, -1, b"far"));
         }
         wire.expect(&[]);
         assert_eq!(wire.stats().packets_dropped, 7);
-        wire.recv(wire.data(1_023, -1, b"held"));
+        wire.recv(wire.data(16_383, -1, b"held"));
         assert_eq!(wire.stats().reordered_received, 1);
         wire.recv(wire.data(0, -1, b"next"));
         assert_eq!(wire.read(), b"next");
@@ -149,9 +149,10 @@ fn a_payload_of_any_size_is_taken_whole() {
     }
 }
 
+// req: SK-01, SK-03, WR-03
 #[test]
 fn a_selective_ack_names_exactly_what_is_held() {
-    let cases: [(&[i32], &str); 9] = [
+    let cases: [(&[i32], &str); 10] = [
         (&[1], "01000000"),
         (&[1, 2, 3, 4, 5, 6, 7, 8], "ff000000"),
         (&[1, 2, 3, 4, 5, 6, 7, 8, 9], "ff010000"),
@@ -160,7 +161,8 @@ fn a_selective_ack_names_exactly_what_is_held() {
         (&[33], "0000000001000000"),
         (&[1, 64], "0100000000000080"),
         (&[500, 512], &format!("{}0880", "00".repeat(62))),
-        (&[513, 600, 1_023], ""),
+        (&[513, 2_016], &format!("{}01{}80", "00".repeat(64), "00".repeat(186))),
+        (&[2_017, 3_000, 16_383], ""),
     ];
     for (held, mask) in cases {
         Wire::everywhere(plain, |mut wire| {
@@ -174,9 +176,10 @@ fn a_selective_ack_names_exactly_what_is_held() {
     }
 }
 
+// req: SK-03
 #[test]
 fn runs_of_held_packets_give_runs_of_bits() {
-    for count in [1usize, 8, 9, 31, 32, 33, 200, 512] {
+    for count in [1usize, 8, 9, 31, 32, 33, 200, 512, 2_016] {
         Wire::everywhere(plain, |mut wire| {
             for seq in 1..=count {
                 wire.feed(wire.data(i32::try_from(seq).unwrap(), -1, b"h"));
@@ -193,6 +196,7 @@ fn runs_of_held_packets_give_runs_of_bits() {
     }
 }
 
+// req: SK-02
 #[test]
 fn without_a_gap_there_is_no_selective_ack() {
     let mut wire = Wire::plain();

@@ -117,7 +117,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
 
 /// Collects the packets held beyond a gap and writes them as an extension.
 ///
-/// The mask has room for 512 packets, in a fixed array.
+/// The mask has room for 2 016 packets, in a fixed array.
 ///
 /// ```
 /// use utp_wire::SelectiveAckBuilder;
@@ -144,15 +144,33 @@ impl SelectiveAckBuilder {
 
     /// Notes that packet `ack_nr + 2 + index` is held.
     ///
-    /// An index of 512 or more is ignored: that packet is reported once the gap has moved up.
+    /// An index of 2 016 or more is ignored: that packet is reported once the gap has moved up.
     pub const fn set(&mut self, index: usize) {
-        if index / 8 >= MASK_LEN_MAX {
+        self.set_word(index / 64, 1 << (index % 64));
+    }
+
+    /// Notes 64 packets at once: where bit `i` of `word` is set, packet
+    /// `ack_nr + 2 + 64 * index + i` is held.
+    ///
+    /// Bits of packets that [`Self::set`] would ignore are ignored.
+    pub const fn set_word(&mut self, index: usize, word: u64) {
+        if index >= MASK_LEN_MAX.div_ceil(8) {
             return;
         }
-        self.mask[index / 8] |= 1 << (index % 8);
-        let len = (index / 32 + 1) * 4;
-        if self.len < len {
-            self.len = len;
+        let start = index * 8;
+        let bytes = word.to_le_bytes();
+        let mut at = 0;
+        while at < bytes.len() && start + at < MASK_LEN_MAX {
+            self.mask[start + at] |= bytes[at];
+            at += 1;
+        }
+        let room = MASK_LEN_MAX - start;
+        let kept = if room < 8 { word & ((1 << (room * 8)) - 1) } else { word };
+        if kept != 0 {
+            let len = start + (kept.ilog2() as usize / 32 + 1) * 4;
+            if self.len < len {
+                self.len = len;
+            }
         }
     }
 
@@ -181,7 +199,7 @@ impl SelectiveAckBuilder {
         let mask = &self.mask[..self.mask_len()];
         let Some((head, tail)) = out.split_first_chunk_mut() else { return 0 };
         let Some(body) = tail.get_mut(..mask.len()) else { return 0 };
-        #[expect(clippy::cast_possible_truncation, reason = "a mask has 64 bytes at the most")]
+        #[expect(clippy::cast_possible_truncation, reason = "a mask has 252 bytes at the most")]
         let len = mask.len() as u8;
         *head = [next_extension, len];
         body.copy_from_slice(mask);
@@ -198,5 +216,6 @@ impl Default for SelectiveAckBuilder {
 /// The most bytes that [`SelectiveAckBuilder::encode`] writes.
 pub const SELECTIVE_ACK_LEN_MAX: usize = 2 + MASK_LEN_MAX;
 
-/// Room for 512 packets beyond a gap, so that an acknowledgement stays below 90 bytes.
-const MASK_LEN_MAX: usize = 64;
+/// The longest multiple of four whose length has room in one byte: 2 016 packets beyond a gap. The
+/// mask is as long as it needs to be, so that it takes this only on paths where as much is held.
+const MASK_LEN_MAX: usize = 252;

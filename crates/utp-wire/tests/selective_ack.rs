@@ -24,7 +24,9 @@ fn encoded_mask(builder: &SelectiveAckBuilder) -> Vec<u8> {
 
 #[test]
 fn mask_is_as_long_as_the_packets_held_need_in_words() {
-    for (held, len) in [(1, 4), (8, 4), (9, 4), (31, 4), (32, 4), (33, 8), (64, 8), (512, 64)] {
+    for (held, len) in
+        [(1, 4), (8, 4), (9, 4), (31, 4), (32, 4), (33, 8), (64, 8), (512, 64), (2_016, 252)]
+    {
         let mask = encoded_mask(&builder(0..held));
         assert_eq!(mask.len(), len, "{held} held");
         let view = SelectiveAck::new(&mask);
@@ -45,6 +47,7 @@ fn bits_stand_lowest_first_in_ascending_bytes() {
         (31, 4, 3, 0x80),
         (32, 8, 4, 0x01),
         (511, 64, 63, 0x80),
+        (2_015, 252, 251, 0x80),
     ] {
         let mut expected = vec![0; len];
         expected[byte] = value;
@@ -52,14 +55,54 @@ fn bits_stand_lowest_first_in_ascending_bytes() {
     }
 }
 
+// req: SK-01, SK-03
+#[test]
+fn every_length_of_mask_is_written_and_read_back_whole() {
+    for held in 0..=2_020_usize {
+        let mut bits = SelectiveAckBuilder::new();
+        let mut words = SelectiveAckBuilder::new();
+        for index in 0..held {
+            bits.set(index);
+        }
+        for index in 0..held.div_ceil(64) {
+            let left = held - index * 64;
+            words.set_word(index, if left < 64 { (1 << left) - 1 } else { u64::MAX });
+        }
+        let reported = held.min(2_016);
+        for builder in [bits, words] {
+            let mask = encoded_mask(&builder);
+            assert_eq!(mask.len(), reported.div_ceil(32).max(1) * 4, "{held} held");
+            assert!(mask.len() <= SELECTIVE_ACK_LEN_MAX - 2);
+            let view = SelectiveAck::new(&mask);
+            assert!(view.set_bits().eq(0..reported), "{held} held");
+            assert_eq!(view.highest_set(), reported.checked_sub(1));
+        }
+        // The farthest alone.
+        if let Some(index) = reported.checked_sub(1) {
+            let mask = encoded_mask(&builder([index]));
+            assert_eq!(mask.len(), reported.div_ceil(32) * 4);
+            assert!(SelectiveAck::new(&mask).set_bits().eq([index]));
+        }
+    }
+}
+
+#[test]
+fn words_past_the_mask_are_not_reported() {
+    for (index, word) in [(32, 1), (1_000, u64::MAX), (usize::MAX, 1), (31, 1 << 32)] {
+        let mut builder = SelectiveAckBuilder::new();
+        builder.set_word(index, word);
+        assert!(builder.is_empty(), "word {index}");
+    }
+}
+
 #[test]
 fn packets_beyond_the_mask_are_not_reported() {
-    for index in [512, 513, 519, 520, 4096, usize::MAX] {
+    for index in [2_016, 2_017, 2_047, 2_048, 4096, usize::MAX] {
         let builder = builder([index]);
         assert!(builder.is_empty());
         assert_eq!(encoded_mask(&builder), [0; 4]);
     }
-    assert_eq!(encoded_mask(&builder([3, 512])), [0b1000, 0, 0, 0]);
+    assert_eq!(encoded_mask(&builder([3, 2_016])), [0b1000, 0, 0, 0]);
 }
 
 #[test]
@@ -72,7 +115,7 @@ fn builder_with_nothing_held_is_empty_and_writes_one_zero_word() {
 
 #[test]
 fn buffer_too_short_for_the_extension_is_left_alone() {
-    for held in [1, 33, 512] {
+    for held in [1, 33, 512, 2_016] {
         let builder = builder(0..held);
         let mut out = [0xee; SELECTIVE_ACK_LEN_MAX];
         for len in 0..2 + builder.mask_len() {
@@ -134,9 +177,9 @@ proptest! {
     })]
 
     #[test]
-    fn what_is_set_is_read_back(indices in prop::collection::vec(0..600_usize, 0..80)) {
+    fn what_is_set_is_read_back(indices in prop::collection::vec(0..2_100_usize, 0..80)) {
         let builder = builder(indices.iter().copied());
-        let expected: BTreeSet<_> = indices.into_iter().filter(|&index| index < 512).collect();
+        let expected: BTreeSet<_> = indices.into_iter().filter(|&index| index < 2_016).collect();
         let mask = encoded_mask(&builder);
         prop_assert!(SelectiveAck::new(&mask).set_bits().eq(expected.iter().copied()));
         prop_assert_eq!(builder.is_empty(), expected.is_empty());

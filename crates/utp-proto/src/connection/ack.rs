@@ -5,6 +5,7 @@ use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
 use super::{Connection, Delivered, LocalFin, Timer};
 use crate::bit_ring::bit_number;
+use crate::config::IN_FLIGHT_PACKETS_UNPROVEN;
 use crate::sent_ring::{Slot, SlotState};
 use crate::trace::TraceEvent;
 
@@ -82,6 +83,7 @@ impl Connection {
         mask: SelectiveAck<'_>,
         acked: &mut Acked,
     ) {
+        self.note_reach(mask);
         let mut from = ack_nr.add(2);
         for word in mask.words() {
             // What was not sent cannot have arrived, and what was acked is not news.
@@ -101,6 +103,14 @@ impl Connection {
                 }
             }
             from = from.add(64);
+        }
+    }
+
+    /// Whoever names a packet that libutp would have dropped, holds more than libutp.
+    fn note_reach(&mut self, mask: SelectiveAck<'_>) {
+        let first = usize::from(IN_FLIGHT_PACKETS_UNPROVEN);
+        if mask.as_bytes().len() > first / 8 && !self.peer_holds_more {
+            self.peer_holds_more = mask.highest_set().is_some_and(|index| index >= first);
         }
     }
 

@@ -459,6 +459,8 @@ impl Connection {
     /// Nothing was sent for a while: gives back what is only needed while data flows.
     fn release_idle_memory(&mut self) {
         self.sent.release();
+        self.recv_queue.release_idle_memory();
+        self.send_queue.release_idle_memory();
         if self.resends.is_empty() {
             self.resends = VecDeque::new();
         }

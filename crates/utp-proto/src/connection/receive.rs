@@ -5,7 +5,8 @@ use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
 use super::{Connection, RemoteFin, State, Timer};
-use crate::config::{HELD_PACKET_OVERHEAD, IN_FLIGHT_PACKETS_UNPROVEN, WINDOW_ANNOUNCED_MIN};
+use crate::config::{HELD_PACKET_OVERHEAD, HELD_PACKETS_MAX, HELD_SPAN_BYTES};
+use crate::config::{IN_FLIGHT_PACKETS_MAX, WINDOW_ANNOUNCED_MIN};
 use crate::trace::{PacketFields, TraceEvent};
 
 impl Connection {
@@ -81,7 +82,7 @@ impl Connection {
         let first = self.sent.first();
         let ahead = header.seq_nr.distance_from(self.ack_nr.next());
         let is_data = matches!(header.packet_type, PacketType::Data | PacketType::Fin);
-        if !is_data || ahead > IN_FLIGHT_PACKETS_UNPROVEN {
+        if !is_data || ahead > HELD_PACKETS_MAX {
             return false;
         }
         if header.ack_nr == first {
@@ -133,9 +134,9 @@ impl Connection {
         let seq_nr = header.seq_nr;
         let fin = header.packet_type == PacketType::Fin;
         let ahead = seq_nr.distance_from(self.ack_nr.next());
-        if ahead > IN_FLIGHT_PACKETS_UNPROVEN {
+        if ahead > HELD_PACKETS_MAX {
             // What was received already is acknowledged again: the ack may have been lost.
-            if self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_UNPROVEN {
+            if self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_MAX {
                 self.stats.duplicates_received += 1;
                 self.ack_pending = true;
             } else {
@@ -213,6 +214,9 @@ impl Connection {
         let charged = self.recv_queue.charged_bytes();
         if ahead == 0 {
             return len == 0 || charged < buffer;
+        }
+        if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
+            return false;
         }
         let reserved = (HELD_PACKET_OVERHEAD + WINDOW_ANNOUNCED_MIN) as usize;
         charged + len + reserved <= buffer

@@ -5,8 +5,8 @@
 
 use std::num::NonZeroUsize;
 
+use utp_wire::TimestampDiff;
 use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
-use utp_wire::{SELECTIVE_ACK_LEN_MAX, TimestampDiff};
 
 use super::{Burst, Connection, Limit, LocalFin, State, Timer};
 use crate::sent_ring::{Slot, SlotState};
@@ -94,9 +94,9 @@ impl Connection {
         let start = out.len();
         self.trace_sent(&header, 0);
         self.append_header(now, &header, EXTENSION_SELECTIVE_ACK, out);
-        let mut extension = [0; SELECTIVE_ACK_LEN_MAX];
-        let len = mask.encode(0, &mut extension);
-        out.extend_from_slice(&extension[..len]);
+        let at = out.len();
+        out.resize(at + 2 + mask.mask_len(), 0);
+        mask.encode(0, &mut out[at..]);
         Some(Burst { size: out.len() - start, segment_size: None })
     }
 
