@@ -62,16 +62,6 @@ pub enum GrowthLimit {
     RecentlyLimited,
 }
 
-/// How often losses may cut the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CutLimit {
-    /// At most once in 100 ms (libutp).
-    Interval,
-    /// Once per round trip: a packet sent before the last cut does not cut again (RFC 6817
-    /// section 2.4.2).
-    RoundTrip,
-}
-
 /// How the window opens before the delay-based law takes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowStart {
@@ -116,8 +106,9 @@ pub struct Config {
     pub window_max_bytes: u64,
     /// How growth is tied to what the sender really uses.
     pub growth_limit: GrowthLimit,
-    /// How often losses may cut the window.
-    pub cut_limit: CutLimit,
+    /// How far apart two cuts of the window are at least, in microseconds, on paths with a round
+    /// trip shorter than that; 0 to 1 000 000. The connection reports losses once per round trip.
+    pub cut_interval_us: u32,
     /// How the window opens at the start and after a time-out.
     pub slow_start: SlowStart,
     /// The current delay is the smallest of this many latest samples; 1 to 8.
@@ -157,7 +148,7 @@ impl Config {
             window_min: Size::Bytes(10),
             window_max_bytes: WINDOW_MAX_BYTES,
             growth_limit: GrowthLimit::RecentlyLimited,
-            cut_limit: CutLimit::Interval,
+            cut_interval_us: 100_000,
             slow_start: SlowStart::OnePacket,
             current_filter: 3,
             current_filter_age: FilterAge::Unlimited,
@@ -180,7 +171,7 @@ impl Config {
             window_min: Size::Packets(2),
             window_max_bytes: WINDOW_MAX_BYTES,
             growth_limit: GrowthLimit::InFlightPlus(Size::Packets(1)),
-            cut_limit: CutLimit::RoundTrip,
+            cut_interval_us: 0,
             slow_start: SlowStart::Off,
             current_filter: 4,
             current_filter_age: FilterAge::RoundTrip,
@@ -224,6 +215,7 @@ impl Config {
         if let GrowthLimit::InFlightPlus(allowance) = &mut self.growth_limit {
             size(check, "growth_limit", allowance, 65_535, 10);
         }
+        number(check, "cut_interval_us", &mut self.cut_interval_us, 0..=1_000_000);
         number(check, "current_filter", &mut self.current_filter, 1..=FILTER_MAX.into());
         let minutes = &mut self.base_history_minutes;
         number(check, "base_history_minutes", minutes, 2..=HISTORY_MAX.into());
@@ -331,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_bounded_field_is_checked_and_moved_into_its_range() {
-        let mut spoiled = [const { Config::libutp() }; 9];
+        let mut spoiled = [const { Config::libutp() }; 10];
         spoiled[0].target_us = 100_001;
         spoiled[1].gain = Size::Packets(2);
         spoiled[2].window_initial = Size::Bytes(0);
@@ -341,6 +333,7 @@ mod tests {
         spoiled[6].current_filter = 9;
         spoiled[7].base_history_minutes = 1;
         spoiled[8].base_shift_ppm_max = 1_001;
+        spoiled[9].cut_interval_us = 1_000_001;
         let names = spoiled.each_ref().map(|config| {
             let ConfigError::OutOfRange { field, .. } = config.validate().expect_err("spoiled");
             field
@@ -355,6 +348,7 @@ mod tests {
             "current_filter",
             "base_history_minutes",
             "base_shift_ppm_max",
+            "cut_interval_us",
         ];
         assert_eq!(names, expected);
         for config in spoiled {

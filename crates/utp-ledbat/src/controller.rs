@@ -48,8 +48,16 @@ pub trait Controller: fmt::Debug + Send {
 
     /// Takes the losses that one received packet revealed.
     ///
-    /// Called at most once per received packet; the controller limits how often it cuts.
+    /// Called at most once per round trip: never for packets that were all sent before the last
+    /// call, or before the last time-out (RFC 5681 section 4.3, RFC 6817 section 2.4.2).
     fn on_loss(&mut self, loss: &Loss);
+
+    /// Takes back the last [`on_loss`](Self::on_loss), or the last [`on_timeout`](Self::on_timeout)
+    /// and those right before it: every packet that was held to be lost has arrived (RFC 3522,
+    /// RFC 5682). A controller that cut its window puts it back.
+    fn on_spurious_loss(&mut self, now: Instant) {
+        let _ = now;
+    }
 
     /// Takes the expiry of the retransmission timer.
     ///
@@ -106,8 +114,6 @@ pub struct Loss {
     pub bytes_lost: u64,
     /// Payload bytes in flight when the loss was detected, the lost ones included.
     pub in_flight_bytes: u64,
-    /// When the newest of the lost packets was last sent.
-    pub newest_sent_at: Instant,
     /// The smoothed round-trip time in microseconds, once there is one.
     pub srtt_us: Option<u32>,
 }

@@ -74,13 +74,7 @@ mod tests {
         let now = Instant::from_micros(1_000_000);
         let mut window = FixedWindow::new(5_000);
         window.on_timeout(now, 5_000);
-        window.on_loss(&Loss {
-            now,
-            bytes_lost: 5_000,
-            in_flight_bytes: 5_000,
-            newest_sent_at: now,
-            srtt_us: None,
-        });
+        window.on_loss(&Loss { now, bytes_lost: 5_000, in_flight_bytes: 5_000, srtt_us: None });
         window.on_ack(&Ack {
             now,
             bytes_acked: 5_000,

@@ -7,7 +7,7 @@
 use utp_wire::Instant;
 
 use crate::base_delay::BaseDelay;
-use crate::config::{Config, CutLimit, FilterAge, GrowthLimit};
+use crate::config::{Config, FilterAge, GrowthLimit};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::skew::Skew;
@@ -36,6 +36,17 @@ pub struct Ledbat {
     limited: bool,
     sent_in_flight_bytes: u64,
     cut_at: Option<Instant>,
+    /// What the last cut or time-out changed.
+    before_cut: Option<BeforeCut>,
+    /// The last thing that happened to the window was a time-out.
+    timed_out: bool,
+}
+
+/// What a cut that turns out needless is undone with.
+#[derive(Clone, Debug)]
+struct BeforeCut {
+    window: u64,
+    slow_start: Phase,
 }
 
 impl Ledbat {
@@ -62,6 +73,8 @@ impl Ledbat {
             limited: false,
             sent_in_flight_bytes: 0,
             cut_at: None,
+            before_cut: None,
+            timed_out: false,
             config,
         }
     }
@@ -121,6 +134,15 @@ impl Ledbat {
         subbytes(in_flight_bytes + allowance.bytes(self.payload_bytes_max))
     }
 
+    /// Keeps what there is to go back to. Of time-outs in a row the first counts: the others find
+    /// what it has left.
+    fn before_cut(&mut self) {
+        if !self.timed_out {
+            let slow_start = self.slow_start.clone();
+            self.before_cut = Some(BeforeCut { window: self.window, slow_start });
+        }
+    }
+
     fn packet(&self) -> u64 {
         subbytes(u64::from(self.payload_bytes_max).min(self.config.window_max_bytes))
     }
@@ -159,6 +181,7 @@ impl Controller for Ledbat {
 
     fn on_ack(&mut self, ack: &Ack) {
         self.rtt_us = ack.rtt_us.or(self.rtt_us);
+        self.timed_out = false;
         if ack.bytes_acked == 0 || !ack.delay_sampled {
             return;
         }
@@ -187,31 +210,36 @@ impl Controller for Ledbat {
     }
 
     fn on_loss(&mut self, loss: &Loss) {
-        let due = self.cut_at.is_none_or(|cut_at| match self.config.cut_limit {
-            CutLimit::Interval => loss.now.saturating_since(cut_at) >= CUT_INTERVAL_US,
-            CutLimit::RoundTrip => loss.newest_sent_at >= cut_at,
-        });
-        if !due {
+        let interval_us = u64::from(self.config.cut_interval_us);
+        if self.cut_at.is_some_and(|cut_at| loss.now.saturating_since(cut_at) < interval_us) {
+            self.before_cut = None;
             return;
         }
+        self.before_cut();
         self.cut_at = Some(loss.now);
         self.window = self.window.min((self.window / 2).max(self.window_min()));
         self.slow_start.on_cut(self.window);
     }
 
-    fn on_timeout(&mut self, now: Instant, in_flight_bytes: u64) {
+    fn on_spurious_loss(&mut self, _now: Instant) {
+        if let Some(before) = self.before_cut.take() {
+            self.window = self.window.max(before.window);
+            self.slow_start = before.slow_start;
+            self.cut_at = None;
+        }
+    }
+
+    fn on_timeout(&mut self, _now: Instant, in_flight_bytes: u64) {
         let packet = self.packet();
         if in_flight_bytes == 0 && self.window > packet {
             let floor = packet.max(self.window_min());
             self.window = self.window.min((self.window / 3 * 2).max(floor));
             return;
         }
+        self.before_cut();
+        self.timed_out = true;
         self.window = packet;
         self.slow_start.on_timeout(in_flight_bytes, self.payload_bytes_max);
-        if self.config.cut_limit == CutLimit::RoundTrip {
-            // What was lost before the time-out has been answered by it.
-            self.cut_at = Some(now);
-        }
     }
 
     fn on_mtu_update(&mut self, payload_bytes_max: u16) {
@@ -257,9 +285,6 @@ const FRACTION_BITS: u32 = 16;
 
 /// How long a sender counts as limited by its window (libutp).
 const LIMITED_AGE_US_MAX: u64 = 1_000_000;
-
-/// How far apart cuts are at least (libutp).
-const CUT_INTERVAL_US: u64 = 100_000;
 
 #[cfg(test)]
 mod tests;

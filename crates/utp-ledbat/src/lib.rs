@@ -76,9 +76,7 @@ mod ledbat;
 mod skew;
 mod slow_start;
 
-pub use config::{
-    BaseRollover, Config, ConfigError, CutLimit, FilterAge, GrowthLimit, Size, SlowStart,
-};
+pub use config::{BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Size, SlowStart};
 pub use controller::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
 pub use fixed::{FixedWindow, FixedWindowFactory};
 pub use ledbat::Ledbat;

@@ -9,10 +9,11 @@ use utp_wire::{Instant, TimestampDiff};
 enum Event {
     Ack { bytes_acked: u64, in_flight_bytes: u64, rtt_us: Option<u32>, delay_sampled: bool },
     Limited,
-    Loss { bytes_lost: u64, sent_ago_us: u64 },
+    Loss { bytes_lost: u64, srtt_us: Option<u32> },
     Mtu(u16),
     Sample { ours: Option<u32>, theirs: Option<u32> },
     Sent { bytes: u64, in_flight_bytes: u64 },
+    SpuriousLoss,
     Timeout { in_flight_bytes: u64 },
 }
 
@@ -41,8 +42,8 @@ fn event() -> impl Strategy<Value = Event> {
             delay_sampled,
         },
     );
-    let loss = (bytes(), any::<u64>())
-        .prop_map(|(bytes_lost, sent_ago_us)| Event::Loss { bytes_lost, sent_ago_us });
+    let loss = (bytes(), proptest::option::of(wrapping()))
+        .prop_map(|(bytes_lost, srtt_us)| Event::Loss { bytes_lost, srtt_us });
     let sample = (proptest::option::of(wrapping()), proptest::option::of(wrapping()))
         .prop_map(|(ours, theirs)| Event::Sample { ours, theirs });
     let sent = (bytes(), bytes())
@@ -54,6 +55,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => prop_oneof![any::<u16>(), 500..1_500_u16].prop_map(Event::Mtu),
         8 => sample,
         2 => sent,
+        1 => Just(Event::SpuriousLoss),
         1 => bytes().prop_map(|in_flight_bytes| Event::Timeout { in_flight_bytes }),
     ]
 }
@@ -91,12 +93,11 @@ fn apply(ledbat: &mut Ledbat, now: Instant, event: Event) {
             ledbat.on_ack(&Ack { now, bytes_acked, in_flight_bytes, rtt_us, delay_sampled });
         }
         Event::Limited => ledbat.on_window_limited(now),
-        Event::Loss { bytes_lost, sent_ago_us } => {
-            let newest_sent_at = Instant::from_micros(now.as_micros().wrapping_sub(sent_ago_us));
+        Event::Loss { bytes_lost, srtt_us } => {
             let in_flight_bytes = bytes_lost;
-            let srtt_us = None;
-            ledbat.on_loss(&Loss { now, bytes_lost, in_flight_bytes, newest_sent_at, srtt_us });
+            ledbat.on_loss(&Loss { now, bytes_lost, in_flight_bytes, srtt_us });
         }
+        Event::SpuriousLoss => ledbat.on_spurious_loss(now),
         Event::Mtu(payload_bytes_max) => ledbat.on_mtu_update(payload_bytes_max),
         Event::Sample { ours, theirs } => {
             let (ours, theirs) = (ours.map(TimestampDiff), theirs.map(TimestampDiff));
@@ -126,6 +127,7 @@ proptest! {
         let mut now = Instant::from_micros(start);
         let mut ledbat = Ledbat::new(config, now, payload_bytes_max);
         let mut payload = u64::from(payload_bytes_max.max(1));
+        let mut highest = ledbat.window_bytes();
         for (step_us, event) in events {
             now = Instant::from_micros(now.as_micros().saturating_add_signed(step_us));
             let before = ledbat.window_bytes();
@@ -145,9 +147,11 @@ proptest! {
                     payload = u64::from(bytes.max(1));
                     prop_assert_eq!(after, before);
                 }
+                Event::SpuriousLoss => prop_assert!((before..=highest).contains(&after)),
                 Event::Timeout { .. } => prop_assert!(after <= before.max(payload)),
                 _ => prop_assert_eq!(after, before),
             }
+            highest = highest.max(after);
         }
     }
 

@@ -158,7 +158,6 @@ fn packets_that_are_dropped_tell_nothing() {
 fn a_loss_is_told_once_per_packet_with_the_flight_before_it() {
     let (mut wire, recorder) = recorded(1 << 20);
     wire.write(FULL * 10);
-    let sent_at = wire.now;
     recorder.take();
     wire.advance(20 * MS);
     wire.recv(wire.state(0, -1).sack(&[0b1110_1010, 0, 0, 0]));
@@ -172,7 +171,6 @@ fn a_loss_is_told_once_per_packet_with_the_flight_before_it() {
         now: wire.now,
         bytes_lost: 4 * FULL64,
         in_flight_bytes: 5 * FULL64,
-        newest_sent_at: sent_at,
         srtt_us: losses[0].srtt_us,
     };
     assert_eq!(losses, [expected]);
@@ -236,4 +234,25 @@ fn four_losses_are_resent_at_once_whatever_the_window() {
     assert_eq!(wire.take().len(), 4);
     wire.recv(wire.state(0, -1).sack(&[0, 0b0111_1110, 0, 0]));
     assert_eq!(wire.take().len(), 0);
+}
+
+#[test]
+fn losses_among_the_packets_of_one_round_trip_are_told_once() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    let losses = |recorder: &Recorder| {
+        recorder.take().iter().filter(|told| matches!(told, Told::Loss(_))).count()
+    };
+    wire.write(FULL * 12);
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
+    assert_eq!(losses(&recorder), 1, "0 is lost");
+    wire.advance(5 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b0111_0111]));
+    assert_eq!(losses(&recorder), 0, "4 was sent before the cut, too");
+    assert_eq!(wire.stats().losses_detected, 2);
+    wire.write(FULL * 6);
+    wire.advance(20 * MS);
+    // 12 was sent after the cut.
+    wire.recv(wire.state(0, 11).sack(&[0b111]));
+    assert_eq!(losses(&recorder), 1);
 }

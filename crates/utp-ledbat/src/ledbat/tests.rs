@@ -57,12 +57,11 @@ impl Bench {
         self.ledbat.on_ack(&ack);
     }
 
-    fn loss(&mut self, newest_sent_at: Instant) {
+    fn loss(&mut self) {
         self.ledbat.on_loss(&Loss {
             now: self.now,
             bytes_lost: PAYLOAD.into(),
             in_flight_bytes: self.window(),
-            newest_sent_at,
             srtt_us: Some(RTT_US),
         });
     }
@@ -230,40 +229,90 @@ fn packets_received_in_a_row_do_not_look_like_an_application_limit() {
 #[test]
 fn libutp_cuts_by_half_at_most_once_in_100_ms() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
-    bench.loss(bench.now);
+    bench.loss();
     assert_eq!(bench.window(), 50_000);
     bench.wait_us(99_999);
-    bench.loss(bench.now);
+    bench.loss();
     assert_eq!(bench.window(), 50_000);
     bench.wait_us(1);
-    bench.loss(bench.now);
+    bench.loss();
     assert_eq!(bench.window(), 25_000);
     assert_eq!(bench.ledbat.metrics().ssthresh_bytes, Some(25_000));
 }
 
 #[test]
-fn the_rfc_cuts_once_for_all_packets_sent_before_the_cut() {
+fn the_rfc_cuts_for_whatever_loss_it_is_told() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
-    let sent_at = bench.now;
-    bench.wait_us(150_000);
-    bench.loss(sent_at);
+    bench.loss();
     assert_eq!(bench.window(), 50_000);
-    let cut_at = bench.now;
-    bench.wait_us(140_000);
-    bench.loss(Instant::from_micros(cut_at.as_micros() - 1));
-    assert_eq!(bench.window(), 50_000);
-    bench.loss(cut_at);
+    bench.loss();
     assert_eq!(bench.window(), 25_000);
+}
+
+#[test]
+fn a_cut_that_was_needless_is_undone_with_the_phase() {
+    for config in [Config::libutp(), Config::rfc6817()] {
+        let mut bench = Bench::with_window(config, 100_000);
+        let before = bench.ledbat.metrics();
+        bench.loss();
+        bench.ledbat.on_spurious_loss(bench.now);
+        assert_eq!(bench.ledbat.metrics(), before);
+        bench.ledbat.on_spurious_loss(bench.now);
+        assert_eq!(bench.ledbat.metrics(), before, "there is nothing more to undo");
+    }
+    let mut bench = Bench::new(Config::libutp());
+    bench.limited();
+    bench.ack(bench.window());
+    let before = bench.ledbat.metrics();
+    bench.loss();
+    assert!(!bench.ledbat.metrics().slow_start);
+    bench.ledbat.on_spurious_loss(bench.now);
+    assert_eq!(bench.ledbat.metrics(), before, "the start goes on");
+}
+
+#[test]
+fn time_outs_in_a_row_are_undone_together() {
+    for config in [Config::libutp(), Config::rfc6817()] {
+        let mut bench = Bench::with_window(config, 100_000);
+        let before = bench.ledbat.metrics();
+        for _ in 0..3 {
+            bench.ledbat.on_timeout(bench.now, 90_000);
+            bench.wait_us(1_000_000);
+        }
+        assert_eq!(bench.window(), 1_382);
+        bench.ledbat.on_spurious_loss(bench.now);
+        assert_eq!(bench.ledbat.metrics(), before);
+    }
+}
+
+#[test]
+fn an_ack_between_two_time_outs_makes_them_two() {
+    let mut bench = Bench::with_window(Config::libutp(), 100_000);
+    bench.ledbat.on_timeout(bench.now, 90_000);
+    bench.ack_of(1_382, 1_382);
+    let window = bench.window();
+    bench.ledbat.on_timeout(bench.now, 1_382);
+    bench.ledbat.on_spurious_loss(bench.now);
+    assert_eq!(bench.window(), window);
+}
+
+#[test]
+fn a_window_that_has_grown_beyond_what_it_was_is_not_shrunk_by_the_undoing() {
+    let mut bench = Bench::with_window(Config::libutp(), 10_000);
+    bench.loss();
+    bench.ledbat.window = subbytes(30_000);
+    bench.ledbat.on_spurious_loss(bench.now);
+    assert_eq!(bench.window(), 30_000);
 }
 
 #[test]
 fn a_loss_never_raises_the_window_and_stops_at_the_floor() {
     for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
         let mut bench = Bench::with_window(config.clone(), floor + 5);
-        bench.loss(bench.now);
+        bench.loss();
         assert_eq!(bench.window(), floor.max((floor + 5) / 2));
         let mut bench = Bench::with_window(config, 7);
-        bench.loss(bench.now);
+        bench.loss();
         assert_eq!(bench.window(), 7);
     }
 }
@@ -276,7 +325,7 @@ fn a_loss_ends_slow_start() {
         bench.ack(bench.window());
     }
     let window = bench.window();
-    bench.loss(bench.now);
+    bench.loss();
     let metrics = bench.ledbat.metrics();
     assert!(!metrics.slow_start);
     assert_eq!(metrics.ssthresh_bytes, Some(window / 2));
@@ -312,18 +361,12 @@ fn a_window_below_one_packet_gets_one_at_the_time_out() {
 #[test]
 fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
-    let sent_at = bench.now;
-    bench.wait_us(1_000_000);
     bench.ledbat.on_timeout(bench.now, 90_000);
     assert_eq!(bench.window(), 1_382);
     assert!(!bench.ledbat.metrics().slow_start);
     bench.sample(0);
     bench.ack_of(1_382, 1_382);
     assert_eq!(bench.window(), 2_764);
-    // What was lost before the time-out does not cut again.
-    bench.ledbat.window = subbytes(50_000);
-    bench.loss(sent_at);
-    assert_eq!(bench.window(), 50_000);
 }
 
 #[test]
@@ -377,7 +420,7 @@ fn the_cap_wins_over_every_minimum() {
     assert_eq!(bench.window(), 1_000);
     bench.ledbat.on_timeout(bench.now, 1_000);
     assert_eq!(bench.window(), 1_000);
-    bench.loss(bench.now);
+    bench.loss();
     assert_eq!(bench.window(), 1_000);
 }
 

@@ -83,6 +83,8 @@ pub(crate) struct Model {
     next_number: u64,
     in_flight: VecDeque<Packet>,
     dropped: VecDeque<Packet>,
+    /// Losses of packets sent before the last cut are not reported.
+    cut_us: u64,
     timer_us: u64,
     timeout_us: u64,
     ratcheted_us: u32,
@@ -104,6 +106,7 @@ impl Model {
             next_number: 0,
             in_flight: VecDeque::new(),
             dropped: VecDeque::new(),
+            cut_us: 0,
             timer_us: TIMEOUT_US_MIN,
             timeout_us: TIMEOUT_US_MIN,
             ratcheted_us: 0,
@@ -268,12 +271,12 @@ impl Model {
         while self.dropped.front().is_some_and(|packet| packet.number + 3 <= acked) {
             lost = self.dropped.pop_front();
         }
-        if let Some(newest) = lost {
+        if lost.is_some_and(|newest: Packet| newest.sent_us >= self.cut_us) {
+            self.cut_us = self.now_us;
             self.controller.on_loss(&Loss {
                 now: Instant::from_micros(self.now_us),
                 bytes_lost: in_flight_bytes - self.in_flight_bytes(),
                 in_flight_bytes,
-                newest_sent_at: Instant::from_micros(newest.sent_us),
                 srtt_us: None,
             });
         }
@@ -290,6 +293,7 @@ impl Model {
 
     fn on_timeout(&mut self) {
         let now = Instant::from_micros(self.now_us);
+        self.cut_us = self.now_us;
         self.controller.on_timeout(now, self.in_flight_bytes());
         self.in_flight.clear();
         self.dropped.clear();

@@ -1,8 +1,8 @@
 //! How a loss is found: by what arrived after it, or by time.
 
-use utp_ledbat::Loss;
 use utp_wire::{Instant, SeqNr};
 
+use super::recovery::Lost;
 use super::{Connection, Delivered, Timer};
 use crate::config::{FAST_RESENDS_MAX, REORDER_PACKETS};
 use crate::error::ConnectionError;
@@ -109,7 +109,7 @@ impl Connection {
         self.trace.record(|| TraceEvent::Lost { seq_nr, cause: ResendCause::Overtaken });
         lost.packets += 1;
         lost.bytes += u64::from(slot.len);
-        lost.newest_sent_at = lost.newest_sent_at.max(slot.sent_at);
+        lost.newest_tx_nr = lost.newest_tx_nr.max(slot.tx_nr);
         self.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
@@ -123,24 +123,8 @@ impl Connection {
             return;
         }
         self.stats.losses_detected += lost.packets;
-        self.reorder.on_recovery();
         self.fast_resends = FAST_RESENDS_MAX;
-        let before_bytes = self.controller.window_bytes();
-        self.controller.on_loss(&Loss {
-            now,
-            bytes_lost: lost.bytes,
-            in_flight_bytes: self.in_flight_bytes + lost.bytes,
-            newest_sent_at: lost.newest_sent_at,
-            srtt_us: self.rtt.srtt_us(),
-        });
-        self.trace_cut(CutCause::Loss, before_bytes);
-    }
-
-    fn trace_cut(&mut self, cause: CutCause, before_bytes: u64) {
-        let window_bytes = self.controller.window_bytes();
-        if window_bytes != before_bytes {
-            self.trace.record(|| TraceEvent::Cut { cause, before_bytes, window_bytes });
-        }
+        self.report_loss(now, lost);
     }
 
     /// The retransmission timer expired: everything in flight is taken for lost, the oldest packet
@@ -180,11 +164,9 @@ impl Connection {
         self.granted = true;
         self.stats.timeouts += 1;
         self.rtt.back_off();
-        let before_bytes = self.controller.window_bytes();
-        self.controller.on_timeout(now, in_flight_bytes.max(1));
         let rto_us = self.rtt.rto_us();
         self.trace.record(|| TraceEvent::TimedOut { in_flight_bytes, rto_us });
-        self.trace_cut(CutCause::TimeOut, before_bytes);
+        self.report_timeout(now, in_flight_bytes);
         self.set_rto(now);
     }
 
@@ -204,12 +186,4 @@ impl Connection {
         self.granted = true;
         self.stats.starved_sends += 1;
     }
-}
-
-/// What one received packet proved lost.
-#[derive(Debug, Default)]
-struct Lost {
-    packets: u32,
-    bytes: u64,
-    newest_sent_at: Instant,
 }

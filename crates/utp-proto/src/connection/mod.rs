@@ -10,6 +10,7 @@ mod flow;
 mod liveness;
 mod loss;
 mod receive;
+mod recovery;
 mod reorder;
 mod rtt;
 mod state;
@@ -34,6 +35,7 @@ use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
 use liveness::Liveness;
+use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
@@ -71,6 +73,7 @@ pub struct Connection {
     /// The latest transmission known to have arrived.
     delivered: Option<Delivered>,
     reorder: ReorderWindow,
+    recovery: Recovery,
     /// Highest number named by a selective ack.
     sacked_to: Option<SeqNr>,
     /// First transmissions below this number were judged by the loss rule.
@@ -220,6 +223,7 @@ impl Connection {
             next_tx_nr: 1,
             delivered: None,
             reorder: ReorderWindow::new(),
+            recovery: Recovery::default(),
             sacked_to: None,
             loss_cursor: first,
             resends: VecDeque::new(),
