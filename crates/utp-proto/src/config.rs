@@ -77,6 +77,13 @@ pub const LIVENESS_PAUSE_US: u32 = 10_000_000;
 /// one.
 pub const IDLE_PROBE_US_MIN: u64 = 1_000_000;
 
+/// How far a packet's stamp may be off the clock that the peer has shown, in microseconds: more than
+/// any queue delays a packet from one to the next, 2^-7.7 of all stamps.
+pub const GATE_STAMP_US: u32 = 10_000_000;
+
+/// How far a reported difference may be off the one expected, in microseconds: 2^-8.7 of all.
+pub const GATE_DIFFERENCE_US: u32 = 5_000_000;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 
@@ -107,6 +114,17 @@ impl Default for EndpointConfig {
             resets_burst: 50,
         }
     }
+}
+
+/// What is done with a packet that does not show the clocks of its connection: somebody who cannot
+/// see the connection has made it up, or a clock was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// It is counted, and taken, but for a FIN, which has to come three times.
+    #[default]
+    Count,
+    /// It is counted and dropped. Three in a row that agree with each other are believed.
+    Drop,
 }
 
 /// Settings of one connection.
@@ -145,6 +163,9 @@ pub struct Config {
     pub idle_probe_us: Option<u64>,
     /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
     pub rto_min_us: u32,
+    /// What is done with packets that do not show the clocks of the connection. They are only
+    /// counted by default, until traces of real peers show that no honest packet would be dropped.
+    pub timestamp_gate: Gate,
     /// How long a finished connection stays to answer a repeated FIN, in microseconds, counted from
     /// the last one. Longer than the pauses between the resends of a peer that has backed off.
     pub linger_us: u64,
@@ -163,6 +184,7 @@ impl Default for Config {
             keepalive_us: 29_000_000,
             idle_probe_us: Some(70_000_000),
             rto_min_us: 500_000,
+            timestamp_gate: Gate::Count,
             linger_us: 30_000_000,
         }
     }

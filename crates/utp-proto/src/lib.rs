@@ -88,7 +88,7 @@ mod send_queue;
 mod sent_ring;
 mod trace;
 
-pub use config::{Config, EndpointConfig};
+pub use config::{Config, EndpointConfig, Gate};
 pub use connection::{Connection, Counters, Limit, LimitedUs, State, Stats};
 pub use endpoint::{
     ConnectionHandle, ConnectionMut, Disposition, Endpoint, EndpointStats, Entropy, IcmpError,

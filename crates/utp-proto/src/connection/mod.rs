@@ -7,6 +7,7 @@ mod ack;
 mod clock;
 mod close;
 mod flow;
+mod gate;
 mod liveness;
 mod loss;
 mod receive;
@@ -34,6 +35,7 @@ use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
+use gate::{Clocks, Passage};
 use liveness::Liveness;
 use recovery::Recovery;
 use reorder::ReorderWindow;
@@ -55,6 +57,8 @@ pub struct Connection {
     id_send: ConnectionId,
     /// What our stamps show.
     clock: Clock,
+    /// What the peer's show.
+    clocks: Clocks,
     state: State,
     error: Option<ConnectionError>,
     events: EventBits,
@@ -209,6 +213,7 @@ impl Connection {
             id_recv: ConnectionId(0),
             id_send: ConnectionId(0),
             clock: Clock::default(),
+            clocks: Clocks::default(),
             state,
             error: None,
             events: EventBits::default(),

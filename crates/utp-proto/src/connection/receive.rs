@@ -4,7 +4,7 @@
 use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
-use super::{Connection, RemoteFin, State, Timer};
+use super::{Connection, Passage, RemoteFin, State, Timer};
 use crate::config::{HELD_PACKET_OVERHEAD, HELD_PACKETS_MAX, HELD_SPAN_BYTES};
 use crate::config::{IN_FLIGHT_PACKETS_MAX, WINDOW_ANNOUNCED_MIN};
 use crate::trace::{PacketFields, TraceEvent};
@@ -21,14 +21,9 @@ impl Connection {
         datagram: &[u8],
     ) {
         let header = &packet.header;
-        let accepted = match self.state {
-            State::Closed => false,
-            State::SynSent => self.on_syn_ack(now, header),
-            State::SynReceived => self.on_first_data(now, header),
-            State::Connected | State::Lingering => self.is_ack_possible(header.ack_nr),
-        };
+        let passage = self.admit(now, received_at, header);
         let payload_bytes = datagram.len() - packet.payload_offset;
-        if !accepted {
+        if passage == Passage::Refused {
             self.trace_dropped(header, payload_bytes);
             self.stats.packets_dropped += 1;
             return;
@@ -48,6 +43,28 @@ impl Connection {
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
             self.on_data(now, header, &datagram[packet.payload_offset..]);
         }
+    }
+
+    /// Whether the packet can be one of this connection.
+    fn admit(&mut self, now: Instant, received_at: Instant, header: &Header) -> Passage {
+        let opened = match self.state {
+            State::Closed => false,
+            State::SynSent => self.on_syn_ack(now, header),
+            State::SynReceived => self.on_first_data(now, header),
+            State::Connected | State::Lingering => {
+                let possible =
+                    self.is_ack_possible(header.ack_nr) && self.is_number_possible(header.seq_nr);
+                return match possible {
+                    true => self.pass_gate(received_at, header),
+                    false => Passage::Refused,
+                };
+            }
+        };
+        if !opened {
+            return Passage::Refused;
+        }
+        self.start_gate(received_at, header);
+        Passage::Genuine
     }
 
     /// The answer to our SYN. Only a STATE counts: the number of a DATA that overtook it would not
@@ -102,6 +119,13 @@ impl Connection {
     fn is_ack_possible(&self, ack_nr: SeqNr) -> bool {
         let behind = self.sent.next().previous().distance_from(ack_nr);
         behind <= self.sent.len() + ACK_BEHIND_MAX
+    }
+
+    /// A number that is too far from the stream cannot be of a packet that is on its way (libutp
+    /// ignores all of such a packet, too).
+    const fn is_number_possible(&self, seq_nr: SeqNr) -> bool {
+        seq_nr.distance_from(self.ack_nr.next()) <= HELD_PACKETS_MAX
+            || self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_MAX
     }
 
     /// Measures the path towards us and hands both directions to the controller.

@@ -40,6 +40,11 @@ pub struct Counters {
     /// Packets dropped because they did not fit the connection: an impossible ack, a number beyond
     /// the window, no memory left.
     pub packets_dropped: u32,
+    /// Packets that did not show the clocks of this connection, taken or not (see
+    /// [`Config::timestamp_gate`](crate::Config::timestamp_gate)).
+    pub gate_failures: u32,
+    /// How often the peer's clock was found to have moved.
+    pub gate_rebases: u32,
     /// Probes of a window that was shut.
     pub window_probes: u32,
     /// Probes of a peer that had been silent for long.
