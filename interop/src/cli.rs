@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use utp_interop::harness::{
-    BenchReport, Direction, Family, Loopback, Matrix, Pair, Progress, Provenance, Relayed, Report,
-    Run, STACKS, Shims, Transfer, run, write_files,
+    BenchReport, Case, Direction, ExchangeRun, Family, Loopback, Matrix, Pair, Progress,
+    Provenance, Relayed, Report, Run, STACKS, Shims, Transfer, exchanges, run, run_exchanges,
+    write_files,
 };
-use utp_interop::relay::Path;
+use utp_interop::relay::{Path, Reordering};
 use utp_interop::shim::{parse_buffer, parse_size};
 
 /// Transfers between uTP implementations over real UDP, each in a process of its own.
@@ -27,7 +28,8 @@ Examples:
   utp-interop interop                            everything; writes results/interop
   utp-interop interop --quick --json             what CI runs
   utp-interop interop --pair ours:libutp --family v4 --no-relay
-  utp-interop interop --no-loopback --relay-size 1MiB --delay 100 --loss-ppm 50000
+  utp-interop interop --no-loopback --no-exchanges --relay-size 1MiB --delay 100 --loss-ppm 50000
+  utp-interop interop --no-loopback --no-relay --pair ours:libutp --case many-short
   utp-interop bench                              256 MiB, ours beside libutp; writes results/bench
 
 Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
@@ -35,7 +37,7 @@ Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wr
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Every pair over loopback and through an impairment relay.
+    /// Every pair over loopback, in short conversations, and through an impairment relay.
     #[command(after_help = EXAMPLES)]
     Interop(Interop),
     /// Throughput over loopback: each implementation with itself, in turns.
@@ -63,22 +65,27 @@ struct Interop {
     #[arg(long, value_name = "BYTES", value_parser = parse_length)]
     relay_size: Option<u64>,
     /// Leave out the transfers over loopback.
-    #[arg(long, conflicts_with = "no_relay")]
+    #[arg(long)]
     no_loopback: bool,
     /// Leave out the transfers through the relay.
     #[arg(long)]
     no_relay: bool,
+    /// Leave out the conversations: closing in every order, half closes, many short connections.
+    #[arg(long)]
+    no_exchanges: bool,
+    /// Only this conversation; may be repeated.
+    #[arg(long = "case", value_enum, conflicts_with = "no_exchanges")]
+    cases: Vec<Case>,
     /// One-way delay of the relay, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 20)]
     delay: u64,
-    /// Datagrams in a million that the relay loses, each way.
-    #[arg(
-        long,
-        value_name = "PPM",
-        default_value_t = 10_000,
-        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
-    )]
-    loss_ppm: u32,
+    /// Datagrams in a million that the relay loses, each way [default: 10000, then 50000, then
+    /// none with reordering].
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    loss_ppm: Option<u32>,
+    /// Datagrams in a million that the relay lets arrive 8 ms late, each way.
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    reorder_ppm: Option<u32>,
     /// Seeds the relay's losses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -164,36 +171,53 @@ impl Interop {
                 limit: LOOPBACK_LIMIT,
             })
         };
-        let relayed =
-            if self.no_relay { Vec::new() } else { matrix.relayed(self.relayed(relay_size)) };
-        let progress = Progress::new(loopback.len() + relayed.len());
+        let relayed = self.relayed(relay_size).flat_map(|plan| matrix.relayed(plan));
+        let relayed: Vec<Transfer> = relayed.collect();
+        let cases = match (self.no_exchanges, self.cases.as_slice()) {
+            (true, _) => &[],
+            (false, []) => &Case::ALL[..],
+            (false, cases) => cases,
+        };
+        let talks = exchanges(&matrix.pairs, &matrix.families, cases);
+        let progress = Progress::new(loopback.len() + talks.len() + relayed.len());
         // The machine is left alone while speeds are measured.
         let mut runs = run(loopback, 1, &shims, &progress).await?;
+        let talks = run_exchanges(&talks, &shims, &progress).await?;
         runs.extend(run(relayed, self.jobs, &shims, &progress).await?);
         drop(progress);
-        let report = Report::new(provenance, runs);
+        let report = Report::new(provenance, runs, talks);
         let files = [("summary.json", json(&report)?), ("matrix.md", report.markdown())];
         self.common.publish(self.is_full(), "results/interop", &files)?;
         show_failures(&report.runs);
+        show_failed_exchanges(&report.exchanges);
         self.common.print(&report, report.text())?;
         Ok(report.pass)
     }
 
-    fn relayed(&self, bytes: u64) -> Relayed {
+    /// A plan for each way in which the relay impairs.
+    fn relayed(&self, bytes: u64) -> impl Iterator<Item = Relayed> {
         let delay = Duration::from_millis(self.delay);
-        Relayed {
-            bytes: self.relay_size.unwrap_or(bytes),
-            path: Path { delay, loss_ppm: self.loss_ppm, bottleneck: None },
-            seed: self.seed,
-            limit: RELAY_LIMIT,
-        }
+        let (bytes, seed) = (self.relay_size.unwrap_or(bytes), self.seed);
+        let late = |ppm| Reordering { ppm, by: LATE_BY };
+        let impairments = match (self.loss_ppm, self.reorder_ppm) {
+            _ if self.no_relay => vec![],
+            (None, None) => vec![(10_000, None), (50_000, None), (0, Some(late(100_000)))],
+            (loss_ppm, ppm) => vec![(loss_ppm.unwrap_or(0), ppm.map(late))],
+        };
+        impairments.into_iter().enumerate().map(move |(index, (loss_ppm, reordering))| {
+            let path = Path { delay, loss_ppm, reordering, bottleneck: None };
+            // libutp with itself takes minutes for what the first of them does in one.
+            let (bytes, with_ours) = if index > 0 { (bytes / 4, true) } else { (bytes, false) };
+            Relayed { bytes, path, seed, limit: RELAY_LIMIT, with_ours }
+        })
     }
 
     /// Whether the results are those that are kept.
     fn is_full(&self) -> bool {
         let sizes = self.size.is_some() || self.relay_size.is_some();
-        let parts = self.quick || self.no_loopback || self.no_relay;
-        let filters = !self.pairs.is_empty() || !self.directions.is_empty();
+        let parts = self.quick || self.no_loopback || self.no_relay || self.no_exchanges;
+        let filters =
+            !self.pairs.is_empty() || !self.directions.is_empty() || !self.cases.is_empty();
         !sizes && !parts && !filters && self.common.is_full()
     }
 }
@@ -303,6 +327,16 @@ fn show_failures(runs: &[Run]) {
         eprintln!("{run}");
     }
 }
+
+fn show_failed_exchanges(exchanges: &[ExchangeRun]) {
+    for run in exchanges.iter().filter(|run| !run.pass) {
+        eprintln!("{run}");
+    }
+}
+
+/// How much later a datagram that is reordered arrives: enough to be overtaken by a whole window
+/// at full speed, and less than a round trip.
+const LATE_BY: Duration = Duration::from_millis(8);
 
 /// How long a transfer over loopback may take; a loaded CI machine needs a fraction of it.
 const LOOPBACK_LIMIT: Duration = Duration::from_secs(120);

@@ -2,9 +2,11 @@
 //!
 //! - [`Stack`] names an implementation and the shim that stands in front of it.
 //! - [`Transfer`] is one transfer between two shims, and [`Outcome`] what came of it.
+//! - [`Exchange`] is a short conversation: who closes first, who speaks first, many at once.
 //! - [`Matrix`] plans the transfers of all pairs, [`run`] runs them.
 //! - [`Report`] holds the results, compares them, and writes tables and JSON.
 
+mod exchange;
 mod matrix;
 mod progress;
 mod provenance;
@@ -15,6 +17,7 @@ mod stack;
 mod table;
 mod transfer;
 
+pub use self::exchange::{Case, Exchange, ExchangeRun, exchanges, run_exchanges};
 pub use self::matrix::{Loopback, Matrix, MatrixError, Relayed};
 pub use self::progress::Progress;
 pub use self::provenance::{Machine, Provenance, utc_date_time};

@@ -93,7 +93,7 @@ impl Shim {
             Mode::Listen { .. } => {
                 self.emitter.emit(&Event::Listening { port: self.udp.local_addr()?.port() })?;
             }
-            Mode::Connect { address, .. } => self.connections.connect(&mut self.context, address),
+            Mode::Connect { .. } => self.connect_more(),
         }
         let mut events = Events::with_capacity(8);
         let mut next_tick = Instant::now() + TICK;
@@ -121,13 +121,32 @@ impl Shim {
                 self.handle_events()?;
             }
             self.connections.drive(&mut self.context);
+            self.connect_more();
             self.report()?;
-            if self.mode.once() && self.connections.are_over() {
+            if self.mode.once() && self.are_over() {
                 break if self.connections.has_failed() { EXIT_FAILED } else { 0 };
             }
         };
         self.emitter.emit(&self.stats())?;
         Ok(status)
+    }
+
+    /// Whether every connection that is wanted came to its end.
+    fn are_over(&self) -> bool {
+        match self.mode {
+            Mode::Listen { .. } => self.connections.are_over(),
+            Mode::Connect { count, .. } => {
+                self.connections.started() == count && self.connections.open() == 0
+            }
+        }
+    }
+
+    /// Opens as many connections as are still wanted and may be open at once.
+    fn connect_more(&mut self) {
+        let Mode::Connect { address, count, parallel, .. } = self.mode else { return };
+        while self.connections.started() < count && self.connections.open() < parallel {
+            self.connections.connect(&mut self.context, address);
+        }
     }
 
     /// Takes every datagram that has arrived, then lets the library ack them.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-pub use self::lane::{Bottleneck, Lane, LaneStats, Path, Verdict};
+pub use self::lane::{Bottleneck, Lane, LaneStats, Path, Reordering, Verdict};
 use self::schedule::{Delivery, Schedule};
 
 /// How traffic is impaired.
@@ -223,7 +223,7 @@ mod tests {
     const COUNT: u32 = 200;
 
     fn path() -> Path {
-        Path { delay: Duration::from_millis(20), loss_ppm: 100_000, bottleneck: None }
+        Path { delay: Duration::from_millis(20), loss_ppm: 100_000, ..Path::default() }
     }
 
     /// Sends numbered datagrams and returns which came out, and the shortest and longest way.

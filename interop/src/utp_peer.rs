@@ -3,11 +3,12 @@
 mod connection;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use utp_proto::Config;
 use utp_tokio::UtpSocket;
 
@@ -51,6 +52,7 @@ pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> io::Result<u8> {
         connections: JoinSet::new(),
         newest: None,
         last: 0,
+        failed: false,
     };
     shim.run(input).await
 }
@@ -65,6 +67,8 @@ struct Shim {
     newest: Option<UnboundedSender<Command>>,
     /// The number that the last connection got.
     last: ConnId,
+    /// A connection failed.
+    failed: bool,
 }
 
 impl Shim {
@@ -74,8 +78,8 @@ impl Shim {
                 self.emitter.emit(&Event::Listening { port: self.socket.local_addr().port() })?;
                 true
             }
-            Mode::Connect { address, .. } => {
-                self.connect(address);
+            Mode::Connect { .. } => {
+                self.connect_more();
                 false
             }
         };
@@ -91,20 +95,30 @@ impl Shim {
                     self.start(|connection| connection.accepted(stream));
                 }
                 Some(done) = self.connections.join_next() => {
-                    let went_well = done.map_err(io::Error::other)??;
-                    if self.mode.once() {
-                        break if went_well { 0 } else { EXIT_FAILED };
+                    self.failed |= !done.map_err(io::Error::other)??;
+                    self.connect_more();
+                    if self.mode.once() && (listens || self.connections.is_empty()) {
+                        break if self.failed { EXIT_FAILED } else { 0 };
                     }
                 }
             }
         };
         self.emitter.emit(&self.stats())?;
+        // Acks that wait still go out.
+        drop(self.connections);
+        if let Some(socket) = Arc::into_inner(self.socket) {
+            drop(timeout(CLOSE_PATIENCE, socket.close()).await);
+        }
         Ok(status)
     }
 
-    fn connect(&mut self, address: SocketAddr) {
-        let socket = Arc::clone(&self.socket);
-        self.start(|connection| connection.connect(socket, address));
+    /// Opens as many connections as are still wanted and may be open at once.
+    fn connect_more(&mut self) {
+        let Mode::Connect { address, count, parallel, .. } = self.mode else { return };
+        while self.last < count && self.connections.len() < parallel as usize {
+            let socket = Arc::clone(&self.socket);
+            self.start(|connection| connection.connect(socket, address));
+        }
     }
 
     /// Gives a connection its number and a task.
@@ -169,3 +183,6 @@ fn config(buffers: Buffers) -> Config {
     }
     config
 }
+
+/// How long the socket may take to send what waits when the shim leaves.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use utp_interop::harness::{
-    Direction, Family, Impaired, Outcome, Report, ShimProcess, Shims, Transfer,
+    Case, Direction, Exchange, Family, Impaired, Outcome, Report, ShimProcess, Shims, Transfer,
 };
 use utp_interop::reference::SynSeq;
 use utp_interop::relay::{Impairment, Path as RelayPath};
@@ -46,7 +46,7 @@ async fn run(transfer: &Transfer) -> Outcome {
 }
 
 fn impaired(loss_ppm: u32) -> Impaired {
-    let path = RelayPath { delay: Duration::from_millis(5), loss_ppm, bottleneck: None };
+    let path = RelayPath { delay: Duration::from_millis(5), loss_ppm, ..RelayPath::default() };
     Impaired { name: "test".into(), impairment: Impairment::symmetric(path, 1) }
 }
 
@@ -83,6 +83,32 @@ async fn ours_connects_to_libutp_and_either_sends() {
 #[tokio::test]
 async fn libutp_connects_to_ours_and_either_sends() {
     both_directions("libutp:ours").await;
+}
+
+/// Holds every conversation but the longest, which the harness itself holds.
+async fn converse(pair: &str) {
+    for case in Case::ALL.into_iter().filter(|case| *case != Case::ManyShort) {
+        let pair = pair.parse().expect("two stacks");
+        let exchange = Exchange { pair, family: Family::V4, case };
+        let run = timeout(LIMIT, exchange.run(&shims())).await;
+        let run = run.expect("ends in time").expect("the harness works");
+        assert!(run.pass, "{run}");
+    }
+}
+
+#[tokio::test]
+async fn ours_converses_with_itself() {
+    converse("ours:ours").await;
+}
+
+#[tokio::test]
+async fn ours_converses_with_a_libutp_acceptor() {
+    converse("ours:libutp").await;
+}
+
+#[tokio::test]
+async fn ours_converses_with_a_libutp_initiator() {
+    converse("libutp:ours").await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod wire;
 
 use utp_proto::{ConnectionError, EndpointConfig, Event, ReadError, State};
 use utp_wire::PacketType;
-use wire::{FULL, MS, Role, SECOND, Wire, plain};
+use wire::{FULL, MS, Raw, Role, SECOND, Wire, plain};
 
 #[test]
 fn a_reset_that_answers_what_was_sent_ends_the_connection() {
@@ -223,4 +223,24 @@ fn a_reset_of_a_half_open_connection_ends_it() {
     wire.recv(wire.reset(0));
     assert_eq!(wire.take_events(), [Event::Closed(ConnectionError::Reset)]);
     assert_eq!(wire.endpoint.stats().half_open, 0);
+}
+
+#[test]
+fn a_fin_that_cannot_be_delivered_to_a_peer_that_has_finished_counts_as_acked() {
+    for role in [Role::Initiator, Role::Acceptor] {
+        let mut wire = Wire::established(role, plain(), 100, 200);
+        wire.finish();
+        let fin = wire.fin(0, 0).id(wire.id_out);
+        let fin = Raw { seq_nr: wire.seq_nr_of_us(0), ..fin };
+        // As long as the peer may still be there to send, it is not believed.
+        wire.icmp(&fin.encode(wire.now));
+        assert!(wire.take_events().is_empty());
+        wire.recv(wire.fin(0, -1));
+        let other = Raw { seq_nr: wire.seq_nr_of_us(1), ..fin.clone() };
+        wire.icmp(&other.encode(wire.now));
+        assert_eq!(wire.take_events(), [Event::Readable]);
+        wire.icmp(&fin.encode(wire.now));
+        assert_eq!(wire.take_events(), [Event::Finished]);
+        assert_eq!(wire.connection().state(), State::Lingering);
+    }
 }

@@ -1,11 +1,11 @@
 //! Plans the transfers of every pair.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Direction, Family, Impaired, Pair, Shims, Transfer};
 use crate::reference::SynSeq;
-use crate::relay::{Impairment, Path};
+use crate::relay::{Impairment, Path, Reordering};
 use crate::shim::pattern_sha256;
 
 /// Which pairs, families and directions to cover.
@@ -43,6 +43,8 @@ pub struct Relayed {
     pub seed: u64,
     /// How long each may take.
     pub limit: Duration,
+    /// Only pairs that ours is part of.
+    pub with_ours: bool,
 }
 
 /// Why nothing can be run.
@@ -121,7 +123,7 @@ impl Matrix {
         let mut transfers = Vec::new();
         for &family in &self.families {
             for &direction in &self.directions {
-                for &pair in &self.pairs {
+                for &pair in self.pairs.iter().filter(|pair| !plan.with_ours || pair.has_ours()) {
                     let syn_seqs: &[SynSeq] = match pair.client.takes_syn_seq {
                         true => &[SynSeq::Below, SynSeq::Above],
                         false => &[SynSeq::Any],
@@ -150,10 +152,14 @@ impl Matrix {
     }
 }
 
-/// For example `20ms+1%`: one-way delay and loss, each way.
+/// For example `20ms+1%`: one-way delay and loss, each way; `+10% 8ms late` tells of reordering.
 fn impairment_name(path: Path) -> String {
-    let percent = f64::from(path.loss_ppm) / 10_000.0;
-    format!("{}ms+{percent}%", path.delay.as_millis())
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let mut name = format!("{}ms+{}%", path.delay.as_millis(), percent(path.loss_ppm));
+    if let Some(Reordering { ppm, by }) = path.reordering {
+        write!(name, "+{}% {}ms late", percent(ppm), by.as_millis()).expect("a string takes it");
+    }
+    name
 }
 
 /// Which stream is sent: the same in all transfers, so that its digest is taken once.
@@ -188,7 +194,7 @@ mod tests {
     fn a_libutp_client_meets_the_relay_with_both_kinds_of_syn_number() {
         let path = Path { delay: Duration::from_millis(20), loss_ppm: 10_000, ..Path::default() };
         let limit = Duration::from_secs(1);
-        let plan = matrix().relayed(Relayed { bytes: 10, path, seed: 1, limit });
+        let plan = matrix().relayed(Relayed { bytes: 10, path, seed: 1, limit, with_ours: false });
         assert_eq!(plan.len(), 2 * 2 * (2 + 2 * 2));
         let mut seeds = Vec::new();
         for transfer in &plan {

@@ -6,39 +6,36 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Run, Transfer};
-
-/// A bar on a terminal, a line for each transfer elsewhere.
+/// A bar on a terminal, a line for each transfer or exchange elsewhere.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Progress towards `transfers` transfers.
-    pub fn new(transfers: usize) -> Self {
+    /// Progress towards `steps` transfers and exchanges.
+    pub fn new(steps: usize) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}")
                 .expect("the template is well formed");
-            let bar = ProgressBar::new(transfers as u64).with_style(style);
+            let bar = ProgressBar::new(steps as u64).with_style(style);
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
         Self { bar }
     }
 
-    /// A transfer starts.
-    pub fn start(&self, transfer: &Transfer) {
+    /// One starts.
+    pub fn start(&self, what: impl fmt::Display) {
         if let Some(bar) = &self.bar {
-            let Transfer { pair, family, direction, .. } = transfer;
-            bar.set_message(format!("{pair} {family} {direction}"));
+            bar.set_message(what.to_string());
         }
     }
 
-    /// A transfer is done. One that failed is reported at once.
-    pub fn finish(&self, run: &Run) {
-        if self.bar.is_none() || run.error.is_some() {
-            self.say(run);
+    /// One is done. If it failed that is reported at once.
+    pub fn finish(&self, what: impl fmt::Display, failed: bool) {
+        if self.bar.is_none() || failed {
+            self.say(what);
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);

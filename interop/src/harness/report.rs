@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Direction, Family, Outcome, Provenance, STACKS, Transfer};
+use super::{Direction, ExchangeRun, Family, Outcome, Provenance, STACKS, Transfer};
 use crate::reference::SynSeq;
 
 pub use self::bench::{BenchRatio, BenchReport, BenchRow, Spread};
@@ -172,28 +172,34 @@ pub struct Report {
     /// Where it comes from.
     #[serde(flatten)]
     pub provenance: Provenance,
-    /// Whether every transfer arrived unchanged and in time.
+    /// Whether every transfer arrived unchanged and in time, and every conversation went well.
     pub pass: bool,
     /// Every transfer.
     pub runs: Vec<Run>,
+    /// Every conversation.
+    pub exchanges: Vec<ExchangeRun>,
     /// Speeds over loopback, compared.
     pub ratios: Vec<Ratio>,
 }
 
 impl Report {
-    /// A report on these transfers.
-    pub fn new(provenance: Provenance, runs: Vec<Run>) -> Self {
-        let pass = runs.iter().all(|run| run.sha256_ok);
+    /// A report on these transfers and conversations.
+    pub fn new(provenance: Provenance, runs: Vec<Run>, exchanges: Vec<ExchangeRun>) -> Self {
+        let pass = runs.iter().all(|run| run.sha256_ok) && exchanges.iter().all(|run| run.pass);
         let ratios = ratios(&runs, |run| {
             let ours = [&run.client, &run.server].iter().filter(|name| *name == &ours()).count();
             (ours == 1).then_some(MIXED_GOAL)
         });
-        Self { provenance, pass, runs, ratios }
+        Self { provenance, pass, runs, exchanges, ratios }
     }
 
     /// The tables for a terminal.
     pub fn text(&self) -> String {
         let mut text = self.table().text();
+        if !self.exchanges.is_empty() {
+            let table = exchange_table(&self.exchanges).text();
+            write!(text, "\n{table}").expect("a string takes it");
+        }
         if !self.ratios.is_empty() {
             write!(text, "\n{}", ratio_table(&self.ratios).text()).expect("a string takes it");
         }
@@ -206,6 +212,10 @@ impl Report {
         page += &provenance_line(&self.provenance);
         page += MATRIX_NOTES;
         page += &self.table().markdown();
+        if !self.exchanges.is_empty() {
+            page += EXCHANGE_NOTES;
+            page += &exchange_table(&self.exchanges).markdown();
+        }
         if !self.ratios.is_empty() {
             page += "\n## Beside libutp with itself, over loopback\n\n";
             page += &ratio_table(&self.ratios).markdown();
@@ -290,6 +300,22 @@ fn ratios(runs: &[Run], goal: impl Fn(&Run) -> Option<f64>) -> Vec<Ratio> {
     ratios
 }
 
+fn exchange_table(exchanges: &[ExchangeRun]) -> Table {
+    let headings = ["family", "client", "server", "conversation", "result", "seconds"];
+    let mut table = Table::new(5, &headings);
+    for run in exchanges {
+        table.push(vec![
+            run.family.to_string(),
+            run.client.clone(),
+            run.server.clone(),
+            run.case.to_string(),
+            if run.pass { "ok".into() } else { "FAILED".into() },
+            format!("{:.3}", run.seconds),
+        ]);
+    }
+    table
+}
+
 fn ratio_table(ratios: &[Ratio]) -> Table {
     let mut table =
         Table::new(4, &["family", "direction", "pair", "beside", "ratio", "goal", "met"]);
@@ -358,6 +384,15 @@ Speeds are medians of all rounds, lowest and highest in parentheses. Time counts
 byte that arrives to the last. `SYN` tells where the client's SYN number lies: libutp has no fast
 retransmit `above` 0x7fff. `connects` counts attempts: libutp loses a connection whose first answer
 is lost.
+
+";
+
+/// What a reader of the conversations has to know.
+const EXCHANGE_NOTES: &str = "
+## Conversations
+
+Neither side may end in an error. `many-short` is 1000 connections of 2000 bytes, 50 at a time;
+libutp keeps each for up to half a second after its end.
 
 ";
 

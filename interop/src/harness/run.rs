@@ -41,7 +41,7 @@ pub async fn run(
             }
             Some(done) = running.join_next() => {
                 let (index, run) = done.map_err(io::Error::other)??;
-                progress.finish(&run);
+                progress.finish(&run, run.error.is_some());
                 runs.resize_with(runs.len().max(index + 1), || None);
                 runs[index] = Some(run);
             }

@@ -58,6 +58,11 @@ impl Pair {
         STACKS.iter().flat_map(with).collect()
     }
 
+    /// Whether ours is on either side.
+    pub fn has_ours(&self) -> bool {
+        [self.client, self.server].contains(&STACKS[0])
+    }
+
     /// Whether a connect that failed may be tried again: both ends are stacks that are known to
     /// lose connections. With ours on either side it has to work at once.
     pub const fn may_retry_connect(&self) -> bool {

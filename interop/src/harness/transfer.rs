@@ -156,6 +156,12 @@ impl Shims {
     }
 }
 
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.pair, self.family, self.direction)
+    }
+}
+
 impl Transfer {
     /// Runs the transfer to its end.
     ///
@@ -346,7 +352,7 @@ impl Transfer {
 }
 
 /// Waits for a listening shim to say on which port.
-async fn listening_port(shim: &mut ShimProcess) -> Option<u16> {
+pub(super) async fn listening_port(shim: &mut ShimProcess) -> Option<u16> {
     let listening = async {
         loop {
             match shim.next_event().await? {
@@ -360,7 +366,7 @@ async fn listening_port(shim: &mut ShimProcess) -> Option<u16> {
 }
 
 /// Adds what a shim wrote for a person to the reason of a failure.
-fn with_stderr(reason: &str, side: &str, shim: &mut ShimProcess) -> String {
+pub(super) fn with_stderr(reason: &str, side: &str, shim: &mut ShimProcess) -> String {
     let status = shim.exit_status().filter(|status| !status.success());
     let status = status.map_or(String::new(), |status| format!("\n{side} ended with {status}"));
     let said = shim.stderr();

@@ -53,6 +53,11 @@ impl Connections {
         self.insert(socket);
     }
 
+    /// How many connections there have been.
+    pub(super) const fn started(&self) -> ConnId {
+        self.last
+    }
+
     /// How many connections are not over.
     pub(super) fn open(&self) -> u32 {
         u32::try_from(self.by_socket.len()).unwrap_or(u32::MAX)
@@ -82,6 +87,11 @@ impl Connections {
             return;
         };
         debug_assert_eq!(connection.id, self.last);
+        // An empty packet opens the direction of an acceptor, which may not speak before.
+        if matches!(command, Command::Write { bytes: 0, .. }) {
+            context.write(socket, &[]);
+            return;
+        }
         self.with(context, socket, |connection, _| connection.app.command(command));
     }
 

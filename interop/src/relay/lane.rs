@@ -11,8 +11,19 @@ pub struct Path {
     pub delay: Duration,
     /// How many of a million datagrams are lost, independently of each other.
     pub loss_ppm: u32,
+    /// Which datagrams are overtaken by those behind them, if any.
+    pub reordering: Option<Reordering>,
     /// The slowest link, if it matters.
     pub bottleneck: Option<Bottleneck>,
+}
+
+/// Some datagrams take a longer way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reordering {
+    /// How many of a million datagrams do, independently of each other.
+    pub ppm: u32,
+    /// How much later they arrive.
+    pub by: Duration,
 }
 
 /// A link of limited rate with a queue in front, first in, first out.
@@ -61,6 +72,8 @@ pub struct LaneStats {
 pub struct Lane {
     path: Path,
     random: SplitMix64,
+    /// Apart from the losses, which a seed repeats with and without reordering.
+    detours: SplitMix64,
     /// When the bottleneck has sent all that waits.
     idle_at: Option<Instant>,
     stats: LaneStats,
@@ -70,13 +83,15 @@ impl Lane {
     /// A direction whose losses depend on `seed`.
     pub const fn new(path: Path, seed: u64) -> Self {
         let stats = LaneStats { delivered: 0, lost: 0, queue_full: 0 };
-        Self { path, random: SplitMix64::new(seed), idle_at: None, stats }
+        let (random, detours) = (SplitMix64::new(seed), SplitMix64::new(!seed));
+        Self { path, random, detours, idle_at: None, stats }
     }
 
     /// Decides about a datagram of `len` bytes that arrives now.
     pub fn admit(&mut self, now: Instant, len: usize) -> Verdict {
         // A number is drawn for every datagram, so that the queue does not shift later losses.
         let lost = self.random.chance_ppm(self.path.loss_ppm);
+        let detour = self.path.reordering.filter(|late| self.detours.chance_ppm(late.ppm));
         let Some(sent) = self.enqueue(now, len as u64) else {
             self.stats.queue_full += 1;
             return Verdict::QueueFull;
@@ -86,7 +101,8 @@ impl Lane {
             return Verdict::Lost;
         }
         self.stats.delivered += 1;
-        Verdict::Deliver(sent + self.path.delay)
+        let detour = detour.map_or(Duration::ZERO, |late| late.by);
+        Verdict::Deliver(sent + self.path.delay + detour)
     }
 
     /// What became of the datagrams so far.
@@ -140,7 +156,7 @@ mod tests {
         let delay = Duration::from_millis(20);
         // 1 MB/s: a datagram of 1000 bytes takes one millisecond.
         let bottleneck = Some(Bottleneck { rate_bps: 8_000_000, queue_bytes: 3000 });
-        let mut lane = Lane::new(Path { delay, loss_ppm: 0, bottleneck }, 1);
+        let mut lane = Lane::new(Path { delay, bottleneck, ..Path::default() }, 1);
         let now = Instant::now();
         for ms in 1..=3 {
             let at = now + delay + Duration::from_millis(ms);
@@ -154,5 +170,23 @@ mod tests {
         let at = much_later + delay + Duration::from_millis(1);
         assert_eq!(lane.admit(much_later, 1000), Verdict::Deliver(at));
         assert_eq!(lane.stats(), LaneStats { delivered: 5, lost: 0, queue_full: 1 });
+    }
+
+    #[test]
+    fn some_datagrams_take_a_detour_and_the_same_ones_are_lost() {
+        let by = Duration::from_millis(8);
+        let straight = Path { loss_ppm: 10_000, ..Path::default() };
+        let reordering = Some(Reordering { ppm: 100_000, by });
+        let now = Instant::now();
+        let run = |path| {
+            let mut lane = Lane::new(path, 5);
+            (0..10_000).map(|_| lane.admit(now, 1400)).collect::<Vec<Verdict>>()
+        };
+        let (straight, bent) = (run(straight), run(Path { reordering, ..straight }));
+        let late = bent.iter().filter(|&&verdict| verdict == Verdict::Deliver(now + by)).count();
+        assert!((900..1100).contains(&late), "{late} of 10000 at 10 %");
+        for (straight, bent) in straight.iter().zip(&bent) {
+            assert_eq!(*straight == Verdict::Lost, *bent == Verdict::Lost);
+        }
     }
 }

@@ -28,7 +28,7 @@ pub enum Mode {
         #[command(flatten)]
         stream: StreamArgs,
     },
-    /// Open one connection, and leave once it is closed.
+    /// Open a connection, or several, and leave once they are closed.
     Connect {
         /// The peer.
         #[arg(value_name = "HOST:PORT", value_parser = resolve)]
@@ -36,6 +36,12 @@ pub enum Mode {
         /// Local address to bind.
         #[arg(long, value_name = "HOST:PORT", value_parser = resolve)]
         local: Option<SocketAddr>,
+        /// Connections to open in all.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        count: u32,
+        /// Connections that are open at once.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        parallel: u32,
         /// What to do on the stream.
         #[command(flatten)]
         stream: StreamArgs,
@@ -59,7 +65,7 @@ impl Mode {
         }
     }
 
-    /// Whether the shim leaves after its first connection.
+    /// Whether the shim leaves after its first connection, or the last one that it opens.
     pub const fn once(&self) -> bool {
         match self {
             Self::Listen { once, .. } => *once,
@@ -217,7 +223,7 @@ mod tests {
             buffers: Buffers { rcvbuf: None, sndbuf: None, udp_buffer: 1 },
             quit_on_eof: false,
         };
-        let mode = Mode::Connect { address, local: None, stream };
+        let mode = Mode::Connect { address, local: None, count: 1, parallel: 1, stream };
         assert_eq!(mode.local(), "[::]:0".parse().expect("an address"));
         assert!(mode.once());
     }

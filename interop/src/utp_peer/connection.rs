@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite as _;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
 use utp_tokio::{UtpSocket, UtpStream};
 
 use crate::shim::{App, Command, ConnId, Emitter, ErrorKind, Event, Role};
@@ -94,10 +95,21 @@ impl Connection {
                 // A peer that closed first may be gone when our FIN comes.
                 Err(_) if intent.close && self.app.is_finished() => return self.end(true),
                 Err(error) => return self.fail(&error),
-                Ok(_) if intent.close && self.shut_down => return self.end(true),
+                Ok(_) if intent.close && self.shut_down => {
+                    self.drain(&mut stream).await;
+                    return self.end(true);
+                }
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Waits a little for the peer to end its stream, too: a process that leaves before answers
+    /// nothing any more, and its peer repeats its FIN for minutes.
+    async fn drain(&mut self, stream: &mut UtpStream) {
+        let drained =
+            async { while !self.eof && poll_fn(|cx| self.poll_read(stream, cx)).await.is_ok() {} };
+        drop(timeout(DRAIN_PATIENCE, drained).await);
     }
 
     /// Reads, writes and ends the stream as the application wants; ready after each step.
@@ -183,3 +195,6 @@ const fn kind_of(kind: io::ErrorKind) -> ErrorKind {
 
 /// How much is read at once at the most, so that reading does not hold up writing.
 const READ_LEN_MAX: usize = 256 * 1024;
+
+/// How long a peer may take to end its stream after ours has ended.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! How a connection ends: FIN in both directions, reset, time-out, and what runs out of time.
 
-use utp_wire::{Header, Instant};
+use utp_wire::{Header, Instant, SeqNr};
 
 use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer};
 use crate::config::ABANDONED_US_MAX;
@@ -176,6 +176,16 @@ impl Connection {
     pub(crate) fn handle_unreachable(&mut self) {
         if self.state == State::SynSent {
             self.close(ConnectionError::Refused);
+        }
+    }
+
+    /// The network says that nobody is there to take our FIN. A peer that has finished and had all
+    /// our data may well be gone: a program that ends does not stay to ack a FIN. This is the end
+    /// that both sides wanted; in any other situation the message is not believed.
+    pub(crate) fn handle_unreachable_fin(&mut self, now: Instant, seq_nr: SeqNr) {
+        if self.is_only_fin_outstanding() && self.sent.first() == seq_nr {
+            while self.sent.pop().is_some() {}
+            self.on_fin_acked(now);
         }
     }
 

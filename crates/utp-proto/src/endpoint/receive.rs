@@ -106,16 +106,21 @@ impl Endpoint {
         error: IcmpError,
         quoted: &[u8],
     ) {
-        self.advance(now);
+        let now = self.advance(now);
         if error != IcmpError::Unreachable {
             return;
         }
         if let Ok(packet) = Packet::decode(quoted) {
-            // A SYN carries the id we receive on; nothing else of ours is judged here.
-            if packet.header.packet_type == PacketType::Syn
-                && let Some(slot) = self.index.get(remote, packet.header.connection_id)
-            {
-                self.unreachable(slot);
+            let id = packet.header.connection_id;
+            match packet.header.packet_type {
+                // A SYN carries the id we receive on.
+                PacketType::Syn => {
+                    if let Some(slot) = self.index.get(remote, id) {
+                        self.unreachable(slot);
+                    }
+                }
+                PacketType::Fin => self.fin_unreachable(now, remote, &packet.header),
+                _ => {}
             }
             return;
         }
@@ -128,6 +133,18 @@ impl Endpoint {
             .collect();
         for slot in slots {
             self.unreachable(slot);
+        }
+    }
+
+    /// Nobody is there to take our FIN, which carries the id we send with.
+    fn fin_unreachable(&mut self, now: Instant, remote: SocketAddr, fin: &Header) {
+        for id_recv in [fin.connection_id.previous(), fin.connection_id.next()] {
+            let Some(slot) = self.index.get(remote, id_recv) else { continue };
+            let connection = &mut self.entries[slot].connection;
+            if connection.answers_to(fin.connection_id) {
+                connection.handle_unreachable_fin(now, fin.seq_nr);
+                self.sync(slot);
+            }
         }
     }
 

@@ -49,7 +49,7 @@ fn ours_with_libutp_is_measured_by_the_medians_of_the_same_run() {
         runs.push(run("ours:libutp", round, Some(mixed)));
         runs.push(run("ours:ours", round, Some(own)));
     }
-    let report = Report::new(provenance(), runs);
+    let report = Report::new(provenance(), runs, Vec::new());
     assert!(report.pass);
     let [mixed, own] = &report.ratios[..] else { panic!("{:?}", report.ratios) };
     assert_eq!((mixed.of.as_str(), mixed.over.as_str()), ("utp-tokio:libutp", "libutp:libutp"));
@@ -62,7 +62,7 @@ fn ours_with_libutp_is_measured_by_the_medians_of_the_same_run() {
 #[test]
 fn a_failed_transfer_fails_the_report_and_shows_in_its_tables() {
     let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("libutp:libutp", 2, None)];
-    let report = Report::new(provenance(), runs);
+    let report = Report::new(provenance(), runs, Vec::new());
     assert!(!report.pass);
     assert!(report.text().contains("FAILED 1/2"), "{}", report.text());
     assert!(report.markdown().contains("| FAILED 1/2 |"), "{}", report.markdown());
@@ -74,7 +74,7 @@ fn a_failed_transfer_fails_the_report_and_shows_in_its_tables() {
 #[test]
 fn a_slow_pair_fails_nothing() {
     let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("ours:libutp", 1, Some(100.0))];
-    let report = Report::new(provenance(), runs);
+    let report = Report::new(provenance(), runs, Vec::new());
     assert_eq!(report.ratios[0].met, Some(false));
     assert!(report.pass);
 }
@@ -106,4 +106,20 @@ fn files_are_written_whole_and_leave_no_temporary_behind() {
     assert_eq!(names, ["a.json", "b.md"]);
     assert_eq!(fs::read_to_string(folder.join("a.json")).expect("exists"), "3");
     fs::remove_dir_all(folder).expect("removes");
+}
+
+#[test]
+fn a_failed_conversation_fails_the_report_and_shows_in_its_tables() {
+    let exchange = ExchangeRun {
+        client: "utp-tokio".into(),
+        server: "libutp".into(),
+        family: Family::V6,
+        case: crate::harness::Case::ManyShort,
+        pass: false,
+        seconds: 1.5,
+        error: Some("gone".into()),
+    };
+    let report = Report::new(provenance(), Vec::new(), vec![exchange]);
+    assert!(!report.pass);
+    assert!(report.markdown().contains("| many-short   | FAILED |"), "{}", report.markdown());
 }
