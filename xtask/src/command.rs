@@ -86,6 +86,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
 pub(crate) enum Profile {
     Debug,
     Release,
+    /// Optimised, with every assertion.
+    Swarm,
 }
 
 /// Builds the programs of `package`, alone, and returns the path of the one called `name`.
@@ -95,8 +97,10 @@ pub(crate) enum Profile {
 pub(crate) fn build(package: &str, name: &str, profile: Profile) -> Result<PathBuf, Failure> {
     let mut command = cargo(&["build", "--package", package, "--bins"]);
     command.arg("--message-format=json-render-diagnostics");
-    if matches!(profile, Profile::Release) {
-        command.arg("--release");
+    match profile {
+        Profile::Debug => {}
+        Profile::Release => drop(command.arg("--release")),
+        Profile::Swarm => drop(command.arg("--profile=swarm")),
     }
     let messages = output(&mut command)
         .map_err(|_| Failure::Internal(format!("{package} could not be built")))?;

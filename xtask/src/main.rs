@@ -14,6 +14,7 @@ mod command;
 mod interop;
 mod place;
 mod simulate;
+mod swarm;
 mod test;
 mod tidy;
 
@@ -56,6 +57,9 @@ enum Task {
     Interop(PassedOn),
     /// Run scenario files in the simulator
     Simulate(simulate::Simulate),
+    /// Run random operations on two endpoints, one seed after the other
+    #[command(after_help = swarm::HELP, override_usage = swarm::USAGE)]
+    Swarm(PassedOn),
     /// Run every test and every example of the documentation; for before a push
     #[command(after_help = test::HELP)]
     Test,
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Task::Cite(cite) => cite.run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Simulate(simulate) => simulate.run(),
+        Task::Swarm(passed_on) => swarm::run(&passed_on.arguments),
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
     };

@@ -53,6 +53,8 @@ pub enum Fate {
     Duplicate(u64),
     /// Delivered later by the given time.
     Delay(u64),
+    /// Delivered with this bit of the header flipped.
+    Flip(u16),
 }
 
 /// Random faults, per mille.
@@ -77,6 +79,8 @@ pub struct App {
     pub unchecked: bool,
     /// Which pattern the peer writes.
     pub reads_pattern: u8,
+    /// Takes the pattern from the first byte that is read, which names it.
+    pub adopts: bool,
     pub writes_pattern: u8,
     pub connected: bool,
     pub finished: bool,
@@ -84,7 +88,7 @@ pub struct App {
     pub closed: Option<utp_proto::ConnectionError>,
 }
 
-/// The byte at `offset` of a pattern.
+/// The byte at `offset` of a pattern. The first one is the name of the pattern.
 pub fn pattern(which: u8, offset: u64) -> u8 {
     (offset.wrapping_mul(0x9e37_79b9) >> 16).to_le_bytes()[0] ^ which
 }
@@ -123,7 +127,18 @@ pub struct Pair {
     /// Template for connections accepted by either side.
     pub accepts: Acceptor,
     pub config: Arc<Config>,
+    /// Another configuration for the connections of side 1.
+    pub config_of_1: Option<Arc<Config>>,
     pub accept: bool,
+    /// Streams that are not accepted are refused and not ignored.
+    pub refuse: bool,
+    /// Set, every end of a stream writes a pattern of its own, the next of these, and adopts that
+    /// of its peer.
+    pub next_pattern: Option<u8>,
+    /// No end compares what it reads.
+    pub unchecked: bool,
+    /// Counts the packets and hashes them with the times at which they were sent.
+    pub trace: Trace,
     pub segments_max: usize,
     pub draws: Draws,
     network: BinaryHeap<Reverse<InFlight>>,
@@ -148,7 +163,11 @@ impl Pair {
     }
 
     pub fn with_config(seed: u64, config: Config) -> Self {
-        let limits = Arc::new(EndpointConfig::default());
+        Self::with_limits(seed, config, EndpointConfig::default())
+    }
+
+    pub fn with_limits(seed: u64, config: Config, limits: EndpointConfig) -> Self {
+        let limits = Arc::new(limits);
         let endpoint = |side: u64| {
             Endpoint::new(limits.clone(), Box::new(Draws(seed.wrapping_mul(2).wrapping_add(side))))
         };
@@ -166,7 +185,12 @@ impl Pair {
             apps: [BTreeMap::new(), BTreeMap::new()],
             accepts: Acceptor::default(),
             config: Arc::new(config),
+            config_of_1: None,
             accept: true,
+            refuse: false,
+            next_pattern: None,
+            unchecked: false,
+            trace: Trace::default(),
             segments_max: 10,
             draws: Draws(seed ^ 0xdead_beef),
             network: BinaryHeap::new(),
@@ -183,10 +207,10 @@ impl Pair {
         let remote = self.addresses[1 - side];
         let now = self.clock(side);
         let handle = self.endpoints[side]
-            .connect(now, remote, self.config.clone())
+            .connect(now, remote, self.config_of(side))
             .expect("the endpoint has room");
         let app = App { to_write, finish, reads_pattern: 2, writes_pattern: 1, ..App::default() };
-        self.apps[side].insert(handle, app);
+        self.insert_app(side, handle, app);
         self.drain(side);
         handle
     }
@@ -203,6 +227,10 @@ impl Pair {
 
     pub fn only_handle(&self, side: usize) -> ConnectionHandle {
         *self.apps[side].keys().next().expect("one")
+    }
+
+    fn config_of(&self, side: usize) -> Arc<Config> {
+        self.config_of_1.as_ref().filter(|_| side == 1).unwrap_or(&self.config).clone()
     }
 
     /// What the clock of `side` shows.
@@ -231,7 +259,7 @@ impl Pair {
             self.network.peek().map(|Reverse(InFlight(at, ..))| Instant::from_micros(*at));
         let deadlines = [0, 1].map(|side| {
             let at = self.endpoints[side].poll_timeout()?;
-            Some(Instant::from_micros(at.as_micros() - self.clocks_us[side]))
+            Some(Instant::from_micros(at.as_micros().saturating_sub(self.clocks_us[side])))
         });
         let Some(next) = deadlines.into_iter().chain([arrival]).flatten().min() else {
             self.now = end;
@@ -265,10 +293,14 @@ impl Pair {
             self.endpoints[to].handle_datagram(self.clock(to), meta, &bytes)
         {
             if !self.accept {
+                if self.refuse {
+                    let now = self.clock(to);
+                    self.endpoints[to].refuse(now, incoming);
+                }
                 return;
             }
             let handle = self.endpoints[to]
-                .accept(self.clock(to), incoming, self.config.clone())
+                .accept(self.clock(to), incoming, self.config_of(to))
                 .expect("the endpoint has room");
             let app = App {
                 to_write: self.accepts.to_write,
@@ -278,8 +310,18 @@ impl Pair {
                 writes_pattern: 2,
                 ..App::default()
             };
-            self.apps[to].insert(handle, app);
+            self.insert_app(to, handle, app);
         }
+    }
+
+    fn insert_app(&mut self, side: usize, handle: ConnectionHandle, mut app: App) {
+        app.unchecked = self.unchecked;
+        if let Some(pattern) = &mut self.next_pattern {
+            app.adopts = true;
+            app.writes_pattern = *pattern;
+            *pattern = pattern.checked_add(1).expect("few streams");
+        }
+        self.apps[side].insert(handle, app);
     }
 
     /// Events, applications, transmits.
@@ -330,6 +372,9 @@ impl Pair {
                 let len_max = usize::try_from(allowed).unwrap_or(usize::MAX);
                 match connection.read_chunk(now, len_max) {
                     Ok(bytes) => {
+                        if app.adopts && app.read == 0 {
+                            app.reads_pattern = bytes[0];
+                        }
                         for byte in &bytes {
                             let expected = pattern(app.reads_pattern, app.read);
                             let good = app.unchecked || *byte == expected;
@@ -367,7 +412,8 @@ impl Pair {
         sent
     }
 
-    fn send(&mut self, from: usize, datagram: Vec<u8>) {
+    fn send(&mut self, from: usize, mut datagram: Vec<u8>) {
+        self.trace.add(self.now, from, &datagram);
         let packet = Packet::decode(&datagram).expect("what we send can be decoded");
         let seen = Seen {
             at: self.now,
@@ -393,6 +439,10 @@ impl Pair {
             Fate::Deliver => self.enqueue(at, from, datagram),
             Fate::Drop => {}
             Fate::Delay(by) => self.enqueue(at + by, from, datagram),
+            Fate::Flip(bit) => {
+                datagram[usize::from(bit / 8)] ^= 1 << (bit % 8);
+                self.enqueue(at, from, datagram);
+            }
             Fate::Duplicate(by) => {
                 self.enqueue(at, from, datagram.clone());
                 self.enqueue(at + by, from, datagram);
@@ -423,5 +473,28 @@ impl Pair {
             .iter()
             .filter(|seen| seen.from == from && seen.packet_type == packet_type)
             .collect()
+    }
+}
+
+/// What two runs of one seed must have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    pub packets: u64,
+    pub hash: u64,
+}
+
+impl Trace {
+    fn add(&mut self, at: Instant, from: usize, datagram: &[u8]) {
+        self.packets += 1;
+        self.mix(at.as_micros() << 1 | from as u64);
+        for chunk in datagram.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.mix(u64::from_le_bytes(word));
+        }
+    }
+
+    fn mix(&mut self, word: u64) {
+        self.hash = (self.hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -1,0 +1,109 @@
+//! What can happen in a run.
+
+/// Everything that a run depends on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Of everything that is drawn during the run: ids, numbers, faults.
+    pub seed: u64,
+    /// The two endpoints.
+    pub sides: [SideConfig; 2],
+    /// Datagrams that leave in one batch, at most.
+    pub segments_max: usize,
+    /// Time from one side to the other, in microseconds.
+    pub latency_us: u64,
+    /// What may be flipped in headers at all.
+    pub flips: Flips,
+    /// What happens, in order.
+    pub ops: Vec<Op>,
+}
+
+/// How one side is configured.
+#[derive(Clone, Debug)]
+pub struct SideConfig {
+    /// The congestion control of its connections.
+    pub controller: ControllerChoice,
+    /// Bytes its connections may hold for their readers.
+    pub receive_buffer_bytes: u32,
+    /// Bytes its connections hold for their writers.
+    pub send_buffer_bytes: u32,
+    /// UDP payload of its full packets.
+    pub datagram_bytes: u16,
+    /// How far its clock is ahead, in microseconds.
+    pub clock_us: u64,
+}
+
+/// Which congestion control.
+#[derive(Clone, Copy, Debug)]
+pub enum ControllerChoice {
+    /// A constant window of so many bytes.
+    Fixed(u64),
+    /// LEDBAT as libutp runs it.
+    Libutp,
+    /// LEDBAT as RFC 6817 has it.
+    Rfc6817,
+}
+
+/// Which bits of a header may be flipped. The more, the less can be asked of the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flips {
+    /// Any. A changed type, number or extension is another packet, and uTP has nothing to tell it
+    /// from a true one: bytes are not compared then, and an end may come early.
+    All,
+    /// All but type, first extension and number. A forged ack may make the sender forget what has
+    /// not arrived, so that a stream may stand still; its bytes are right.
+    ButMeaning,
+    /// Version, ids, stamps and window: everything must still be right in the end.
+    Harmless,
+    /// None.
+    Never,
+}
+
+/// What the network does in one direction, each per mille of the packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Lost.
+    pub loss: u16,
+    /// Length of a burst of losses, in packets; 0 and 1 lose single ones.
+    pub burst: u16,
+    /// Delivered twice.
+    pub duplication: u16,
+    /// Delivered late.
+    pub reordering: u16,
+    /// By this much at most, in microseconds.
+    pub late_us: u32,
+    /// Delivered with a flipped bit in the header.
+    pub flip: u16,
+}
+
+/// One thing that happens. A stream is named by its place among those of its side, modulo their
+/// number; what cannot be done is skipped.
+#[expect(missing_docs, reason = "every variant says what its fields are")]
+#[derive(Clone, Copy, Debug)]
+pub enum Op {
+    /// A stream ends at once.
+    Abort { side: bool, stream: u8 },
+    /// Time passes.
+    Advance { us: u64 },
+    /// SYNs are accepted from now on, or refused, or ignored.
+    Answer { accept: bool, refuse: bool },
+    /// Nothing gets through for a while, from one side or from both.
+    Blackout { from: [bool; 2], us: u64 },
+    /// The clock of a side is set.
+    ClockStep { side: bool, us: i64 },
+    /// A stream is opened.
+    Connect { side: bool },
+    /// The network changes in one direction.
+    Conditions { from: bool, conditions: Conditions },
+    /// An end of a stream has written all it wants.
+    Finish { side: bool, stream: u8 },
+    /// The path gets longer or shorter.
+    Latency { us: u64 },
+    /// A reader stops after so many bytes more.
+    Pause { side: bool, stream: u8, after: u32 },
+    /// The owner of an end leaves.
+    Release { side: bool, stream: u8 },
+    /// A reader that stopped goes on.
+    Resume { side: bool, stream: u8 },
+    /// An end of a stream writes, as fast as it is let.
+    Write { side: bool, stream: u8, bytes: u32 },
+}
