@@ -69,6 +69,14 @@ pub trait Controller: fmt::Debug + Send {
     /// Takes a new maximum payload of a packet, in bytes.
     fn on_mtu_update(&mut self, payload_bytes_max: u16);
 
+    /// Whether the connection should spread its packets over the round trip, as it does by default.
+    ///
+    /// Not so where the window is no measure of the path, and a test wants whatever fits into it to
+    /// go at once.
+    fn is_paced(&self) -> bool {
+        true
+    }
+
     /// The payload bytes that may be in flight; at least 1.
     fn window_bytes(&self) -> u64;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use utp_ledbat::ControllerFactory;
@@ -83,6 +84,27 @@ pub const GATE_STAMP_US: u32 = 10_000_000;
 
 /// How far a reported difference may be off the one expected, in microseconds: 2^-8.7 of all.
 pub const GATE_DIFFERENCE_US: u32 = 5_000_000;
+
+/// Packets that may go at once when nothing has been outstanding (libutp's largest burst).
+pub const PACING_BURST_PACKETS: u64 = 10;
+
+/// Packets that may always go at once, so that one timer serves two of a slow sender.
+pub const PACING_QUANTUM_PACKETS_MIN: u64 = 2;
+
+/// Time whose worth of packets a fast sender may send at once, in microseconds: timers of drivers
+/// have a granularity of a millisecond.
+pub const PACING_QUANTUM_US: u64 = 1_000;
+
+/// How late a timer may ring before what was earned meanwhile is lost, in microseconds. Twice the
+/// granularity: a driver that is busier than that must not answer with a burst.
+pub const PACING_LATE_US_MAX: u64 = 2_000;
+
+/// Pace in per cent of a window per round trip: enough to fill the window although the round trip
+/// that was measured is longer than the next one.
+pub const PACING_PERCENT: u64 = 125;
+
+/// The same in slow start, where each window may be twice the last.
+pub const PACING_PERCENT_SLOW_START: u64 = 200;
 
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
@@ -166,6 +188,10 @@ pub struct Config {
     /// What is done with packets that do not show the clocks of the connection. They are only
     /// counted by default, until traces of real peers show that no honest packet would be dropped.
     pub timestamp_gate: Gate,
+    /// Bytes of UDP payload in DATA and FIN packets that the connection sends per second at most,
+    /// headers and repeats included; none by default. It can be changed later:
+    /// [`Connection::set_send_rate_max`](crate::Connection::set_send_rate_max).
+    pub send_rate_max: Option<NonZeroU64>,
     /// How long a finished connection stays to answer a repeated FIN, in microseconds, counted from
     /// the last one. Longer than the pauses between the resends of a peer that has backed off.
     pub linger_us: u64,
@@ -185,6 +211,7 @@ impl Default for Config {
             idle_probe_us: Some(70_000_000),
             rto_min_us: 500_000,
             timestamp_gate: Gate::Count,
+            send_rate_max: None,
             linger_us: 30_000_000,
         }
     }

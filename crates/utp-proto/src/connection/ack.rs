@@ -21,7 +21,8 @@ impl Connection {
     /// Handles the acknowledging part of any packet.
     pub(super) fn on_ack(&mut self, now: Instant, packet: &Packet<'_>) {
         let header = &packet.header;
-        let in_flight_before = self.in_flight_bytes;
+        // What pacing holds back would be in flight otherwise.
+        let in_flight_before = self.in_flight_bytes + self.paced_back_bytes();
         let first_before = self.sent.first();
         let mut acked = Acked::default();
         self.ack_up_to(now, header.ack_nr, &mut acked);

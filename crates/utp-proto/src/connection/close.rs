@@ -234,6 +234,8 @@ impl Connection {
                 self.forget_sending();
                 self.become_state(State::Closed);
             }
+            // That it is looked at is all it needs.
+            Timer::Pace => {}
             Timer::Persist => self.probe_pending = true,
             Timer::Reorder => self.detect_losses(now),
             Timer::Rto => self.on_rto(now),

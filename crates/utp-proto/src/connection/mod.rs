@@ -10,6 +10,7 @@ mod flow;
 mod gate;
 mod liveness;
 mod loss;
+mod pacing;
 mod receive;
 mod recovery;
 mod reorder;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use utp_ledbat::{Controller, Metrics};
-use utp_wire::{ConnectionId, Header, Instant, SeqNr, Timestamp, TimestampDiff};
+use utp_wire::{ConnectionId, HEADER_LEN, Header, Instant, SeqNr, Timestamp, TimestampDiff};
 
 use crate::config::Config;
 use crate::error::{ConnectionError, ReadError, WriteError};
@@ -37,6 +38,7 @@ use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
 use gate::{Clocks, Passage};
 use liveness::Liveness;
+use pacing::Pacer;
 use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
@@ -68,6 +70,7 @@ pub struct Connection {
     liveness: Liveness,
     rtt: Rtt,
     controller: Box<dyn Controller>,
+    pacer: Pacer,
     payload_max: u16,
 
     // Sending.
@@ -222,6 +225,11 @@ impl Connection {
             liveness: Liveness::default(),
             rtt: Rtt::new(config.rto_min_us),
             controller: config.controller.build(now, payload_max),
+            pacer: Pacer::new(
+                now,
+                u64::from(payload_max) + HEADER_LEN as u64,
+                config.send_rate_max,
+            ),
             payload_max,
             send_queue: SendQueue::default(),
             sent: SentRing::new(first),

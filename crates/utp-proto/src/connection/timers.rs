@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Keepalive,
     /// A finished connection may be forgotten, or an abandoned one given up.
     Linger,
+    /// There is credit for packets that were held back to spread them in time.
+    Pace,
     /// The peer's window has been shut (or tiny) for long enough to probe it.
     Persist,
     /// A packet sent before one that has arrived is now too late to be merely reordered.
@@ -28,12 +30,13 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 10] = [
+pub(crate) const TIMERS: [Timer; 11] = [
     Timer::Connect,
     Timer::HalfOpen,
     Timer::Idle,
     Timer::Keepalive,
     Timer::Linger,
+    Timer::Pace,
     Timer::Persist,
     Timer::Reorder,
     Timer::Rto,

@@ -15,15 +15,6 @@ use crate::trace::{PacketFields, ResendCause, TraceEvent};
 /// Largest UDP payload, and so the largest batch the kernel cuts into segments.
 const BATCH_BYTES_MAX: usize = 65_507;
 
-/// Why a packet may not be sent now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    /// Only the congestion window.
-    ByCongestionWindow,
-    /// The peer's window.
-    ByPeerWindow,
-}
-
 impl Connection {
     /// Appends the next packet, or several DATA packets of one size (the last may be shorter), to
     /// `out`. `None` when there is nothing to send now.
@@ -118,6 +109,7 @@ impl Connection {
         max_datagrams: NonZeroUsize,
         out: &mut Vec<u8>,
     ) -> Option<Burst> {
+        self.fill_pacer(now);
         let start = out.len();
         let mut segment_size = 0;
         let mut carries_ack = false;
@@ -182,11 +174,12 @@ impl Connection {
         }
         // The peer's window was respected when the packet was new; it may have shrunk since.
         let fits = self.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
-        if !fits {
+        if !fits || !self.pacer_permits(usize::from(len)) {
             if self.fast_resends > 0 {
                 self.fast_resends -= 1;
             } else if !self.granted {
-                self.on_held(now, Held::ByCongestionWindow);
+                let held = if fits { Limit::Pacing } else { Limit::CongestionWindow };
+                self.on_held(now, held, usize::from(len));
                 return None;
             }
         }
@@ -212,9 +205,9 @@ impl Connection {
             return Some(self.push_packet(now, len, false));
         }
         if let Some(held) = self.held(len)
-            && !(held == Held::ByCongestionWindow && self.granted)
+            && (held == Limit::PeerWindow || !self.granted)
         {
-            self.on_held(now, held);
+            self.on_held(now, held, len);
             return None;
         }
         Some(self.push_packet(now, len, false))
@@ -226,22 +219,25 @@ impl Connection {
         len < full && self.local_fin == LocalFin::Open && self.last_partial.is_some()
     }
 
-    fn held(&self, len: usize) -> Option<Held> {
+    fn held(&self, len: usize) -> Option<Limit> {
         let in_flight = self.in_flight_bytes + len as u64;
         if in_flight > u64::from(self.peer_window) {
-            Some(Held::ByPeerWindow)
+            Some(Limit::PeerWindow)
         } else if in_flight > self.controller.window_bytes() {
-            Some(Held::ByCongestionWindow)
+            Some(Limit::CongestionWindow)
+        } else if !self.pacer_permits(len) {
+            Some(Limit::Pacing)
         } else {
             None
         }
     }
 
     /// A packet is held back: make sure that something will let it go.
-    fn on_held(&mut self, now: Instant, held: Held) {
+    fn on_held(&mut self, now: Instant, held: Limit, len: usize) {
+        self.limit(now, held);
         match held {
-            Held::ByCongestionWindow => {
-                self.limit(now, Limit::CongestionWindow);
+            Limit::Application => {}
+            Limit::CongestionWindow => {
                 self.controller.on_window_limited(now);
                 if self.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
                     let since = self.last_data_sent_at.unwrap_or(now);
@@ -249,8 +245,8 @@ impl Connection {
                     self.timers.set(Timer::Starved, at.max(now.saturating_add(1)));
                 }
             }
-            Held::ByPeerWindow => {
-                self.limit(now, Limit::PeerWindow);
+            Limit::Pacing => self.on_held_by_pacing(now, len),
+            Limit::PeerWindow => {
                 if self.sent.is_empty() {
                     self.arm_persist(now);
                 }
@@ -304,6 +300,7 @@ impl Connection {
         if !self.timers.is_set(Timer::Rto) {
             self.set_rto(now);
         }
+        self.charge_pacer(usize::from(slot.len));
         self.controller.on_sent(now, u64::from(slot.len), self.in_flight_bytes);
         self.stats.bytes_sent += u64::from(slot.len);
         let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };

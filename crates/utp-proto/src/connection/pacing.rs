@@ -1,0 +1,305 @@
+//! When the next DATA packet may go: a token bucket, filled at somewhat more than the window allows
+//! per round trip, or at the rate cap if that is less.
+//!
+//! The window alone would let whatever it has room for go at once, and a batch for a segmenting
+//! socket would be a queue of our own making. Nothing is held for lack of a measurement, and on
+//! paths so short that a window passes within the granularity of timers nothing is held at all.
+
+use std::num::NonZeroU64;
+
+use utp_wire::{HEADER_LEN, Instant};
+
+use super::{Connection, Limit, Timer};
+use crate::config::{PACING_BURST_PACKETS, PACING_LATE_US_MAX, PACING_QUANTUM_PACKETS_MIN};
+use crate::config::{PACING_PERCENT, PACING_PERCENT_SLOW_START, PACING_QUANTUM_US};
+
+/// The bucket of one connection.
+///
+/// Credit is counted in millionths of a byte: a rate in bytes per second gains exactly so many per
+/// microsecond, and no division loses a remainder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pacer {
+    /// Below zero after packets that were not to be held back.
+    credit: i64,
+    filled_at: Instant,
+    /// When the owner was asked to come back; [`NEVER`] if it was not.
+    wake_at: Instant,
+    /// Bytes per second.
+    cap: Option<NonZeroU64>,
+    /// Bytes per second by which the bucket was filled last; 0 when nothing is held back.
+    rate: u64,
+}
+
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+/// What is known of the sender when its bucket is filled.
+#[derive(Clone, Copy, Debug)]
+struct Filling {
+    /// Bytes per second.
+    rate: u64,
+    /// UDP payload of a full packet.
+    packet_bytes: u64,
+    idle: Idle,
+}
+
+/// How long a sender has had nothing outstanding and nothing to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    /// Something was.
+    No,
+    /// Less than a time-out: it may send a little more at once.
+    Short,
+    /// Long enough that its window says nothing about the path any more (RFC 5681 section 4.1).
+    Long,
+}
+
+impl Pacer {
+    pub(super) const fn new(now: Instant, packet_bytes: u64, cap: Option<NonZeroU64>) -> Self {
+        let credit = credit_of(PACING_BURST_PACKETS * packet_bytes);
+        Self { credit, filled_at: now, wake_at: NEVER, cap, rate: 0 }
+    }
+
+    /// Adds what was earned since the last time.
+    fn fill(&mut self, now: Instant, filling: Filling) {
+        let Filling { rate, packet_bytes, idle } = filling;
+        let elapsed_us = now.saturating_since(self.filled_at);
+        // A timer that rings late must not cost what was earned meanwhile.
+        let late_us = now.saturating_since(self.wake_at).min(PACING_LATE_US_MAX);
+        (self.filled_at, self.wake_at, self.rate) = (now, NEVER, rate);
+        let burst = credit_of(PACING_BURST_PACKETS * packet_bytes);
+        let quantum = quantum(rate, packet_bytes);
+        let most = quantum.max(burst).saturating_add(earned(rate, late_us));
+        let full = match idle {
+            Idle::No => quantum.saturating_add(earned(rate, late_us)),
+            Idle::Short => most,
+            Idle::Long => burst,
+        };
+        if self.credit < full {
+            self.credit = self.credit.saturating_add(earned(rate, elapsed_us)).min(full);
+        }
+        // A burst that was not used up is not lost as soon as the sender is busy.
+        self.credit = self.credit.min(if idle == Idle::Long { full } else { most });
+    }
+
+    fn permits(&self, bytes: u64) -> bool {
+        self.rate == 0 || self.credit >= credit_of(bytes)
+    }
+
+    /// Takes the credit of a packet, whether there is any or not.
+    fn charge(&mut self, bytes: u64, packet_bytes: u64) {
+        // What was not to be held back, as the first packet after a time-out, must not stop the
+        // rest for long.
+        let least = -credit_of(PACING_BURST_PACKETS * packet_bytes);
+        self.credit = self.credit.saturating_sub(credit_of(bytes)).max(least);
+    }
+
+    /// When to come back for a packet of `bytes`: when there is credit for half a quantum, so that
+    /// a fast sender is woken once for several packets.
+    fn wake_at(&mut self, now: Instant, bytes: u64, packet_bytes: u64) -> Instant {
+        let wanted = credit_of(bytes).max(quantum(self.rate, packet_bytes) / 2);
+        let missing = wanted.saturating_sub(self.credit).max(1).unsigned_abs();
+        self.wake_at = now.saturating_add(missing.div_ceil(self.rate.max(1)));
+        self.wake_at
+    }
+}
+
+impl Connection {
+    /// Limits what the connection sends to so many bytes of UDP payload per second, in DATA and FIN
+    /// packets, headers and repeats included; `None` lifts the limit.
+    ///
+    /// Acks, resets and probes always pass, nothing is dropped, and no time-out runs for what is
+    /// held back, so that the stream merely becomes slower. Up to ten packets may go at once when
+    /// the connection has been idle.
+    pub fn set_send_rate_max(&mut self, bytes_per_second: Option<NonZeroU64>) {
+        self.pacer.cap = bytes_per_second;
+    }
+
+    /// Adds what the bucket has earned; called before packets are chosen.
+    pub(super) fn fill_pacer(&mut self, now: Instant) {
+        self.timers.stop(Timer::Pace);
+        let srtt_us = self.rtt.srtt_us().map(u64::from);
+        let long = srtt_us.is_none_or(|srtt_us| srtt_us > PACED_RTT_US_MIN);
+        let paced = long && self.controller.is_paced();
+        let window_rate = if paced { self.window_rate(srtt_us) } else { u64::MAX };
+        let rate = self.pacer.cap.map_or(window_rate, |cap| window_rate.min(cap.get()));
+        if rate == u64::MAX {
+            self.pacer.rate = 0;
+            return;
+        }
+        let idle = self.idle(now);
+        self.pacer.fill(now, Filling { rate, packet_bytes: self.packet_bytes(), idle });
+    }
+
+    /// Bytes per second by which the window passes, and somewhat more: a sender that could go no
+    /// faster would never fill its window, and could not make up for what it was late.
+    fn window_rate(&self, srtt_us: Option<u64>) -> u64 {
+        let metrics = self.controller.metrics();
+        let percent = if metrics.slow_start { PACING_PERCENT_SLOW_START } else { PACING_PERCENT };
+        // Without a sample as slow as the time-out: little may hold it back, but not nothing.
+        let rtt_us = srtt_us.unwrap_or_else(|| self.rtt.rto_base_us()).max(1);
+        // The window counts payload.
+        let window = u128::from(metrics.window_bytes) * u128::from(self.packet_bytes());
+        let per_round_trip = window * u128::from(percent) / (100 * u128::from(self.payload_max));
+        u64::try_from(per_round_trip * 1_000_000 / u128::from(rtt_us))
+            .unwrap_or(u64::MAX)
+            .clamp(1, RATE_MAX)
+    }
+
+    fn idle(&self, now: Instant) -> Idle {
+        if !self.sent.is_empty() {
+            return Idle::No;
+        }
+        let idle_us = self.last_data_sent_at.map(|at| now.saturating_since(at));
+        if idle_us.is_some_and(|idle_us| idle_us >= self.rtt.rto_base_us()) {
+            Idle::Long
+        } else if self.limited.by() == Limit::Application {
+            Idle::Short
+        } else {
+            Idle::No
+        }
+    }
+
+    fn packet_bytes(&self) -> u64 {
+        u64::from(self.payload_max) + HEADER_LEN as u64
+    }
+
+    /// Whether a DATA packet with `len` bytes may go now.
+    pub(super) fn pacer_permits(&self, len: usize) -> bool {
+        self.pacer.permits((len + HEADER_LEN) as u64)
+    }
+
+    /// A DATA or FIN packet goes.
+    pub(super) fn charge_pacer(&mut self, len: usize) {
+        let packet_bytes = self.packet_bytes();
+        self.pacer.charge((len + HEADER_LEN) as u64, packet_bytes);
+    }
+
+    /// A packet with `len` bytes is held back by pacing alone.
+    pub(super) fn on_held_by_pacing(&mut self, now: Instant, len: usize) {
+        if self.paced_back_bytes() > 0 {
+            // But for pacing, which the window decides about, the window would be the limit.
+            let carried = self.in_flight_bytes + self.paced_back_bytes();
+            if carried + u64::from(self.payload_max) > self.controller.window_bytes() {
+                self.controller.on_window_limited(now);
+            }
+        }
+        let packet_bytes = self.packet_bytes();
+        let wake_at = self.pacer.wake_at(now, (len + HEADER_LEN) as u64, packet_bytes);
+        self.timers.set(Timer::Pace, wake_at);
+    }
+
+    /// Bytes that would be in flight already if they were not spread in time; none when it is a cap
+    /// that holds them back.
+    pub(super) fn paced_back_bytes(&self) -> u64 {
+        let capped = self.pacer.cap.is_some_and(|cap| cap.get() <= self.pacer.rate);
+        if self.limited.by() != Limit::Pacing || capped {
+            return 0;
+        }
+        let room = self.controller.window_bytes().saturating_sub(self.in_flight_bytes);
+        (self.send_queue.unsent_bytes() as u64).min(room)
+    }
+}
+
+/// What `bytes` cost.
+const fn credit_of(bytes: u64) -> i64 {
+    bytes.saturating_mul(1_000_000).cast_signed()
+}
+
+/// What a rate earns in a time.
+fn earned(rate: u64, elapsed_us: u64) -> i64 {
+    i64::try_from(rate.saturating_mul(elapsed_us)).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
+}
+
+/// What a busy sender may send at once.
+fn quantum(rate: u64, packet_bytes: u64) -> i64 {
+    earned(rate, PACING_QUANTUM_US).max(credit_of(PACING_QUANTUM_PACKETS_MIN * packet_bytes))
+}
+
+/// Fastest rate that is told apart from none: a terabyte per second.
+const RATE_MAX: u64 = 1_000_000_000_000;
+
+/// Up to this round trip a window passes within a quantum, so that there is nothing to hold back.
+const PACED_RTT_US_MIN: u64 = PACING_QUANTUM_US * PACING_PERCENT / 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: u64 = 1_000;
+
+    fn at(us: u64) -> Instant {
+        Instant::from_micros(us)
+    }
+
+    fn busy(rate: u64) -> Filling {
+        Filling { rate, packet_bytes: PACKET, idle: Idle::No }
+    }
+
+    #[test]
+    fn remainders_are_carried_exactly() {
+        // 333 333 bytes per second, asked every 7 us for ten seconds.
+        let mut pacer = Pacer::new(at(0), PACKET, None);
+        pacer.charge(10 * PACKET, PACKET);
+        let mut sent = 0;
+        for step in 1..=1_428_571_u64 {
+            pacer.fill(at(step * 7), busy(333_333));
+            if pacer.permits(PACKET) {
+                pacer.charge(PACKET, PACKET);
+                sent += PACKET;
+            }
+        }
+        assert_eq!(sent, 333_333 * 7 * 1_428_571 / 1_000_000 / PACKET * PACKET);
+    }
+
+    #[test]
+    fn a_busy_sender_saves_up_a_quantum_and_no_more() {
+        let quantum_of = |rate: u64| {
+            let mut pacer = Pacer::new(at(0), PACKET, None);
+            pacer.charge(10 * PACKET, PACKET);
+            pacer.fill(at(60_000_000), busy(rate));
+            pacer.credit / 1_000_000
+        };
+        assert_eq!(quantum_of(1), 60);
+        assert_eq!(quantum_of(100_000), 2_000);
+        assert_eq!(quantum_of(5_000_000), 5_000);
+    }
+
+    #[test]
+    fn what_was_earned_while_a_timer_was_late_is_not_lost() {
+        let mut pacer = Pacer::new(at(0), PACKET, None);
+        pacer.charge(10 * PACKET, PACKET);
+        pacer.fill(at(0), busy(10_000_000));
+        let wake_at = pacer.wake_at(at(0), PACKET, PACKET);
+        assert_eq!(wake_at, at(500));
+        pacer.fill(at(1_700), busy(10_000_000));
+        assert_eq!(pacer.credit / 1_000_000, 17_000);
+        // But not without bound.
+        pacer.charge(17 * PACKET, PACKET);
+        pacer.wake_at(at(1_700), PACKET, PACKET);
+        pacer.fill(at(1_000_000), busy(10_000_000));
+        assert_eq!(pacer.credit / 1_000_000, 30_000);
+    }
+
+    #[test]
+    fn a_long_idle_time_leaves_ten_packets_whatever_the_rate() {
+        for rate in [1_000_000, 1_000_000_000] {
+            let mut pacer = Pacer::new(at(0), PACKET, None);
+            pacer.fill(at(10_000), busy(rate));
+            pacer.fill(at(5_000_000), Filling { idle: Idle::Long, ..busy(rate) });
+            assert_eq!(pacer.credit, credit_of(10 * PACKET));
+        }
+    }
+
+    #[test]
+    fn no_rate_and_no_time_overflows() {
+        let mut pacer = Pacer::new(at(0), 65_507, None);
+        for rate in [1, RATE_MAX, u64::MAX - 1] {
+            for idle in [Idle::No, Idle::Short, Idle::Long] {
+                pacer.fill(at(0), Filling { rate, packet_bytes: 65_507, idle });
+                pacer.wake_at(at(0), 65_507, 65_507);
+                pacer.fill(at(u64::MAX), Filling { rate, packet_bytes: 65_507, idle });
+                pacer.charge(65_507, 65_507);
+            }
+        }
+    }
+}
