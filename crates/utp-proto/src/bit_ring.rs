@@ -62,6 +62,18 @@ impl BitRing {
         (low >> shift(from)) | (high << 1 << (63 - shift(from)))
     }
 
+    /// Clears in `words`, the bits of the numbers from `from` on, those that are set here.
+    pub(crate) fn clear_in(&self, from: SeqNr, words: &mut [u64]) {
+        let mut at = self.index(from);
+        let Some(mut low) = self.words.get(at).copied() else { return };
+        for word in words {
+            at = (at + 1) & (self.words.len() - 1);
+            let high = self.words[at];
+            *word &= !((low >> shift(from)) | (high << 1 << (63 - shift(from))));
+            low = high;
+        }
+    }
+
     /// The first of the `len` numbers from `from` on whose bit is set.
     pub(crate) fn next_set(&self, from: SeqNr, len: u16) -> Option<SeqNr> {
         let mut at = 0;
@@ -114,6 +126,9 @@ mod tests {
             }
             for offset in 0..16_384 - 63 {
                 let word = ring.word(first.add(offset));
+                let mut words = [u64::MAX; 3];
+                ring.clear_in(first.sub(128).add(offset), &mut words);
+                assert_eq!(words[2], !word);
                 for bit in [0, 1, 31, 62, 63] {
                     let at = offset + bit;
                     assert_eq!(word >> bit & 1 == 1, at % 3 == 0 || at % 7 == 0);

@@ -5,9 +5,9 @@
 //! each that is acked and for each that is lost, so that neither a mask of many bits nor the next
 //! packet to send again costs a walk over what is outstanding.
 
-use utp_wire::{Instant, SeqNr};
+use utp_wire::{Instant, SelectiveAck, SeqNr};
 
-use crate::bit_ring::BitRing;
+use crate::bit_ring::{BitRing, bit_number};
 use crate::config::IN_FLIGHT_PACKETS_MAX;
 use crate::send_queue::Position;
 
@@ -71,6 +71,39 @@ struct Rings {
     /// Which outstanding packets are in the state [`SlotState::Lost`].
     lost: BitRing,
 }
+
+/// What a mask says that was not known.
+#[derive(Debug)]
+pub(crate) struct NamedAnew {
+    /// The number of the lowest bit.
+    from: SeqNr,
+    words: [u64; SELECTIVE_ACK_WORDS],
+    len: usize,
+    /// The highest number that is named and outstanding, news or not.
+    pub(crate) highest: Option<SeqNr>,
+}
+
+impl NamedAnew {
+    /// The numbers, ascending.
+    pub(crate) fn seq_nrs(&self) -> impl Iterator<Item = SeqNr> {
+        self.words[..self.len].iter().enumerate().flat_map(move |(index, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(self.seq_nr(index, bit))
+            })
+        })
+    }
+
+    fn seq_nr(&self, index: usize, bit: u32) -> SeqNr {
+        let word = u16::try_from(index * 64).expect("a mask has 32 words at the most");
+        self.from.add(word).add(bit_number(bit))
+    }
+}
+
+/// As long as a mask can be.
+const SELECTIVE_ACK_WORDS: usize = 32;
 
 /// One block of memory of the size of a few cache lines.
 const SLOTS_MIN: usize = 16;
@@ -164,20 +197,30 @@ impl SentRing {
         self.rings.as_deref()?.lost.next_set(from, self.next().distance_from(from))
     }
 
-    /// Of the 64 numbers from `from` on, which are outstanding; the lowest bit is that of `from`.
-    /// `from` is less than half the circle away from what is outstanding.
-    pub(crate) const fn outstanding_word(&self, from: SeqNr) -> u64 {
-        let up = from.distance_from(self.first);
-        if up < 1 << 15 {
-            return low_bits(self.count.saturating_sub(up));
+    /// Which outstanding packets a mask names that are not acked yet, and the highest that it names
+    /// at all. What was never sent cannot have arrived, and what was acked is not news.
+    pub(crate) fn named_anew(&self, ack_nr: SeqNr, mask: SelectiveAck<'_>) -> NamedAnew {
+        let from = ack_nr.add(2);
+        let mut named = NamedAnew { from, words: [0; SELECTIVE_ACK_WORDS], len: 0, highest: None };
+        let Some(rings) = self.rings.as_deref() else { return named };
+        let left = usize::from(forward(from, self.next()));
+        named.len = left.div_ceil(64).min(mask.words().len());
+        let words = &mut named.words[..named.len];
+        for (word, bits) in words.iter_mut().zip(mask.words()) {
+            *word = bits;
         }
-        let before = self.first.distance_from(from);
-        low_bits(before.saturating_add(self.count)) & !low_bits(before)
-    }
-
-    /// The same, of those that are acked.
-    pub(crate) fn acked_word(&self, from: SeqNr) -> u64 {
-        self.rings.as_deref().map_or(0, |rings| rings.acked.word(from))
+        if let Some(last) = words.last_mut().filter(|_| left < named.len * 64) {
+            *last &= (1 << (left % 64)) - 1;
+        }
+        let before = usize::from(forward(from, self.first));
+        for (index, word) in words.iter_mut().enumerate().take(before.div_ceil(64)) {
+            *word &= u64::MAX.checked_shl(bit_count(before - index * 64)).unwrap_or(0);
+        }
+        let highest = words.iter().enumerate().rfind(|(_, word)| **word != 0);
+        let highest = highest.map(|(index, word)| (index, word.ilog2()));
+        named.highest = highest.map(|(index, bit)| named.seq_nr(index, bit));
+        rings.acked.clear_in(from, &mut named.words[..named.len]);
+        named
     }
 
     /// Removes the oldest packet.
@@ -220,9 +263,14 @@ impl Rings {
     }
 }
 
-/// A word with its `count` lowest bits set; all of them from 64 on.
-const fn low_bits(count: u16) -> u64 {
-    if count < 64 { (1 << count) - 1 } else { u64::MAX }
+/// How far it is from `from` up to `to`, which are less than half the circle apart; zero if `to` is
+/// behind.
+const fn forward(from: SeqNr, to: SeqNr) -> u16 {
+    if from.precedes(to) { to.distance_from(from) } else { 0 }
+}
+
+fn bit_count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -258,16 +306,14 @@ mod tests {
             for _ in 0..round % 4 {
                 ring.pop();
             }
-            for before in 0..130 {
-                let from = ring.first().sub(before).add(64);
-                let (outstanding, acked) = (ring.outstanding_word(from), ring.acked_word(from));
-                for bit in [0, 1, 40, 63] {
-                    let slot = ring.get(from.add(bit));
-                    assert_eq!(outstanding >> bit & 1 == 1, slot.is_some());
-                    let is_acked = slot.is_some_and(|slot| slot.state == SlotState::Acked);
-                    assert_eq!(acked & outstanding & 1 << bit != 0, is_acked);
-                }
-            }
+            let ack_nr = ring.first().add(round % 70).sub(round % 130);
+            let mask = [[0xff; 255], [0x49; 255]][usize::from(round % 2)];
+            let mask = SelectiveAck::new(&mask[..usize::from(round % 256)]);
+            let outstanding = mask.seq_nrs(ack_nr).filter(|seq_nr| ring.get(*seq_nr).is_some());
+            let named = ring.named_anew(ack_nr, mask);
+            assert_eq!(named.highest, outstanding.clone().last());
+            let new = outstanding.filter(|seq_nr| state_of(*seq_nr) != SlotState::Acked);
+            assert!(named.seq_nrs().eq(new), "round {round}");
             let mut lost = (0..ring.len()).map(|offset| ring.first().add(offset));
             let lost = lost.find(|seq_nr| state_of(*seq_nr) == SlotState::Lost);
             assert_eq!(ring.next_lost(ring.first()), lost);

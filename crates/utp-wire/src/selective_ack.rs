@@ -47,7 +47,9 @@ impl<'a> SelectiveAck<'a> {
 
     /// The mask 64 bits at a time: bit `i` of word `n` is the bit of index `64 * n + i`. What lies
     /// past the end of the mask is zero.
-    pub fn words(self) -> impl Iterator<Item = u64> + Clone + use<'a> {
+    pub fn words(
+        self,
+    ) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator + Clone + use<'a> {
         self.mask.chunks(8).map(little_endian)
     }
 
@@ -71,7 +73,7 @@ impl<'a> SelectiveAck<'a> {
     /// The index of the highest bit that is set.
     #[must_use]
     pub fn highest_set(self) -> Option<usize> {
-        let (index, word) = self.words().enumerate().filter(|(_, word)| *word != 0).last()?;
+        let (index, word) = self.words().enumerate().rfind(|(_, word)| *word != 0)?;
         Some(index * 64 + word.ilog2() as usize)
     }
 }
@@ -108,6 +110,7 @@ impl Iterator for SetBits<'_> {
 }
 
 /// Up to eight bytes as a word: the bit order of the mask is that of a little endian number.
+#[inline]
 fn little_endian(bytes: &[u8]) -> u64 {
     match bytes.first_chunk() {
         Some(word) => u64::from_le_bytes(*word),

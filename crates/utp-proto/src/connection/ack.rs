@@ -4,7 +4,6 @@ use utp_ledbat::Ack;
 use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
 use super::{Connection, Delivered, LocalFin, Timer};
-use crate::bit_ring::bit_number;
 use crate::config::IN_FLIGHT_PACKETS_UNPROVEN;
 use crate::sent_ring::{Slot, SlotState};
 use crate::trace::TraceEvent;
@@ -85,25 +84,16 @@ impl Connection {
         acked: &mut Acked,
     ) {
         self.note_reach(mask);
-        let mut from = ack_nr.add(2);
-        for word in mask.words() {
-            // What was not sent cannot have arrived, and what was acked is not news.
-            let named = word & self.sent.outstanding_word(from);
-            let mut new = named & !self.sent.acked_word(from);
-            while new != 0 {
-                let seq_nr = from.add(bit_number(new.trailing_zeros()));
-                new &= new - 1;
-                let Some(slot) = self.sent.get(seq_nr).copied() else { break };
-                self.sent.set_state(seq_nr, SlotState::Acked);
-                self.ack_slot(now, &slot, acked);
-            }
-            if let Some(bit) = named.checked_ilog2() {
-                let highest = from.add(bit_number(bit));
-                if self.sacked_to.is_none_or(|to| to.precedes(highest)) {
-                    self.sacked_to = Some(highest);
-                }
-            }
-            from = from.add(64);
+        let named = self.sent.named_anew(ack_nr, mask);
+        for seq_nr in named.seq_nrs() {
+            let Some(slot) = self.sent.get(seq_nr).copied() else { break };
+            self.sent.set_state(seq_nr, SlotState::Acked);
+            self.ack_slot(now, &slot, acked);
+        }
+        if let Some(highest) = named.highest
+            && self.sacked_to.is_none_or(|to| to.precedes(highest))
+        {
+            self.sacked_to = Some(highest);
         }
     }
 
