@@ -95,8 +95,22 @@ pub(crate) enum Profile {
 /// Cargo is asked where it put the program, so that every way to set the target directory works.
 /// Its progress goes to standard error.
 pub(crate) fn build(package: &str, name: &str, profile: Profile) -> Result<PathBuf, Failure> {
-    let mut command = cargo(&["build", "--package", package, "--bins"]);
-    command.arg("--message-format=json-render-diagnostics");
+    built(package, name, &["--bins"], profile)
+}
+
+/// The same for an example, in release.
+pub(crate) fn build_example(package: &str, name: &str) -> Result<PathBuf, Failure> {
+    built(package, name, &["--example", name], Profile::Release)
+}
+
+fn built(
+    package: &str,
+    name: &str,
+    targets: &[&str],
+    profile: Profile,
+) -> Result<PathBuf, Failure> {
+    let mut command = cargo(&["build", "--package", package]);
+    command.args(targets).arg("--message-format=json-render-diagnostics");
     match profile {
         Profile::Debug => {}
         Profile::Release => drop(command.arg("--release")),

@@ -11,6 +11,7 @@
 mod ci;
 mod cite;
 mod command;
+mod instructions;
 mod interop;
 mod place;
 mod simulate;
@@ -52,6 +53,9 @@ enum Task {
     /// Check which code and which test stands for which clause of the requirements
     #[command(after_help = cite::HELP)]
     Cite(cite::Cite),
+    /// Count the instructions of plain and of selective acks
+    #[command(after_help = instructions::HELP)]
+    Instructions,
     /// Transfer files between uTP implementations over real UDP
     #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
     Interop(PassedOn),
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
+        Task::Instructions => instructions::run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Simulate(simulate) => simulate.run(),
         Task::Swarm(passed_on) => swarm::run(&passed_on.arguments),

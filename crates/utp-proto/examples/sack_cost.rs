@@ -140,7 +140,7 @@ impl Sender {
         let mut mask = [0; 255];
         match kind {
             Kind::Plain => self.acked = self.acked.next(),
-            Kind::Flipping => mask = [if number % 2 == 0 { 0x55 } else { 0xaa }; 255],
+            Kind::Flipping => mask = [if number.is_multiple_of(2) { 0x55 } else { 0xaa }; 255],
             Kind::Moving => {
                 // As seen from the ack the bits stand still, but every packet has another number.
                 self.acked = self.acked.next();
