@@ -2,7 +2,7 @@
 
 use utp_wire::{Header, Instant, SeqNr};
 
-use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer};
+use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer, Transition};
 use crate::config::ABANDONED_US_MAX;
 use crate::connection::timers::TIMERS;
 use crate::error::ConnectionError;
@@ -16,7 +16,7 @@ impl Connection {
     /// Ends our direction: a FIN follows the last byte. Reading goes on.
     pub fn finish(&mut self, _now: Instant) {
         if self.state != State::Closed && self.local_fin == LocalFin::Open {
-            self.local_fin = LocalFin::Queued;
+            self.local_fin.queue();
         }
     }
 
@@ -71,7 +71,7 @@ impl Connection {
     pub(super) fn close(&mut self, error: ConnectionError) {
         self.error = Some(error);
         self.forget_sending();
-        self.become_state(State::Closed);
+        self.transition(Transition::Failed);
         self.trace.record(|| TraceEvent::Closed { error });
         self.events.closed();
     }
@@ -92,7 +92,7 @@ impl Connection {
 
     /// The FIN arrived and nothing before it is missing.
     pub(super) fn on_end_of_stream(&mut self, now: Instant) {
-        self.remote_fin = RemoteFin::Reached(self.ack_nr);
+        self.remote_fin.reach(self.ack_nr);
         self.recv_queue.drop_held();
         self.events.readable();
         self.linger_if_finished(now);
@@ -100,7 +100,7 @@ impl Connection {
 
     /// The peer has our FIN and everything before it.
     pub(super) fn on_fin_acked(&mut self, now: Instant) {
-        self.local_fin = LocalFin::Acked;
+        self.local_fin.acked();
         self.events.finished();
         self.linger_if_finished(now);
     }
@@ -112,7 +112,7 @@ impl Connection {
         if self.state != State::Connected || self.local_fin != LocalFin::Acked || !remote_done {
             return;
         }
-        self.become_state(State::Lingering);
+        self.transition(Transition::Finished);
         let ack_pending = self.ack_pending;
         self.forget_sending();
         self.ack_pending = ack_pending;
@@ -148,7 +148,7 @@ impl Connection {
         }
         if self.state == State::Lingering {
             self.forget_sending();
-            self.become_state(State::Closed);
+            self.transition(Transition::Forgotten);
         } else if self.is_only_fin_outstanding() {
             // A libutp that closed first never acks our FIN: it is gone, and says so. All our data
             // had arrived before, so this is the end both sides wanted (quirk Q4).
@@ -156,7 +156,7 @@ impl Connection {
             self.on_fin_acked(now);
         } else if self.released && self.local_fin == LocalFin::Acked {
             self.forget_sending();
-            self.become_state(State::Closed);
+            self.transition(Transition::Forgotten);
         } else {
             self.close(ConnectionError::Reset);
         }
@@ -203,7 +203,7 @@ impl Connection {
     pub(crate) fn gives_way(&mut self, syn: &Header) -> bool {
         if self.state == State::Lingering && self.syn_seq_nr != Some(syn.seq_nr) {
             self.forget_sending();
-            self.become_state(State::Closed);
+            self.transition(Transition::Forgotten);
         }
         self.state == State::Closed
     }
@@ -232,7 +232,7 @@ impl Connection {
                 // A peer that is still there has to know.
                 self.reset_pending = self.state == State::Connected;
                 self.forget_sending();
-                self.become_state(State::Closed);
+                self.transition(Transition::Forgotten);
             }
             // That it is looked at is all it needs.
             Timer::Pace => {}

@@ -43,7 +43,7 @@ use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
-use state::{LocalFin, RemoteFin};
+use state::{LocalFin, RemoteFin, Transition};
 use stats::Limited;
 pub use stats::{Counters, Limit, LimitedUs, Stats};
 use timers::{Timer, Timers};
@@ -484,8 +484,10 @@ impl Connection {
     }
 
     /// Moves to another state.
-    fn become_state(&mut self, next: State) {
-        debug_assert!(self.state.may_become(next), "{:?} may not become {next:?}", self.state);
+    fn transition(&mut self, transition: Transition) {
+        let legal = transition.sources().contains(&self.state);
+        debug_assert!(legal, "{transition:?} out of {:?}", self.state);
+        let next = transition.target();
         let from = std::mem::replace(&mut self.state, next);
         self.trace.record(|| TraceEvent::StateChanged { from, to: next });
     }

@@ -4,7 +4,7 @@
 use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
-use super::{Connection, Passage, RemoteFin, State, Timer};
+use super::{Connection, Passage, RemoteFin, State, Timer, Transition};
 use crate::config::{HELD_PACKET_OVERHEAD, HELD_PACKETS_MAX, HELD_SPAN_BYTES};
 use crate::config::{IN_FLIGHT_PACKETS_MAX, WINDOW_ANNOUNCED_MIN};
 use crate::trace::{PacketFields, TraceEvent};
@@ -76,7 +76,7 @@ impl Connection {
         }
         // The SYN-ACK carries the number of the first packet to come and does not use it up.
         self.ack_nr = header.seq_nr.previous();
-        self.become_state(State::Connected);
+        self.transition(Transition::Answered);
         self.events.connected();
         self.timers.stop(Timer::Connect);
         self.timers.stop(Timer::Syn);
@@ -107,7 +107,7 @@ impl Connection {
         } else if header.ack_nr != first.previous() {
             return false;
         }
-        self.become_state(State::Connected);
+        self.transition(Transition::Proved);
         self.timers.stop(Timer::HalfOpen);
         self.limit_abandoned(now);
         self.events.connected();
@@ -204,7 +204,7 @@ impl Connection {
         }
         self.stats.reordered_received += 1;
         if fin {
-            self.remote_fin = RemoteFin::Announced(seq_nr);
+            self.remote_fin.announce(seq_nr);
         }
         // A released connection only counts what comes; a FIN's payload is delivered as usual.
         let payload = if self.released { &[] } else { payload };

@@ -1,18 +1,7 @@
 //! Where a connection is in its life, and the transitions that exist.
 //!
-//! ```text
-//!  connect            SYN accepted
-//!     │                    │
-//!  SynSent            SynReceived
-//!     │ SYN-ACK            │ first valid DATA or FIN
-//!     └────► Connected ◄───┘
-//!                │ both FINs acknowledged, or abandoned
-//!            Lingering ──────────► Closed
-//!                                    ▲
-//!        any state: error, abort ────┘
-//! ```
-//!
-//! The two directions finish independently: [`LocalFin`] and [`RemoteFin`].
+//! `specs/state-machine.md` shows them as a diagram and as a table; a test writes it from
+//! [`Transition`]. The two directions finish independently: [`LocalFin`] and [`RemoteFin`].
 
 use utp_wire::SeqNr;
 
@@ -56,48 +45,80 @@ pub(crate) enum RemoteFin {
     Reached(SeqNr),
 }
 
-impl State {
-    /// Whether the transition is one of those in the picture above.
-    pub(crate) const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::SynSent | Self::SynReceived, Self::Connected)
-                | (Self::Connected, Self::Lingering)
-                | (
-                    Self::SynSent | Self::SynReceived | Self::Connected | Self::Lingering,
-                    Self::Closed
-                )
-        )
+/// What moves a connection to another state. No other way exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transition {
+    /// The acceptor has answered the SYN.
+    Answered,
+    /// The initiator has proved that it got the SYN-ACK.
+    Proved,
+    /// Both directions are at their end, or ours is and the owner has left.
+    Finished,
+    /// Nobody needs the connection any more: it has lingered, makes room for a new stream with its
+    /// id, is unknown to its peer, or was left by its owner and takes too long.
+    Forgotten,
+    /// It ends with an error.
+    Failed,
+}
+
+impl Transition {
+    /// The states it may start from.
+    pub(crate) const fn sources(self) -> &'static [State] {
+        use State::{Connected, Lingering, SynReceived, SynSent};
+        match self {
+            Self::Answered => &[SynSent],
+            Self::Proved => &[SynReceived],
+            Self::Finished => &[Connected],
+            Self::Forgotten => &[Connected, Lingering],
+            Self::Failed => &[SynSent, SynReceived, Connected, Lingering],
+        }
+    }
+
+    /// The state it leads to.
+    pub(crate) const fn target(self) -> State {
+        match self {
+            Self::Answered | Self::Proved => State::Connected,
+            Self::Finished => State::Lingering,
+            Self::Forgotten | Self::Failed => State::Closed,
+        }
+    }
+}
+
+impl LocalFin {
+    /// The application finishes.
+    pub(crate) fn queue(&mut self) {
+        self.step(Self::Open, Self::Queued);
+    }
+
+    /// The FIN gets its number.
+    pub(crate) fn send(&mut self) {
+        self.step(Self::Queued, Self::Sent);
+    }
+
+    /// The peer has it.
+    pub(crate) fn acked(&mut self) {
+        self.step(Self::Sent, Self::Acked);
+    }
+
+    fn step(&mut self, from: Self, to: Self) {
+        debug_assert_eq!(*self, from, "our FIN goes from step to step");
+        *self = to;
+    }
+}
+
+impl RemoteFin {
+    /// The FIN has come before what is missing.
+    pub(crate) fn announce(&mut self, seq_nr: SeqNr) {
+        debug_assert!(!matches!(self, Self::Reached(_)), "nothing follows the end");
+        *self = Self::Announced(seq_nr);
+    }
+
+    /// Everything up to the FIN has come.
+    pub(crate) fn reach(&mut self, seq_nr: SeqNr) {
+        debug_assert!(!matches!(self, Self::Reached(_)), "a stream ends once");
+        *self = Self::Reached(seq_nr);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::State::{self, Closed, Connected, Lingering, SynReceived, SynSent};
-
-    #[test]
-    fn the_transition_table_is_the_picture() {
-        let all = [SynSent, SynReceived, Connected, Lingering, Closed];
-        let table: Vec<String> = all
-            .iter()
-            .map(|from: &State| {
-                let to: Vec<String> = all
-                    .iter()
-                    .filter(|to| from.may_become(**to))
-                    .map(|to| format!("{to:?}"))
-                    .collect();
-                format!("{from:?} -> {}", to.join(" "))
-            })
-            .collect();
-        assert_eq!(
-            table,
-            [
-                "SynSent -> Connected Closed",
-                "SynReceived -> Connected Closed",
-                "Connected -> Lingering Closed",
-                "Lingering -> Closed",
-                "Closed -> ",
-            ]
-        );
-    }
-}
+mod tests;

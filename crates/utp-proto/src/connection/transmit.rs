@@ -158,7 +158,7 @@ impl Connection {
             return Some(self.push_packet(now, 0, false));
         }
         if self.local_fin == LocalFin::Queued {
-            self.local_fin = LocalFin::Sent;
+            self.local_fin.send();
             return Some(self.push_packet(now, 0, true));
         }
         self.limit(now, Limit::Application);
