@@ -106,6 +106,10 @@ pub const PACING_PERCENT: u64 = 125;
 /// The same in slow start, where each window may be twice the last.
 pub const PACING_PERCENT_SLOW_START: u64 = 200;
 
+/// A connection that is run this much later than it asked for was stopped, with its process or the
+/// whole host: that time counts neither as a round trip nor as the peer's silence.
+pub const STANDSTILL_US: u64 = 1_000_000;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 

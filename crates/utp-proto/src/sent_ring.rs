@@ -10,6 +10,7 @@ use utp_wire::{Instant, SelectiveAck, SeqNr};
 use crate::bit_ring::{BitRing, bit_number};
 use crate::config::IN_FLIGHT_PACKETS_MAX;
 use crate::send_queue::Position;
+use crate::trace::ResendCause;
 
 /// What is known of a packet that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +36,10 @@ pub(crate) struct Slot {
     /// Written by the ring, which keeps its bits in step.
     state: SlotState,
     pub(crate) fin: bool,
-    /// It was last taken for lost because later packets had arrived.
-    pub(crate) overtaken: bool,
+    /// Why it was last taken for lost, or repeated.
+    pub(crate) cause: Option<ResendCause>,
+    /// The episode of losses in which that was.
+    pub(crate) episode: u8,
 }
 
 impl Slot {
@@ -116,7 +119,8 @@ const EMPTY: Slot = Slot {
     transmissions: 0,
     state: SlotState::Acked,
     fin: false,
-    overtaken: false,
+    cause: None,
+    episode: 0,
 };
 
 impl SentRing {

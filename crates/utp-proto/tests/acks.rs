@@ -299,7 +299,7 @@ fn round_trips_are_measured_on_packets_that_were_sent_once() {
     assert_eq!(wire.stats().rtt_us, 20_000);
     wire.write(1);
     wire.advance(600 * MS);
-    assert_eq!(wire.stats().retransmissions, 1);
+    assert_eq!(wire.stats().retransmissions, 2, "a probe and the time-out");
     wire.recv(wire.state(0, 0));
     assert_eq!(wire.stats().rtt_us, 20_000, "a resent packet tells nothing (Karn)");
     wire.write(1);

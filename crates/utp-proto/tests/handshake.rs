@@ -45,6 +45,7 @@ fn the_first_packet_carries_data_if_there_is_some() {
     wire.take();
     wire.recv(wire.state(0, -2));
     wire.expect(&["DATA -1 ack -1 len 3"]);
+    wire.recv(wire.state(0, -1));
     wire.advance(100 * MS);
     wire.expect(&[]);
 }

@@ -217,9 +217,10 @@ fn acks_and_probes_and_the_first_packet_after_a_time_out_are_never_held_back() {
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert!(sent[0].is(PacketType::State));
     // Ten packets went; at 1 000 bytes per second they are paid for after 14 s.
-    wire.advance(500 * MS);
+    wire.advance(600 * MS);
     let flow = wire.flow();
-    assert!(flow[0].starts_with("DATA 0 "), "{flow:?}");
+    assert!(flow[0].starts_with("DATA 10 "), "a probe for a lost tail: {flow:?}");
+    assert!(flow[1].starts_with("DATA 0 "), "{flow:?}");
 }
 
 #[test]

@@ -45,12 +45,14 @@ fn a_loss_its_repair_and_the_end_are_told_in_order() {
     assert_eq!(notes.take(), expected);
     wire.advance(SECOND);
     let told = notes.take();
-    assert_eq!(told, ["timed_out", "resent", "packet_sent"]);
+    let expected = ["resent", "packet_sent", "timed_out", "resent", "packet_sent", "limited"];
+    assert_eq!(told, expected, "a probe, then the time-out");
     wire.recv(wire.reset(0));
     assert_eq!(notes.take(), ["state_changed", "closed"]);
     assert_eq!(wire.stats().retransmissions_overtaken, 1);
     assert_eq!(wire.stats().retransmissions_timeout, 1);
-    assert_eq!(wire.stats().retransmissions, 2);
+    assert_eq!(wire.stats().retransmissions_probe, 1);
+    assert_eq!(wire.stats().retransmissions, 3);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 use super::{Connection, Delivered, LocalFin, Timer};
 use crate::config::IN_FLIGHT_PACKETS_UNPROVEN;
 use crate::sent_ring::{Slot, SlotState};
-use crate::trace::TraceEvent;
+use crate::trace::{ResendCause, TraceEvent};
 
 /// What one packet acknowledged.
 #[derive(Debug, Default)]
@@ -14,16 +14,21 @@ struct Acked {
     packets: u32,
     bytes: u64,
     rtt_us: Option<u32>,
+    /// When the packet came.
+    at: Instant,
+    /// It may have waited for us: what it measures is not the path.
+    stale: bool,
 }
 
 impl Connection {
     /// Handles the acknowledging part of any packet.
-    pub(super) fn on_ack(&mut self, now: Instant, packet: &Packet<'_>) {
+    pub(super) fn on_ack(&mut self, now: Instant, received_at: Instant, packet: &Packet<'_>) {
         let header = &packet.header;
         // What pacing holds back would be in flight otherwise.
         let in_flight_before = self.in_flight_bytes + self.paced_back_bytes();
         let first_before = self.sent.first();
-        let mut acked = Acked::default();
+        let stale = self.stood_still_us(now) > 0;
+        let mut acked = Acked { at: received_at, stale, ..Acked::default() };
         self.ack_up_to(now, header.ack_nr, &mut acked);
         if let Some(mask) = packet.selective_ack {
             self.ack_selected(now, header.ack_nr, mask, &mut acked);
@@ -36,7 +41,7 @@ impl Connection {
             self.trim_marks();
         }
         if progress {
-            self.on_progress(now);
+            self.on_progress(now, acked.rtt_us.is_some());
         }
         self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
@@ -114,12 +119,13 @@ impl Connection {
         } else {
             self.lost_count -= 1;
         }
-        let rtt_us = u32::try_from(now.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
-        if slot.transmissions == 1 {
+        let rtt_us = u32::try_from(acked.at.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
+        if slot.transmissions == 1 && !acked.stale {
             self.rtt.on_sample(rtt_us);
             acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
         }
         self.on_delivered(slot, rtt_us);
+        self.judge_loss(now, slot, rtt_us);
     }
 
     /// Notes how far the peer has come in the order of sending.
@@ -129,8 +135,8 @@ impl Connection {
         // section 6.2), which says nothing about what was sent since.
         let of_last_copy = once || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
         let needless = !of_last_copy || (once && slot.state() == SlotState::Lost);
-        if needless && slot.overtaken {
-            self.reorder.on_needless();
+        if needless && slot.cause == Some(ResendCause::Overtaken) {
+            self.reorder.on_needless(slot.episode);
         }
         if once {
             self.reorder.on_arrival(slot.tx_nr);
@@ -148,9 +154,10 @@ impl Connection {
     }
 
     /// Something was acknowledged for the first time: the peer is alive.
-    fn on_progress(&mut self, now: Instant) {
+    fn on_progress(&mut self, now: Instant, sampled: bool) {
         self.last_progress_at = now;
-        self.rtt.reset_backoff();
+        self.rtt.on_progress(sampled);
+        self.on_probing_over(now);
         if self.sent.is_empty() {
             self.timers.stop(Timer::Rto);
             self.timers.stop(Timer::Reorder);

@@ -210,6 +210,9 @@ impl Connection {
 
     /// Acts on every timer that is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        // Time in which nobody ran us is no silence of the peer.
+        let late_us = self.stood_still_us(now);
+        self.last_progress_at = self.last_progress_at.saturating_add(late_us).min(now);
         for timer in TIMERS {
             if self.state == State::Closed {
                 return;
@@ -237,6 +240,7 @@ impl Connection {
             // That it is looked at is all it needs.
             Timer::Pace => {}
             Timer::Persist => self.probe_pending = true,
+            Timer::Probe => self.on_probe_timer(now),
             Timer::Reorder => self.detect_losses(now),
             Timer::Rto => self.on_rto(now),
             Timer::Starved => self.on_starved(now),

@@ -24,7 +24,7 @@ impl Connection {
         let mut lost = Lost::default();
         while self.loss_cursor.precedes(sacked_to) {
             let Some(slot) = self.sent.get(self.loss_cursor).copied() else { break };
-            if slot.transmissions == 1 && slot.state() == SlotState::InFlight {
+            if slot.state() == SlotState::InFlight {
                 if !self.is_overdue(now, &slot, delivered) {
                     break;
                 }
@@ -36,8 +36,8 @@ impl Connection {
         self.on_lost(now, &lost);
     }
 
-    /// The same for resends. They are in the order in which they were made, so that one beyond the
-    /// last that was named may stand before others; it is kept until it can be judged.
+    /// The same for packets that were sent again after the cursor had passed them, in the order of
+    /// their resends. Every resend is looked at once, and the first as often as it must wait.
     fn detect_lost_resends(
         &mut self,
         now: Instant,
@@ -45,8 +45,7 @@ impl Connection {
         sacked_to: SeqNr,
         lost: &mut Lost,
     ) {
-        let mut at = 0;
-        while let Some(&(tx_nr, seq_nr)) = self.resends.get(at) {
+        while let Some(&(tx_nr, seq_nr)) = self.resends.front() {
             if tx_nr >= delivered.tx_nr {
                 break;
             }
@@ -54,16 +53,12 @@ impl Connection {
             let last_copy =
                 slot.filter(|slot| slot.tx_nr == tx_nr && slot.state() == SlotState::InFlight);
             if let Some(slot) = last_copy {
-                if !seq_nr.precedes(sacked_to) {
-                    at += 1;
-                    continue;
-                }
-                if !self.is_overdue(now, &slot, delivered) {
+                if !seq_nr.precedes(sacked_to) || !self.is_overdue(now, &slot, delivered) {
                     break;
                 }
                 self.mark_lost(seq_nr, lost);
             }
-            self.resends.remove(at);
+            self.resends.pop_front();
         }
     }
 
@@ -98,6 +93,10 @@ impl Connection {
         let mut lost = Lost::default();
         if in_flight {
             self.mark_lost(first, &mut lost);
+            // Its resend must not hold up the judgement of those behind it.
+            if self.loss_cursor == first {
+                self.loss_cursor = first.next();
+            }
         }
         self.on_lost(now, &lost);
     }
@@ -105,11 +104,11 @@ impl Connection {
     fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
         let Some(slot) = self.sent.get_mut(seq_nr) else { return };
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
-        slot.overtaken = true;
+        slot.cause = Some(ResendCause::Overtaken);
+        slot.episode = self.recovery.suspect(slot.tx_nr, self.next_tx_nr);
         self.trace.record(|| TraceEvent::Lost { seq_nr, cause: ResendCause::Overtaken });
         lost.packets += 1;
         lost.bytes += u64::from(slot.len);
-        lost.newest_tx_nr = lost.newest_tx_nr.max(slot.tx_nr);
         self.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
@@ -138,6 +137,7 @@ impl Connection {
             return;
         }
         let in_flight_bytes = self.in_flight_bytes;
+        let episode = self.begin_timeout();
         // A peer that asks for a packet it named before has dropped it (RFC 2018 section 8).
         let first = self.sent.first();
         let reneged = self.sent.get(first).is_some_and(|slot| slot.state() == SlotState::Acked);
@@ -147,7 +147,8 @@ impl Connection {
             let resend = slot.state() == SlotState::InFlight
                 || (reneged && slot.state() == SlotState::Acked);
             if resend {
-                slot.overtaken = false;
+                slot.cause = Some(ResendCause::TimeOut);
+                slot.episode = episode;
                 self.sent.set_state(seq_nr, SlotState::Lost);
                 self.lost_count += 1;
             }
@@ -158,6 +159,7 @@ impl Connection {
         self.resends.clear();
         self.sacked_to = None;
         self.duplicate_acks = 0;
+        self.timers.stop(Timer::Probe);
         self.timers.stop(Timer::Reorder);
         // One packet until an ack comes, even if resends were allowed that nothing was left for.
         self.fast_resends = 0;

@@ -17,6 +17,7 @@ mod reorder;
 mod rtt;
 mod state;
 mod stats;
+mod tail_probe;
 mod timers;
 mod transmit;
 

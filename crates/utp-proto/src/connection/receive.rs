@@ -39,7 +39,7 @@ impl Connection {
             self.linger(now);
         }
         self.measure_delay(received_at, header);
-        self.on_ack(now, packet);
+        self.on_ack(now, received_at, packet);
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
             self.on_data(now, header, &datagram[packet.payload_offset..]);
         }

@@ -1,18 +1,37 @@
-//! One cut of the window per round trip, and cuts that turn out needless (RFC 3522, RFC 5682).
+//! What the controller is told of losses: one cut per round trip, and the undoing of cuts and
+//! time-outs that turn out needless (RFC 3522, RFC 5682).
 //!
-//! `loss.rs` says what is lost; here is what the controller is told of it.
+//! `loss.rs` says what is lost. Losses found between a cut and the next are an *episode*: they
+//! have one cause, and one cut answers them all.
 
 use utp_ledbat::Loss;
 use utp_wire::Instant;
 
 use super::Connection;
-use crate::trace::{CutCause, TraceEvent};
+use crate::sent_ring::{Slot, SlotState};
+use crate::trace::{CutCause, ResendCause, TraceEvent};
 
-/// What is known of the last cut of the window.
-#[derive(Clone, Debug, Default)]
+/// The latest episode, and the tail-loss probe of the present flight.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Recovery {
     /// Transmissions below this number were made before the last cut.
     point: u64,
+    /// Packets of the episode of which it is not known whether they were lost.
+    suspects: u16,
+    /// Number of the episode, in a circle; 0 is none.
+    episode: u8,
+    /// A packet of the episode was lost.
+    proven: bool,
+    /// The controller has to be told of a new episode.
+    cut_due: bool,
+    /// A time-out has expired and nothing was acknowledged since.
+    pub(super) timed_out: bool,
+    /// A probe is to be sent.
+    pub(super) probe_due: bool,
+    /// The present flight has been probed.
+    pub(super) probed: bool,
+    /// The loss of the packet that was repeated as a probe is news to the controller.
+    pub(super) probe_tells: bool,
 }
 
 /// What one received packet proved lost.
@@ -20,18 +39,40 @@ pub(super) struct Recovery {
 pub(super) struct Lost {
     pub(super) packets: u32,
     pub(super) bytes: u64,
-    /// The newest of their transmissions.
-    pub(super) newest_tx_nr: u64,
+}
+
+impl Recovery {
+    /// Whether a packet that was sent as number `tx_nr` was sent after the last cut.
+    pub(super) const fn is_news(&self, tx_nr: u64) -> bool {
+        tx_nr >= self.point
+    }
+
+    fn begin(&mut self, next_tx_nr: u64) {
+        self.point = next_tx_nr;
+        self.suspects = 0;
+        self.episode = self.episode.checked_add(1).unwrap_or(1);
+        self.proven = false;
+        self.probe_tells = false;
+    }
+
+    /// Takes note of a packet that is held to be lost; returns its episode.
+    pub(super) fn suspect(&mut self, tx_nr: u64, next_tx_nr: u64) -> u8 {
+        if self.is_news(tx_nr) {
+            self.begin(next_tx_nr);
+            self.cut_due = true;
+        }
+        self.suspects = self.suspects.saturating_add(1);
+        self.episode
+    }
 }
 
 impl Connection {
     /// Tells the controller of losses, once per round trip: what was sent before the last cut has
     /// been answered by it.
     pub(super) fn report_loss(&mut self, now: Instant, lost: &Lost) {
-        if lost.newest_tx_nr < self.recovery.point {
+        if !std::mem::take(&mut self.recovery.cut_due) {
             return;
         }
-        self.recovery.point = self.next_tx_nr;
         self.reorder.on_recovery();
         let before_bytes = self.controller.window_bytes();
         self.controller.on_loss(&Loss {
@@ -43,9 +84,18 @@ impl Connection {
         self.trace_cut(CutCause::Loss, before_bytes);
     }
 
+    /// Begins the episode of a time-out; returns its number. Time-outs in a row are one.
+    pub(super) fn begin_timeout(&mut self) -> u8 {
+        if !self.recovery.timed_out {
+            self.recovery.begin(self.next_tx_nr);
+        }
+        self.recovery.cut_due = false;
+        self.recovery.timed_out = true;
+        self.recovery.episode
+    }
+
     /// Tells the controller of a time-out.
     pub(super) fn report_timeout(&mut self, now: Instant, in_flight_bytes: u64) {
-        self.recovery.point = self.next_tx_nr;
         let before_bytes = self.controller.window_bytes();
         self.controller.on_timeout(now, in_flight_bytes.max(1));
         self.trace_cut(CutCause::TimeOut, before_bytes);
@@ -55,6 +105,90 @@ impl Connection {
         let window_bytes = self.controller.window_bytes();
         if window_bytes != before_bytes {
             self.trace.record(|| TraceEvent::Cut { cause, before_bytes, window_bytes });
+        }
+    }
+
+    /// A packet that was held to be lost, or repeated as a probe, is acknowledged, `rtt_us` after
+    /// it was last sent. What does that say of the loss?
+    pub(super) fn judge_loss(&mut self, now: Instant, slot: &Slot, rtt_us: u32) {
+        let Some(cause) = slot.cause else { return };
+        let waiting = slot.state() == SlotState::Lost;
+        let of_first_copy = match slot.transmissions {
+            0 | 1 => true,
+            // Well below any round trip: with less, jitter would look like proof.
+            _ => self.rtt.min_us().is_some_and(|min| u64::from(rtt_us) * 4 < u64::from(min) * 3),
+        };
+        if of_first_copy && slot.transmissions > 1 {
+            self.stats.retransmissions_spurious += 1;
+        }
+        match cause {
+            ResendCause::Probe if !of_first_copy => self.on_tail_lost(now, slot),
+            ResendCause::Probe => {}
+            _ if slot.episode != self.recovery.episode => {}
+            ResendCause::Overtaken if of_first_copy => {
+                self.recovery.suspects = self.recovery.suspects.saturating_sub(1);
+                if self.recovery.suspects == 0 && !self.recovery.proven {
+                    self.undo_cut(now);
+                }
+            }
+            // All of them are held to be lost, and the others were never sent again: only the
+            // answer to the first copy of one that was tells a late path from a lossy one.
+            ResendCause::TimeOut if of_first_copy && !waiting => {
+                if !self.recovery.proven {
+                    self.return_to_flight();
+                    self.undo_cut(now);
+                }
+            }
+            ResendCause::TimeOut => {}
+            ResendCause::Overtaken => self.recovery.proven = true,
+        }
+    }
+
+    /// The probe was answered, so that what it repeated had been lost: a loss like any other.
+    fn on_tail_lost(&mut self, now: Instant, slot: &Slot) {
+        if !std::mem::take(&mut self.recovery.probe_tells) {
+            return;
+        }
+        self.recovery.begin(self.next_tx_nr);
+        self.recovery.proven = true;
+        self.recovery.cut_due = true;
+        self.stats.losses_detected += 1;
+        self.report_loss(now, &Lost { packets: 1, bytes: slot.len.into() });
+    }
+
+    fn undo_cut(&mut self, now: Instant) {
+        self.recovery.proven = true;
+        self.stats.cuts_undone += 1;
+        let before_bytes = self.controller.window_bytes();
+        self.controller.on_spurious_loss(now);
+        self.trace_cut(CutCause::Undone, before_bytes);
+    }
+
+    /// The path was late, not lossy: what a time-out took for lost is on its way still.
+    fn return_to_flight(&mut self) {
+        let first = self.sent.first();
+        let mut cursor = None;
+        for offset in (0..self.sent.len()).rev() {
+            let seq_nr = first.add(offset);
+            let Some(slot) = self.sent.get_mut(seq_nr) else { continue };
+            if slot.cause != Some(ResendCause::TimeOut) || slot.transmissions == 0 {
+                continue;
+            }
+            match slot.state() {
+                SlotState::Lost => {
+                    slot.cause = None;
+                    self.in_flight_bytes += u64::from(slot.len);
+                    self.lost_count -= 1;
+                    self.sent.set_state(seq_nr, SlotState::InFlight);
+                    cursor = Some(seq_nr);
+                }
+                // The cursor would wait for it while others are due.
+                SlotState::InFlight => self.resends.push_front((slot.tx_nr, seq_nr)),
+                SlotState::Acked => {}
+            }
+        }
+        if let Some(cursor) = cursor {
+            self.loss_cursor = cursor;
         }
     }
 }

@@ -9,20 +9,22 @@ pub(super) struct ReorderWindow {
     /// Number of the latest transmission that has arrived, of those of packets sent once.
     newest: u64,
     /// Quarters of the smallest round trip.
-    quarters: u32,
-    /// Losses found since the last needless resend.
-    recoveries: u32,
+    quarters: u8,
+    /// Episodes of losses since the last needless resend.
+    recoveries: u8,
+    /// The episode that widened the window last.
+    widened_in: u8,
 }
 
 /// A window beyond five round trips would be no recovery; it is cut to one round trip anyway.
-const QUARTERS_MAX: u32 = 20;
+const QUARTERS_MAX: u8 = 20;
 
 /// As many recoveries without a needless resend narrow the window again (RFC 8985 section 6.2).
-const RECOVERIES_TO_NARROW: u32 = 16;
+const RECOVERIES_TO_NARROW: u8 = 16;
 
 impl ReorderWindow {
     pub(super) const fn new() -> Self {
-        Self { seen: false, newest: 0, quarters: 1, recoveries: 0 }
+        Self { seen: false, newest: 0, quarters: 1, recoveries: 0, widened_in: 0 }
     }
 
     /// Whether a count of later packets says nothing any more.
@@ -37,14 +39,17 @@ impl ReorderWindow {
         self.newest = self.newest.max(tx_nr);
     }
 
-    /// A packet that was taken for lost was not.
-    pub(super) fn on_needless(&mut self) {
+    /// A packet that was taken for lost in `episode` was not. The window is widened once for each.
+    pub(super) fn on_needless(&mut self, episode: u8) {
         self.seen = true;
-        self.quarters = (self.quarters + 1).min(QUARTERS_MAX);
         self.recoveries = 0;
+        if self.widened_in != episode {
+            self.widened_in = episode;
+            self.quarters = (self.quarters + 1).min(QUARTERS_MAX);
+        }
     }
 
-    /// Packets were taken for lost.
+    /// Packets were taken for lost, in a new episode.
     pub(super) fn on_recovery(&mut self) {
         self.recoveries += 1;
         if self.recoveries >= RECOVERIES_TO_NARROW {
@@ -67,10 +72,11 @@ mod tests {
     fn needless_resends_widen_the_window_up_to_a_round_trip() {
         let mut window = ReorderWindow::new();
         assert_eq!(window.window_us(40_000, 50_000), 10_000);
-        window.on_needless();
+        window.on_needless(1);
+        window.on_needless(1);
         assert_eq!(window.window_us(40_000, 50_000), 20_000);
-        for _ in 0..100 {
-            window.on_needless();
+        for episode in 2..100 {
+            window.on_needless(episode);
         }
         assert_eq!(window.window_us(40_000, 50_000), 50_000);
     }
@@ -78,7 +84,7 @@ mod tests {
     #[test]
     fn the_window_narrows_after_sixteen_quiet_recoveries() {
         let mut window = ReorderWindow::new();
-        window.on_needless();
+        window.on_needless(1);
         for _ in 0..15 {
             window.on_recovery();
         }

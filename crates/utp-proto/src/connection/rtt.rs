@@ -21,6 +21,17 @@ const MARGIN_US_MIN: u64 = 200_000;
 /// Upper bound of the backed-off time-out; RFC 6298 section 2.5 wants at least 60 s.
 const RTO_US_MAX: u64 = 60_000_000;
 
+/// Doublings that an ack without a sample leaves: a path of 4 s is found out, and a stream that
+/// comes back from an outage waits no longer.
+const BACKOFF_UNSAMPLED_MAX: u32 = 3;
+
+/// How long a peer may hold the ack of a single packet back (RFC 9000 section 18.2). Nothing of
+/// the present in the field does on purpose.
+const ACK_DELAY_US_MAX: u64 = 25_000;
+
+/// Below this, a probe would answer the scheduler of the peer and not the path.
+const PROBE_US_MIN: u64 = 10_000;
+
 impl Rtt {
     pub(crate) const fn new(rto_min_us: u32) -> Self {
         Self { srtt_us: None, rttvar_us: 0, min_us: None, rto_min_us, backoff: 0 }
@@ -66,9 +77,20 @@ impl Rtt {
         self.backoff = self.backoff.saturating_add(1);
     }
 
-    /// Something was acknowledged.
-    pub(crate) fn reset_backoff(&mut self) {
-        self.backoff = 0;
+    /// Something was acknowledged, with or without a sample. Without one the path may be slower
+    /// than we believe, so that part of the back-off stays (Karn; RFC 6298 section 5).
+    pub(crate) fn on_progress(&mut self, sampled: bool) {
+        self.backoff = if sampled { 0 } else { self.backoff.min(BACKOFF_UNSAMPLED_MAX) };
+    }
+
+    /// After this long without an ack the last packets may be lost (RFC 8985 section 7.2), or only
+    /// late; `lone` says that there is one packet, whose ack may be held back. `None` before the
+    /// first sample.
+    pub(crate) fn probe_us(&self, lone: bool) -> Option<u64> {
+        let srtt_us = u64::from(self.srtt_us?);
+        let spread_us = srtt_us + 4 * u64::from(self.rttvar_us);
+        let ack_delay_us = if lone { ACK_DELAY_US_MAX } else { 0 };
+        Some((2 * srtt_us).max(spread_us).max(PROBE_US_MIN) + ack_delay_us)
     }
 }
 
@@ -112,7 +134,9 @@ mod tests {
             rtt.back_off();
         }
         assert_eq!(rtt.rto_us(), RTO_US_MAX);
-        rtt.reset_backoff();
+        rtt.on_progress(false);
+        assert_eq!(rtt.rto_us(), 4_000_000);
+        rtt.on_progress(true);
         assert_eq!(rtt.rto_us(), 500_000);
     }
 

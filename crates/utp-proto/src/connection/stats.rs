@@ -27,12 +27,21 @@ pub struct Counters {
     pub retransmissions: u32,
     /// Those sent again because later packets had arrived.
     pub retransmissions_overtaken: u32,
+    /// Those sent again as a probe for the loss of the last packets.
+    pub retransmissions_probe: u32,
     /// Those sent again because the retransmission timer had expired.
     pub retransmissions_timeout: u32,
+    /// Those of all these that were needless: an earlier copy was acknowledged. At least: an ack
+    /// does not say of which copy it is.
+    pub retransmissions_spurious: u32,
     /// Packets taken for lost because later ones had arrived, before any time-out.
     pub losses_detected: u32,
     /// Expiries of the retransmission timer.
     pub timeouts: u32,
+    /// Probes for the loss of the last packets, with new data or by a repeat.
+    pub tail_probes: u32,
+    /// Cuts of the congestion window, and time-outs, that were undone as needless.
+    pub cuts_undone: u32,
     /// DATA and FIN packets received that were there already.
     pub duplicates_received: u32,
     /// Packets held because something before them was missing.
@@ -108,9 +117,13 @@ impl Counters {
         for (sum, more) in [
             (&mut self.retransmissions, other.retransmissions),
             (&mut self.retransmissions_overtaken, other.retransmissions_overtaken),
+            (&mut self.retransmissions_probe, other.retransmissions_probe),
             (&mut self.retransmissions_timeout, other.retransmissions_timeout),
+            (&mut self.retransmissions_spurious, other.retransmissions_spurious),
             (&mut self.losses_detected, other.losses_detected),
             (&mut self.timeouts, other.timeouts),
+            (&mut self.tail_probes, other.tail_probes),
+            (&mut self.cuts_undone, other.cuts_undone),
             (&mut self.duplicates_received, other.duplicates_received),
             (&mut self.reordered_received, other.reordered_received),
             (&mut self.packets_dropped, other.packets_dropped),

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Pace,
     /// The peer's window has been shut (or tiny) for long enough to probe it.
     Persist,
+    /// No ack for about two round trips: repeat the last packet, or send a new one.
+    Probe,
     /// A packet sent before one that has arrived is now too late to be merely reordered.
     Reorder,
     /// Oldest packet not acknowledged in time.
@@ -30,7 +32,7 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 11] = [
+pub(crate) const TIMERS: [Timer; 12] = [
     Timer::Connect,
     Timer::HalfOpen,
     Timer::Idle,
@@ -38,6 +40,7 @@ pub(crate) const TIMERS: [Timer; 11] = [
     Timer::Linger,
     Timer::Pace,
     Timer::Persist,
+    Timer::Probe,
     Timer::Reorder,
     Timer::Rto,
     Timer::Starved,

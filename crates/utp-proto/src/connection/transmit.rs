@@ -141,6 +141,16 @@ impl Connection {
 
     /// Chooses the packet to send, making it if it is new. At most `len_max` payload bytes.
     fn next_packet(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
+        if self.recovery.timed_out && !self.granted {
+            self.limit(now, Limit::CongestionWindow);
+            return None;
+        }
+        if self.recovery.probe_due {
+            self.recovery.probe_due = false;
+            if let Some(seq_nr) = self.next_probe(now, len_max) {
+                return Some(seq_nr);
+            }
+        }
         if self.lost_count > 0 {
             return self.next_lost(now, len_max);
         }
@@ -262,7 +272,7 @@ impl Connection {
     }
 
     /// Makes the next packet of the stream.
-    fn push_packet(&mut self, now: Instant, len: usize, fin: bool) -> SeqNr {
+    pub(super) fn push_packet(&mut self, now: Instant, len: usize, fin: bool) -> SeqNr {
         if self.sent.is_empty() {
             self.last_progress_at = now;
         }
@@ -292,7 +302,10 @@ impl Connection {
         self.in_flight_bytes += u64::from(slot.len);
         if slot.transmissions > 1 {
             self.on_resend(&slot, seq_nr);
-            self.resends.push_back((tx_nr, seq_nr));
+            // What is ahead of the cursor is judged by it.
+            if seq_nr.precedes(self.loss_cursor) {
+                self.resends.push_back((tx_nr, seq_nr));
+            }
         }
         self.last_data_sent_at = Some(now);
         self.granted = false;
@@ -301,6 +314,7 @@ impl Connection {
             self.set_rto(now);
         }
         self.charge_pacer(usize::from(slot.len));
+        self.arm_probe(now);
         self.controller.on_sent(now, u64::from(slot.len), self.in_flight_bytes);
         self.stats.bytes_sent += u64::from(slot.len);
         let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };
@@ -314,13 +328,12 @@ impl Connection {
 
     fn on_resend(&mut self, slot: &Slot, seq_nr: SeqNr) {
         self.stats.retransmissions += 1;
-        let cause = if slot.overtaken {
-            self.stats.retransmissions_overtaken += 1;
-            ResendCause::Overtaken
-        } else {
-            self.stats.retransmissions_timeout += 1;
-            ResendCause::TimeOut
-        };
+        let cause = slot.cause.unwrap_or(ResendCause::TimeOut);
+        *match cause {
+            ResendCause::Overtaken => &mut self.stats.retransmissions_overtaken,
+            ResendCause::Probe => &mut self.stats.retransmissions_probe,
+            ResendCause::TimeOut => &mut self.stats.retransmissions_timeout,
+        } += 1;
         let transmissions = slot.transmissions;
         self.trace.record(|| TraceEvent::Resent { seq_nr, cause, transmissions });
     }

@@ -149,6 +149,8 @@ impl PacketFields {
 pub enum ResendCause {
     /// Later packets had arrived.
     Overtaken,
+    /// Nothing had arrived for a while: the last packet is repeated, so that the peer answers.
+    Probe,
     /// The retransmission timer had expired.
     TimeOut,
 }
@@ -163,6 +165,8 @@ pub enum CutCause {
     Starved,
     /// The retransmission timer expired.
     TimeOut,
+    /// What was held to be lost had arrived: the cut is undone.
+    Undone,
 }
 
 /// The value of a field of an event.
