@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use utp_ledbat::ControllerFactory;
 
+use crate::endpoint::SynFilter;
+
 /// Smallest window worth announcing: the payload of a packet as large as Ethernet allows.
 ///
 /// libutp waits for room for a whole packet and never probes a window between zero and that, so a
@@ -56,8 +58,31 @@ pub const STALE_MAX: usize = 64;
 /// shut would hold memory for ever.
 pub const ABANDONED_US_MAX: u64 = 300_000_000;
 
-/// Replies without a connection (resets) that wait for transmission; more are dropped and counted.
-pub const STATELESS_REPLIES_MAX: usize = 64;
+/// Replies without a connection (SYN-ACKs, resets) that wait for transmission; more are dropped.
+/// Two full batches of a receive call, so that a driver that drains after each loses none.
+pub const STATELESS_REPLIES_MAX: usize = 128;
+
+/// How long a SYN-ACK's number is made with the same key, in microseconds. It is good for this
+/// epoch and the next: longer than any initiator takes from the SYN-ACK to its first data but one
+/// that stays silent, shorter than it takes to try many guesses.
+pub const COOKIE_EPOCH_US: u64 = 30_000_000;
+
+/// Half-open connections remembered from one network (/24 of IPv4, /48 of IPv6), so that one
+/// cannot fill the table. Beyond, the cookie alone has to do.
+pub const HALF_OPEN_PER_NETWORK: u8 = 32;
+
+/// How long one is remembered when the table was more than three quarters full since it came, in
+/// microseconds. Any path answers within.
+pub const HALF_OPEN_PRESSED_LIFE_US: u64 = 10_000_000;
+
+/// The window that a SYN-ACK announces, in bytes, while no connection says how large its receive
+/// buffer is: more than any initiator sends at once. The first ack tells the true one.
+pub const SYN_ACK_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// How soon a connection is asked again whether it lives when a SYN came that can only mean that
+/// its peer has forgotten it, in microseconds (RFC 5961 section 4 has the idea). Dead is known
+/// after 4.5 s, before a SYN is sent for the fourth time.
+pub const SYN_PROBE_PAUSE_US: u32 = 1_000_000;
 
 /// Packets sent after a packet and delivered before it that prove it lost (RFC 5681, RFC 9002).
 pub const REORDER_PACKETS: u64 = 3;
@@ -114,16 +139,28 @@ pub const STANDSTILL_US: u64 = 1_000_000;
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 
 /// Limits and identity of an [`Endpoint`](crate::Endpoint), shared by all its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EndpointConfig {
     /// Connections of all kinds; a SYN or a connect beyond is refused.
     pub connections_max: usize,
-    /// Accepted connections whose initiator has not sent data yet; a SYN beyond is dropped.
+    /// SYNs that were answered and are remembered until data comes; beyond, an initiator is known
+    /// by its cookie alone. The table costs at most 64 bytes for each. The same number bounds the
+    /// connections that wait for data when they are reported at their SYN.
     pub half_open_max: usize,
-    /// How long such a connection is kept, in microseconds. An initiator built on libutp may stay
-    /// silent for a while, so this is generous.
+    /// How long either is kept, in microseconds. An initiator built on libutp may stay silent for
+    /// a while, so this is generous.
     pub half_open_life_us: u64,
+    /// Whether a connection is reported at its SYN already and not when its initiator has proved
+    /// itself by data; not so by default, since a SYN proves nothing and its connection costs
+    /// memory. Beyond [`half_open_max`](Self::half_open_max) it is reported at its data even so.
+    pub report_at_syn: bool,
+    /// Asked about every SYN before anything is kept or sent; none answers all.
+    pub syn_filter: Option<Arc<dyn SynFilter>>,
+    /// Whether SYNs tell, and SYN-ACKs that answer such a SYN, that this side holds more packets
+    /// ahead of the stream than libutp: 8 bytes in extension 2, which libutp takes and ignores.
+    /// Peers that do the same may then have more in flight.
+    pub announce_holds_more: bool,
     /// Resets sent per second for packets that belong to no connection.
     pub resets_per_second: u32,
     /// Resets that may be sent in one burst.
@@ -136,9 +173,22 @@ impl Default for EndpointConfig {
             connections_max: 65_536,
             half_open_max: 1_024,
             half_open_life_us: 60_000_000,
+            report_at_syn: false,
+            syn_filter: None,
+            announce_holds_more: true,
             resets_per_second: 100,
             resets_burst: 50,
         }
+    }
+}
+
+impl fmt::Debug for EndpointConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointConfig")
+            .field("connections_max", &self.connections_max)
+            .field("half_open_max", &self.half_open_max)
+            .field("report_at_syn", &self.report_at_syn)
+            .finish_non_exhaustive()
     }
 }
 

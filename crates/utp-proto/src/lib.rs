@@ -92,7 +92,7 @@ pub use config::{Config, EndpointConfig, Gate};
 pub use connection::{Connection, Counters, Limit, LimitedUs, State, Stats};
 pub use endpoint::{
     ConnectionHandle, ConnectionMut, Disposition, Endpoint, EndpointStats, Entropy, IcmpError,
-    Incoming, RecvMeta, Transmit,
+    Incoming, RecvMeta, SynFilter, SynInfo, Transmit, Verdict,
 };
 pub use error::{AcceptError, ConnectError, ConnectionError, ReadError, WriteError};
 pub use event::Event;

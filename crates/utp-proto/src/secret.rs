@@ -13,6 +13,14 @@ use utp_wire::ConnectionId;
 pub(crate) enum Purpose {
     /// How far the clock that a connection shows is ahead.
     Clock = 1,
+    /// The first number of an acceptor, which the initiator has to know.
+    Cookie = 2,
+    /// The first number of an initiator.
+    FirstNumber = 3,
+    /// The place of a SYN in the table of half-open connections.
+    HalfOpen = 4,
+    /// The network of a peer.
+    Network = 5,
 }
 
 /// Sixteen random bytes, drawn once.

@@ -61,9 +61,12 @@ fn the_same_id_from_another_port_or_address_is_another_stream() {
     for other in [([10, 0, 0, 2], 2001), ([10, 0, 0, 3], 2000)] {
         let syn = wire.syn(-2).encode(wire.now);
         wire.feed_bytes(other.into(), syn);
-        assert!(wire.incoming.take().is_some());
-        let data = wire.data(0, -1, b"not yours").encode(wire.now);
-        wire.feed_bytes(other.into(), data);
+        wire.drain();
+        let answer = wire.take().pop().unwrap();
+        assert_eq!((answer.to, answer.header.ack_nr.0), (other.into(), 198));
+        let data = wire.data(-1, 0, b"not yours").ack_nr(answer.header.seq_nr.0.wrapping_sub(1));
+        wire.feed_bytes(other.into(), data.encode(wire.now));
+        assert_eq!(wire.incoming.take().unwrap().remote(), other.into());
     }
     assert_eq!(wire.read(), b"");
 }
@@ -80,7 +83,9 @@ fn a_mapped_ipv4_peer_is_the_same_peer() {
 #[test]
 fn two_sides_that_connect_at_once_have_two_streams() {
     for id in [999u16, 1_000, 1_001] {
-        let mut wire = Wire::connecting(plain(), 100, 200, 1_000);
+        let mut limits = EndpointConfig::default();
+        limits.report_at_syn = true;
+        let mut wire = Wire::connecting_with(limits, plain(), 100, 200, 1_000);
         wire.take();
         let ours = wire.handle();
         let syn = wire.syn(600).id(id);

@@ -147,8 +147,10 @@ fn a_storm_of_strays_draws_no_more_resets_than_the_bucket_holds() {
     // Ten seconds at 100 a second and a burst of 50.
     assert!((1_040..=1_050).contains(&resets), "{resets}");
     let stats = wire.endpoint.stats();
-    assert_eq!(stats.resets_sent + stats.resets_suppressed, 100_000);
-    assert_eq!(stats.unmatched, 100_000);
+    // One in 4 096 acks a cookie by chance.
+    assert!(stats.syns_offered < 60, "{stats:?}");
+    assert_eq!(stats.resets_sent + stats.resets_suppressed + stats.syns_offered, 100_000);
+    assert_eq!(stats.unmatched + stats.syns_offered, 100_000);
 }
 
 #[test]

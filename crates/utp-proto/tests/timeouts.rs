@@ -5,7 +5,7 @@ mod wire;
 
 use utp_proto::{Config, ConnectionError, Event, State};
 use utp_wire::PacketType;
-use wire::{FULL, MS, Role, SECOND, Sent, Wire, plain, with_window};
+use wire::{FULL, MS, SECOND, Sent, Wire, plain, with_window};
 
 /// Numbers of the DATA and FIN packets sent since the last look.
 fn numbers(wire: &mut Wire) -> Vec<u16> {
@@ -74,7 +74,9 @@ fn an_ack_of_a_packet_sent_once_ends_the_back_off() {
 
 #[test]
 fn without_a_sample_the_first_time_out_is_a_second() {
-    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    let mut wire = Wire::accepting(plain(), 100, 200, 1_000);
+    wire.recv(wire.data(-1, -1, b"enough for an answer and its repeats"));
+    wire.take();
     let start = wire.now.as_micros();
     wire.write(1);
     wire.advance(4 * SECOND);

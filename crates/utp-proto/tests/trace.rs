@@ -57,7 +57,9 @@ fn a_loss_its_repair_and_the_end_are_told_in_order() {
 
 #[test]
 fn a_connection_opens_its_trace_with_its_name() {
-    let mut wire = Wire::idle(utp_proto::EndpointConfig::default(), plain(), 100, 200, 1_000);
+    let mut limits = utp_proto::EndpointConfig::default();
+    limits.report_at_syn = true;
+    let mut wire = Wire::idle(limits, plain(), 100, 200, 1_000);
     let notes = Notes::on(&mut wire);
     wire.recv(wire.syn(-2));
     wire.accept();

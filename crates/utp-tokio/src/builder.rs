@@ -97,9 +97,14 @@ impl UtpSocketBuilder {
     /// Whether [`UtpSocket::accept`] resolves at the SYN already and not at the first data from
     /// the peer; not so by default.
     ///
-    /// A SYN proves nothing: its address may be forged. Until data comes, nothing that is written
-    /// leaves this host. On the other hand an acceptor that wants to decide before that, or waits
-    /// for a peer that has nothing to say, needs it.
+    /// A SYN proves nothing: its address may be forged, and each stream of a forged one costs
+    /// memory for a minute. Until data comes, nothing that is written leaves this host, and if none
+    /// comes in that minute the stream fails with
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut). On the other hand an acceptor that wants to
+    /// decide before that, or waits for a peer that has nothing to say, needs it. While more than
+    /// [`EndpointConfig::half_open_max`] streams wait so, others come at their first data.
+    ///
+    /// It sets [`EndpointConfig::report_at_syn`].
     pub const fn accept_at_syn(mut self, at_syn: bool) -> Self {
         self.accept_at_syn = at_syn;
         self
@@ -152,13 +157,15 @@ impl UtpSocketBuilder {
         runtime: Arc<dyn Runtime>,
     ) -> io::Result<UtpSocket> {
         let shared = Arc::new(SocketShared::new(transport.local_addr()?));
+        let mut endpoint_config = self.endpoint_config;
+        endpoint_config.report_at_syn |= self.accept_at_syn;
         let receive_max = transport.buffer_bytes().receive.map(|bytes| bytes / 2);
         let config = Arc::new(held_to(self.config, receive_max));
         let (backlog, accepted) = match self.backlog {
             0 => (None, None),
             streams => {
                 let streams = streams.min(BACKLOG_MAX);
-                let half_open = self.endpoint_config.half_open_max.min(BACKLOG_MAX);
+                let half_open = endpoint_config.half_open_max.min(BACKLOG_MAX);
                 let (queue, receiver) = mpsc::channel(streams + half_open);
                 (Some(Backlog { queue, streams_max: streams }), Some(receiver))
             }
@@ -169,10 +176,10 @@ impl UtpSocketBuilder {
             transport,
             runtime: Arc::clone(&runtime),
             shared: Arc::clone(&shared),
-            endpoint_config: Arc::new(self.endpoint_config),
+            accept_at_syn: endpoint_config.report_at_syn,
+            endpoint_config: Arc::new(endpoint_config),
             config: Arc::clone(&config),
             backlog,
-            accept_at_syn: self.accept_at_syn,
             unclaimed: unclaimed_sender,
             close_timeout_us: u64::try_from(self.close_timeout.as_micros()).unwrap_or(u64::MAX),
             drained: drained_sender,

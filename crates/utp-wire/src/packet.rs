@@ -124,5 +124,11 @@ pub const EXTENSION_SELECTIVE_ACK: u8 = 1;
 /// The extension of eight bytes of flags (libutp).
 pub const EXTENSION_BITS: u8 = 2;
 
+/// The bit of [`EXTENSION_BITS`], taken as a big-endian number, by which this implementation tells in
+/// a SYN, and in the SYN-ACK that answers it, that it holds more packets ahead of the stream than
+/// the 1 023 of libutp. No other implementation sends the extension; it is not one of the low bits,
+/// which somebody else would take first.
+pub const EXTENSION_BIT_HOLDS_MORE: u64 = 1 << 41;
+
 /// The extension that tells why a connection was closed (libtorrent).
 pub const EXTENSION_CLOSE_REASON: u8 = 3;

@@ -190,12 +190,15 @@ impl Connection {
     }
 
     /// The same SYN again: the SYN-ACK was lost, or is late. One answer each, with the same number.
-    pub(crate) fn handle_repeated_syn(&mut self, syn: &Header) {
-        if self.state == State::SynReceived && self.syn_seq_nr == Some(syn.seq_nr) {
+    /// Says whether it is the same.
+    pub(crate) fn handle_repeated_syn(&mut self, syn: &Header) -> bool {
+        let same = self.syn_seq_nr == Some(syn.seq_nr);
+        if same && self.state == State::SynReceived {
             self.ack_pending = true;
         } else {
             self.stats.packets_dropped += 1;
         }
+        same
     }
 
     /// A finished connection gives way to a new one with the same id, but not to a late copy of the

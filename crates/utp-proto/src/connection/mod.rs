@@ -6,6 +6,7 @@
 mod ack;
 mod clock;
 mod close;
+mod extension_bits;
 mod flow;
 mod gate;
 mod liveness;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use utp_ledbat::{Controller, Metrics};
-use utp_wire::{ConnectionId, HEADER_LEN, Header, Instant, SeqNr, Timestamp, TimestampDiff};
+use utp_wire::{ConnectionId, HEADER_LEN, Instant, SeqNr, Timestamp, TimestampDiff};
 
 use crate::config::Config;
+use crate::endpoint::Opening;
 use crate::error::{ConnectionError, ReadError, WriteError};
 use crate::event::{Event, EventBits};
 use crate::recv_queue::RecvQueue;
@@ -37,6 +39,7 @@ use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
+pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
 use gate::{Clocks, Passage};
 use liveness::Liveness;
 use pacing::Pacer;
@@ -111,6 +114,8 @@ pub struct Connection {
     write_blocked: bool,
     /// The peer is known to hold more packets ahead of the stream than libutp does.
     peer_holds_more: bool,
+    /// Whether our SYN, or our answer to one, tells that we do.
+    announces_holding_more: bool,
     local_fin: LocalFin,
 
     // Receiving.
@@ -181,25 +186,29 @@ impl Connection {
         connection
     }
 
-    /// A connection that answers `syn`; its first packet will be `seq_nr`.
+    /// A connection whose initiator has sent a SYN and got, or will get, a SYN-ACK.
     pub(crate) fn accept(
         now: Instant,
         remote: SocketAddr,
         local_ip: Option<IpAddr>,
-        syn: &Header,
-        seq_nr: SeqNr,
-        half_open_life_us: u64,
+        opening: &Opening,
         config: Arc<Config>,
     ) -> Self {
         let mut connection = Self::new(now, remote, local_ip, config, State::SynReceived);
-        connection.id_send = syn.connection_id;
-        connection.id_recv = syn.connection_id.next();
-        connection.start_numbers(seq_nr);
-        connection.ack_nr = syn.seq_nr;
-        connection.syn_seq_nr = Some(syn.seq_nr);
-        connection.ack_pending = true;
-        connection.timers.set(Timer::HalfOpen, now.saturating_add(half_open_life_us));
+        connection.id_send = opening.id_send;
+        connection.id_recv = opening.id_send.next();
+        connection.start_numbers(opening.first);
+        connection.ack_nr = opening.syn_seq_nr;
+        connection.syn_seq_nr = Some(opening.syn_seq_nr);
+        connection.peer_holds_more = opening.holds_more;
+        connection.announces_holding_more = opening.holds_more;
         connection
+    }
+
+    /// Answers the SYN and waits for the initiator to prove itself.
+    pub(crate) fn answer_syn(&mut self, now: Instant, half_open_life_us: u64) {
+        self.ack_pending = true;
+        self.timers.set(Timer::HalfOpen, now.saturating_add(half_open_life_us));
     }
 
     fn new(
@@ -258,6 +267,7 @@ impl Connection {
             probe_pending: false,
             write_blocked: false,
             peer_holds_more: false,
+            announces_holding_more: false,
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),
             syn_seq_nr: None,

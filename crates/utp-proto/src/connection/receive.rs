@@ -21,7 +21,7 @@ impl Connection {
         datagram: &[u8],
     ) {
         let header = &packet.header;
-        let passage = self.admit(now, received_at, header);
+        let passage = self.admit(now, received_at, packet);
         let payload_bytes = datagram.len() - packet.payload_offset;
         if passage == Passage::Refused {
             self.trace_dropped(header, payload_bytes);
@@ -46,10 +46,11 @@ impl Connection {
     }
 
     /// Whether the packet can be one of this connection.
-    fn admit(&mut self, now: Instant, received_at: Instant, header: &Header) -> Passage {
+    fn admit(&mut self, now: Instant, received_at: Instant, packet: &Packet<'_>) -> Passage {
+        let header = &packet.header;
         let opened = match self.state {
             State::Closed => false,
-            State::SynSent => self.on_syn_ack(now, header),
+            State::SynSent => self.on_syn_ack(now, packet),
             State::SynReceived => self.on_first_data(now, header),
             State::Connected | State::Lingering => {
                 let possible =
@@ -69,13 +70,15 @@ impl Connection {
 
     /// The answer to our SYN. Only a STATE counts: the number of a DATA that overtook it would not
     /// say where the stream begins.
-    fn on_syn_ack(&mut self, now: Instant, header: &Header) -> bool {
+    fn on_syn_ack(&mut self, now: Instant, packet: &Packet<'_>) -> bool {
+        let header = &packet.header;
         let syn_seq_nr = self.sent.first().previous();
         if header.packet_type != PacketType::State || header.ack_nr != syn_seq_nr {
             return false;
         }
         // The SYN-ACK carries the number of the first packet to come and does not use it up.
         self.ack_nr = header.seq_nr.previous();
+        self.hear_extension_bits(packet.extension_bits);
         self.transition(Transition::Answered);
         self.events.connected();
         self.timers.stop(Timer::Connect);

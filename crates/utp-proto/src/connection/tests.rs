@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use bytes::Bytes;
 use utp_ledbat::FixedWindowFactory;
-use utp_wire::{HEADER_LEN, Packet, PacketType};
+use utp_wire::{HEADER_LEN, Header, Packet, PacketType};
 
 use super::*;
 

@@ -27,7 +27,8 @@ impl Connection {
         match self.state {
             State::Closed => self.transmit_reset(now, out),
             State::SynSent => self.transmit_syn(now, out),
-            State::SynReceived | State::Lingering => self.transmit_ack(now, out),
+            State::SynReceived => self.transmit_syn_ack(now, out),
+            State::Lingering => self.transmit_ack(now, out),
             State::Connected => {
                 if self.ack_pending && self.recv_queue.has_holes() {
                     return self.transmit_ack(now, out);
@@ -54,7 +55,15 @@ impl Connection {
         header.connection_id = self.id_recv;
         header.ack_nr = SeqNr(0);
         header.timestamp_difference_microseconds = TimestampDiff(0);
-        Some(self.emit(now, &header, out))
+        Some(self.emit_opening(now, &header, out))
+    }
+
+    fn transmit_syn_ack(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if !std::mem::take(&mut self.ack_pending) {
+            return None;
+        }
+        let header = self.header(now, PacketType::State, self.sent.next());
+        Some(self.emit_opening(now, &header, out))
     }
 
     fn transmit_reset(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
@@ -338,7 +347,7 @@ impl Connection {
         self.trace.record(|| TraceEvent::Resent { seq_nr, cause, transmissions });
     }
 
-    fn trace_sent(&mut self, header: &Header, payload_bytes: usize) {
+    pub(super) fn trace_sent(&mut self, header: &Header, payload_bytes: usize) {
         self.trace
             .record(|| TraceEvent::PacketSent { packet: PacketFields::new(header, payload_bytes) });
     }
@@ -363,7 +372,7 @@ impl Connection {
         Burst { size: HEADER_LEN, segment_size: None }
     }
 
-    fn append_header(
+    pub(super) fn append_header(
         &mut self,
         now: Instant,
         header: &Header,

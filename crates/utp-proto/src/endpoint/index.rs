@@ -1,34 +1,12 @@
 //! Which connection a packet belongs to: one keyed hash look-up by peer and connection id.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::hash::{BuildHasher, DefaultHasher, Hasher};
+use std::net::SocketAddr;
 
 use utp_wire::ConnectionId;
 
-/// Peer and receive id. An IPv4 peer is the same peer when its address comes mapped into IPv6.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key([u8; 20]);
-
-impl Key {
-    fn new(remote: SocketAddr, id: ConnectionId) -> Self {
-        let ip = match remote.ip() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
-        };
-        let mut key = [0; 20];
-        key[..16].copy_from_slice(&ip.octets());
-        key[16..18].copy_from_slice(&remote.port().to_be_bytes());
-        key[18..].copy_from_slice(&id.0.to_be_bytes());
-        Self(key)
-    }
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
-}
+use super::key::Key;
 
 /// SipHash keyed by the endpoint's own entropy: peers choose the keys of the map, so they must not
 /// be able to choose collisions.

@@ -1,9 +1,15 @@
 //! The endpoint: owns every connection of a UDP socket, finds the one a packet belongs to, and
 //! queues what has something to say.
 
+mod admission;
 mod deadlines;
+mod filter;
+mod half_open;
 mod index;
+mod key;
+mod numbers;
 mod receive;
+mod reply;
 mod reset;
 mod stats;
 
@@ -19,14 +25,20 @@ use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
 
 use crate::config::{Config, EndpointConfig, STALE_MAX};
 use crate::connection::{Clock, Connection, Counters, State};
-use crate::error::{AcceptError, ConnectError};
+use crate::error::ConnectError;
 use crate::event::Event;
 use crate::secret::Secret;
 use crate::trace::{Subject, Trace, is_wanted_by_process};
+pub use admission::Incoming;
 use deadlines::Deadlines;
+pub use filter::{SynFilter, SynInfo, Verdict};
+use half_open::HalfOpen;
+pub(crate) use half_open::Opening;
 use index::Index;
-pub use receive::{Disposition, IcmpError, Incoming, RecvMeta};
-use reset::Resets;
+use numbers::FirstNumbers;
+pub use receive::{Disposition, IcmpError, RecvMeta};
+use reply::{Replies, Reply};
+use reset::{Resets, reset_for};
 pub use stats::EndpointStats;
 
 /// Source of connection ids and sequence numbers; must not be predictable in production.
@@ -88,7 +100,12 @@ pub struct Endpoint {
     deadlines: Deadlines,
     transmit_queue: VecDeque<ConnectionHandle>,
     event_queue: VecDeque<ConnectionHandle>,
+    numbers: FirstNumbers,
+    openings: HalfOpen,
+    replies: Replies,
     resets: Resets,
+    refusing: bool,
+    /// Connections accepted at their SYN that wait for data.
     half_open: usize,
     stats: EndpointStats,
     /// What the connections counted that are gone.
@@ -115,14 +132,20 @@ impl Endpoint {
     pub fn new(config: Arc<EndpointConfig>, mut entropy: Box<dyn Entropy>) -> Self {
         let mut key = [0; 16];
         entropy.fill(&mut key);
+        let secret = Secret::new(key);
+        let origin = SeqNr(random(&mut *entropy));
         Self {
+            numbers: FirstNumbers::new(secret, origin),
+            openings: HalfOpen::new(secret, config.half_open_max, config.half_open_life_us),
+            replies: Replies::default(),
+            refusing: false,
             resets: Resets::new(config.resets_per_second, config.resets_burst),
             config,
             entropy,
             now: Instant::default(),
             entries: Slab::new(),
             generation: 0,
-            secret: Secret::new(key),
+            secret,
             index: Index::new(key),
             deadlines: Deadlines::default(),
             transmit_queue: VecDeque::new(),
@@ -152,39 +175,10 @@ impl Endpoint {
             return Err(ConnectError::TooManyConnections);
         }
         let id = self.free_id(remote).ok_or(ConnectError::IdsExhausted)?;
-        let seq_nr = SeqNr(self.random());
-        Ok(self.insert(Connection::connect(now, remote, id, seq_nr, config)))
-    }
-
-    /// Accepts a SYN and answers it. [`Event::Connected`] follows when the initiator has proved
-    /// itself with valid data; bytes may be written before and are sent then.
-    ///
-    /// # Errors
-    /// When the limits of the endpoint are reached, or the SYN was accepted before.
-    pub fn accept(
-        &mut self,
-        now: Instant,
-        incoming: Incoming,
-        config: Arc<Config>,
-    ) -> Result<ConnectionHandle, AcceptError> {
-        let now = self.advance(now);
-        let Incoming { remote, local_ip, syn } = incoming;
-        if self.is_full() {
-            return Err(AcceptError::TooManyConnections);
-        }
-        if self.index.get(remote, syn.connection_id.next()).is_some() {
-            return Err(AcceptError::AlreadyAccepted);
-        }
-        let seq_nr = SeqNr(self.random());
-        let life_us = self.config.half_open_life_us;
-        let connection = Connection::accept(now, remote, local_ip, &syn, seq_nr, life_us, config);
+        let seq_nr = self.numbers.initiator(now, remote, id);
+        let mut connection = Connection::connect(now, remote, id, seq_nr, config);
+        connection.announce_holds_more(self.config.announce_holds_more);
         Ok(self.insert(connection))
-    }
-
-    /// Answers a SYN with a reset, within the limits for resets.
-    pub fn refuse(&mut self, now: Instant, incoming: Incoming) {
-        let now = self.advance(now);
-        self.send_reset(now, incoming.remote, incoming.local_ip, &incoming.syn);
     }
 
     /// The connection behind `handle`, unless it is gone.
@@ -214,6 +208,7 @@ impl Endpoint {
     /// Acts on every deadline that has passed. Calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
+        self.openings.expire(now);
         while let Some((at, slot, generation)) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(slot) else { continue };
             // An entry that was overtaken must not be pushed again beside its successor.
@@ -223,7 +218,7 @@ impl Endpoint {
             entry.armed = None;
             entry.connection.handle_timeout(now);
             if entry.connection.wants_new_id() {
-                self.change_id(slot);
+                self.change_id(now, slot);
             }
             self.sync(slot);
         }
@@ -255,13 +250,13 @@ impl Endpoint {
     ) -> Option<Transmit> {
         let now = self.advance(now);
         let start = buf.len();
-        if let Some(reply) = self.resets.pop() {
-            buf.extend_from_slice(&reply.bytes);
+        if let Some(reply) = self.replies.pop() {
+            buf.extend_from_slice(reply.bytes());
             return Some(Transmit {
                 destination: reply.destination,
                 source: reply.source,
                 start,
-                size: reply.bytes.len(),
+                size: reply.bytes().len(),
                 segment_size: None,
             });
         }
@@ -286,12 +281,13 @@ impl Endpoint {
 
     /// When [`Self::handle_timeout`] wants to be called, at the latest.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.deadlines.peek()
+        [self.deadlines.peek(), self.openings.deadline()].into_iter().flatten().min()
     }
 
     /// Counters, as of now.
     pub fn stats(&self) -> EndpointStats {
-        EndpointStats { connections: self.entries.len(), half_open: self.half_open, ..self.stats }
+        let half_open = self.openings.len() + self.half_open;
+        EndpointStats { connections: self.entries.len(), half_open, ..self.stats }
     }
 
     /// What all connections have counted together, those included that are gone. It looks at each
@@ -323,22 +319,11 @@ impl Endpoint {
         self.now
     }
 
-    fn is_full(&self) -> bool {
-        self.entries.len() >= self.config.connections_max
-            || self.half_open >= self.config.half_open_max
-    }
-
-    fn random(&mut self) -> u16 {
-        let mut bytes = [0; 2];
-        self.entropy.fill(&mut bytes);
-        u16::from_le_bytes(bytes)
-    }
-
     /// A connection id to receive on. Neither it nor its neighbours are in use with this peer, so
     /// that no id of one connection is taken for that of another; and not 0xFFFF, which libutp
     /// cannot count beyond (quirk Q13).
     fn free_id(&mut self, remote: SocketAddr) -> Option<ConnectionId> {
-        let start = self.random();
+        let start = random(&mut *self.entropy);
         (0..=u16::MAX).map(|step| ConnectionId(start.wrapping_add(step))).find(|id| {
             id.0 != u16::MAX
                 && [id.previous(), *id, id.next()]
@@ -348,16 +333,16 @@ impl Endpoint {
     }
 
     /// A connect goes on with another id and another first number.
-    fn change_id(&mut self, slot: usize) {
+    fn change_id(&mut self, now: Instant, slot: usize) {
         let Some(remote) = self.entries.get(slot).map(|entry| entry.connection.remote()) else {
             return;
         };
         let id = self.free_id(remote);
-        let seq_nr = SeqNr(self.random());
         let Some(entry) = self.entries.get_mut(slot) else { return };
         let old = entry.indexed.take();
         // Without a free id the old one serves on.
         let id = id.or(old).unwrap_or(ConnectionId(0));
+        let seq_nr = self.numbers.initiator(now, remote, id);
         entry.connection.set_initiator_ids(id, seq_nr);
         entry.indexed = Some(id);
         if let Some(old) = old {
@@ -474,13 +459,21 @@ impl Endpoint {
         offending: &Header,
     ) {
         debug_assert!(offending.packet_type != PacketType::Reset, "a reset is never answered");
-        let seq_nr = SeqNr(self.random());
-        if self.resets.answer(now, remote, source, offending, seq_nr) {
+        let seq_nr = SeqNr(random(&mut *self.entropy));
+        let header = reset_for(offending, seq_nr);
+        let allowed = self.replies.has_room() && self.resets.take(now);
+        if allowed && self.replies.push(Reply::new(remote, source, &header, None)) {
             self.stats.resets_sent += 1;
         } else {
             self.stats.resets_suppressed += 1;
         }
     }
+}
+
+fn random(entropy: &mut dyn Entropy) -> u16 {
+    let mut bytes = [0; 2];
+    entropy.fill(&mut bytes);
+    u16::from_le_bytes(bytes)
 }
 
 impl fmt::Debug for Endpoint {

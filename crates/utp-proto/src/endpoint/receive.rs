@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use utp_wire::{Header, Instant, Packet, PacketType};
 
-use super::Endpoint;
+use super::{Endpoint, Incoming};
 
 /// What the driver knows of a datagram beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,30 +24,12 @@ pub struct RecvMeta {
 pub enum Disposition {
     /// It was uTP and is dealt with.
     Consumed,
-    /// Somebody wants to connect: accept it, refuse it, or drop it to ignore it.
+    /// Somebody wants to connect: accept it, refuse it, or drop it to ignore it. It comes with the
+    /// first data of an initiator, or already with its SYN if
+    /// [`report_at_syn`](crate::EndpointConfig::report_at_syn) says so.
     Incoming(Incoming),
     /// It is not uTP, but for instance of a DHT on the same port; nothing was done with it.
     NotUtp,
-}
-
-/// A SYN. Nothing is kept of it until it is accepted.
-#[derive(Debug)]
-pub struct Incoming {
-    pub(super) remote: SocketAddr,
-    pub(super) local_ip: Option<IpAddr>,
-    pub(super) syn: Header,
-}
-
-impl Incoming {
-    /// Who wants to connect. Not proved: the address may be forged.
-    pub const fn remote(&self) -> SocketAddr {
-        self.remote
-    }
-
-    /// The address of this host that was called.
-    pub const fn local_ip(&self) -> Option<IpAddr> {
-        self.local_ip
-    }
 }
 
 /// What an ICMP message says.
@@ -88,10 +70,10 @@ impl Endpoint {
             }
         };
         match packet.header.packet_type {
-            PacketType::Syn => return self.handle_syn(&meta, &packet.header),
+            PacketType::Syn => return self.handle_syn(now, &meta, &packet),
             PacketType::Reset => self.handle_reset(now, meta.remote, &packet.header),
             PacketType::Data | PacketType::Fin | PacketType::State => {
-                self.handle_packet(now, &meta, &packet, datagram);
+                return self.handle_packet(now, &meta, &packet, datagram);
             }
         }
         Disposition::Consumed
@@ -161,38 +143,22 @@ impl Endpoint {
         meta: &RecvMeta,
         packet: &Packet<'_>,
         datagram: &[u8],
-    ) {
+    ) -> Disposition {
         let header = &packet.header;
         let Some(slot) = self.index.get(meta.remote, header.connection_id) else {
+            if let Some(disposition) = self.handle_proof(now, meta, packet, datagram) {
+                return disposition;
+            }
             self.stats.unmatched += 1;
             self.send_reset(now, meta.remote, meta.local_ip, header);
-            return;
+            return Disposition::Consumed;
         };
         let received_at = meta.received_at.map_or(now, |at| at.min(now));
         let entry = &mut self.entries[slot];
         entry.connection.set_local_ip(meta.local_ip);
         entry.connection.handle_packet(now, received_at, packet, datagram);
         self.sync(slot);
-    }
-
-    fn handle_syn(&mut self, meta: &RecvMeta, syn: &Header) -> Disposition {
-        if let Some(slot) = self.index.get(meta.remote, syn.connection_id.next()) {
-            let connection = &mut self.entries[slot].connection;
-            let gone = connection.gives_way(syn);
-            if !gone {
-                connection.handle_repeated_syn(syn);
-            }
-            self.sync(slot);
-            if !gone {
-                return Disposition::Consumed;
-            }
-        }
-        if self.is_full() {
-            self.stats.syns_dropped += 1;
-            return Disposition::Consumed;
-        }
-        self.stats.syns_offered += 1;
-        Disposition::Incoming(Incoming { remote: meta.remote, local_ip: meta.local_ip, syn: *syn })
+        Disposition::Consumed
     }
 
     /// A reset names the id of the packet it answers, which is the one we send with, or the one we

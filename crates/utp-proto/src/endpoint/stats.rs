@@ -18,12 +18,17 @@ pub struct EndpointStats {
     pub resets_suppressed: u64,
     /// Resets received that matched no connection or did not look like an answer to us.
     pub resets_ignored: u64,
-    /// SYNs offered to the application.
+    /// Connects offered to the application.
     pub syns_offered: u64,
-    /// SYNs dropped because too many connections exist or are half open.
+    /// SYNs answered without a connection.
+    pub syns_answered: u64,
+    /// SYNs that were not answered: the filter ignores them, too many connections exist, or too
+    /// many answers wait.
     pub syns_dropped: u64,
+    /// SYNs answered with a reset, if the limits allow one.
+    pub syns_refused: u64,
     /// Connections that exist, finished ones that linger included.
     pub connections: usize,
-    /// Accepted connections whose initiator has not sent data yet.
+    /// Initiators that have not sent data yet: those remembered, and those accepted at the SYN.
     pub half_open: usize,
 }

@@ -58,7 +58,8 @@ fn the_deadlines_of_a_long_lived_connection_do_not_pile_up() {
 
 #[test]
 fn connections_that_come_and_go_leave_nothing_in_the_queues() {
-    let mut endpoint = Endpoint::new(Arc::default(), Box::new(Fixed(1)));
+    let limits = EndpointConfig { report_at_syn: true, ..EndpointConfig::default() };
+    let mut endpoint = Endpoint::new(Arc::new(limits), Box::new(Fixed(1)));
     let meta = RecvMeta { remote: ([10, 0, 0, 1], 1).into(), local_ip: None, received_at: None };
     let packet = |packet_type, id, ack_nr| {
         let mut bytes = [0; HEADER_LEN];

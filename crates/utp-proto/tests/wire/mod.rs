@@ -11,7 +11,7 @@ pub mod raw;
 pub mod sent;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +40,9 @@ struct Numbers {
 
 impl Entropy for Numbers {
     fn fill(&mut self, bytes: &mut [u8]) {
-        if let (Some(number), [low, high]) = (self.next.lock().unwrap().pop_front(), &mut *bytes) {
+        if let [low, high] = &mut *bytes
+            && let Some(number) = self.next.lock().unwrap().pop_front()
+        {
             [*low, *high] = number.to_le_bytes();
             return;
         }
@@ -92,19 +94,62 @@ pub fn with_window(bytes: u64) -> Config {
 
 /// An endpoint with nothing on it, and its entropy.
 pub fn endpoint(limits: EndpointConfig) -> (Endpoint, Arc<Mutex<VecDeque<u16>>>) {
-    let numbers = Arc::new(Mutex::new(VecDeque::new()));
+    endpoint_from(0, limits)
+}
+
+/// The same, with the place where its numbers begin. Everything else is random, but always the
+/// same.
+fn endpoint_from(origin: u16, limits: EndpointConfig) -> (Endpoint, Arc<Mutex<VecDeque<u16>>>) {
+    let numbers = Arc::new(Mutex::new(VecDeque::from([origin])));
     let entropy = Numbers { next: numbers.clone(), seed: 1 };
     (Endpoint::new(Arc::new(limits), Box::new(entropy)), numbers)
 }
 
+/// An endpoint whose first number is `first` in what `open` makes it send: a trial tells what it
+/// would be otherwise.
+fn endpoint_with(
+    first: u16,
+    limits: &EndpointConfig,
+    open: impl Fn(&mut Endpoint, &Mutex<VecDeque<u16>>),
+) -> (Endpoint, Arc<Mutex<VecDeque<u16>>>) {
+    let mut trial = limits.clone();
+    (trial.report_at_syn, trial.syn_filter, trial.connections_max) = (false, None, 1);
+    let (mut endpoint, numbers) = endpoint_from(0, trial);
+    open(&mut endpoint, &numbers);
+    let mut buf = Vec::new();
+    let sent = endpoint.poll_transmit(START, NonZeroUsize::MIN, &mut buf);
+    assert!(sent.is_some(), "it answers or connects");
+    let origin = first.wrapping_sub(u16::from_be_bytes([buf[16], buf[17]]));
+    endpoint_from(origin, limits.clone())
+}
+
+const START: Instant = Instant::from_micros(5_000_000);
+
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 2000);
+
 impl Wire {
-    /// An endpoint without a connection.
+    /// An endpoint without a connection. If the first SYN it sees is number -2 with the id `id`, its
+    /// answer is number 0.
     pub fn idle(limits: EndpointConfig, config: Config, us: u16, them: u16, id: u16) -> Self {
-        let (endpoint, numbers) = endpoint(limits);
+        let syn = Raw::syn(id, them.wrapping_sub(2)).encode(START);
+        let meta = RecvMeta { remote: PEER, local_ip: None, received_at: None };
+        let opened = endpoint_with(us, &limits, |endpoint, _| {
+            assert!(matches!(endpoint.handle_datagram(START, meta, &syn), Disposition::Consumed));
+        });
+        Self::new(opened, config, us, them, id)
+    }
+
+    fn new(
+        (endpoint, numbers): (Endpoint, Arc<Mutex<VecDeque<u16>>>),
+        config: Config,
+        us: u16,
+        them: u16,
+        id: u16,
+    ) -> Self {
         Self {
-            now: Instant::from_micros(5_000_000),
+            now: START,
             endpoint,
-            peer: ([10, 0, 0, 2], 2000).into(),
+            peer: PEER,
             config: Arc::new(config),
             connection: None,
             id_in: id.wrapping_add(1),
@@ -122,34 +167,59 @@ impl Wire {
 
     /// A connection that has sent its SYN: number -2 (-1 is the packet that unlocks the acceptor).
     pub fn connecting(config: Config, us: u16, them: u16, id: u16) -> Self {
-        let mut wire = Self::idle(EndpointConfig::default(), config, us, them, id);
+        Self::connecting_with(EndpointConfig::default(), config, us, them, id)
+    }
+
+    pub fn connecting_with(
+        limits: EndpointConfig,
+        config: Config,
+        us: u16,
+        them: u16,
+        id: u16,
+    ) -> Self {
+        let shared = Arc::new(config.clone());
+        let opened = endpoint_with(us.wrapping_sub(2), &limits, |endpoint, numbers| {
+            numbers.lock().unwrap().push_back(id);
+            endpoint.connect(START, PEER, shared.clone()).unwrap();
+        });
+        let mut wire = Self::new(opened, config, us, them, id);
         (wire.id_in, wire.id_out) = (id, id.wrapping_add(1));
-        wire.numbers.lock().unwrap().extend([id, us.wrapping_sub(2)]);
+        wire.numbers.lock().unwrap().push_back(id);
         let handle = wire.endpoint.connect(wire.now, wire.peer, wire.config.clone()).unwrap();
         wire.connection = Some(handle);
         wire.drain();
         wire
     }
 
-    /// A connection that has answered a SYN, number -2 of the peer, with the id `id`.
+    /// A connection that was reported at its SYN, number -2 of the peer, with the id `id`, and has
+    /// answered it. Its first packet is number 0.
     pub fn accepting(config: Config, us: u16, them: u16, id: u16) -> Self {
-        let mut wire = Self::idle(EndpointConfig::default(), config, us, them, id);
+        let mut limits = EndpointConfig::default();
+        limits.report_at_syn = true;
+        let mut wire = Self::idle(limits, config, us, them, id);
         wire.recv(wire.syn(-2));
         wire.accept();
         wire
     }
 
-    /// Accepts the SYN that came last; the first packet of this side is 0.
+    /// Sends a SYN, number -2, and the first data, number -1, and accepts what comes of it.
+    pub fn open(&mut self, first: &[u8]) {
+        self.recv(self.syn(-2));
+        self.us = self.sent.last().expect("an answer").header.seq_nr.0;
+        self.recv(self.data(-1, -1, first));
+        self.accept();
+    }
+
+    /// Accepts who came last.
     pub fn accept(&mut self) {
-        let incoming = self.incoming.take().expect("a SYN was offered");
-        self.numbers.lock().unwrap().push_back(self.us);
+        let incoming = self.incoming.take().expect("somebody wants to connect");
         let handle = self.endpoint.accept(self.now, incoming, self.config.clone()).unwrap();
         self.connection = Some(handle);
         self.drain();
     }
 
-    /// A connection in either role; nothing is outstanding. An initiator has measured a round trip
-    /// of 20 ms, twice.
+    /// A connection in either role; nothing is outstanding, and the peer has acked our packet -1. A
+    /// round trip of 20 ms was measured, by an initiator twice.
     pub fn established(role: Role, config: Config, us: u16, them: u16) -> Self {
         match role {
             Role::Initiator => {
@@ -163,9 +233,15 @@ impl Wire {
                 wire
             }
             Role::Acceptor => {
-                let mut wire = Self::accepting(config, us, them, 1_000);
+                let limits = EndpointConfig::default();
+                let mut wire = Self::idle(limits, config, us.wrapping_sub(1), them, 1_000);
                 wire.advance(20 * MS);
-                wire.recv(wire.data(-1, -1, b""));
+                wire.open(b"");
+                // It is trusted with no more than it sent before it acks something of ours.
+                wire.us = us;
+                wire.write(1);
+                wire.advance(20 * MS);
+                wire.recv(wire.state(0, -1));
                 wire.take();
                 wire.events.clear();
                 wire
@@ -235,7 +311,7 @@ impl Wire {
     }
 
     pub fn syn(&self, seq: i32) -> Raw {
-        Raw { id: self.id_out, ack_nr: 0, diff: 0, ..self.raw(PacketType::Syn, seq, 0) }
+        Raw::syn(self.id_out, self.seq_nr_of_them(seq))
     }
 
     /// Hands a packet in and drains.

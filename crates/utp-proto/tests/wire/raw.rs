@@ -25,6 +25,20 @@ const PEER_CLOCK: u32 = 4_000_000_000;
 pub const PEER_DELAY_US: u32 = 20_000;
 
 impl Raw {
+    pub fn syn(id: u16, seq_nr: u16) -> Self {
+        Self {
+            packet_type: PacketType::Syn,
+            id,
+            seq_nr,
+            ack_nr: 0,
+            wnd_size: 1 << 20,
+            stamp: None,
+            diff: 0,
+            extensions: Vec::new(),
+            payload: Vec::new(),
+        }
+    }
+
     pub fn id(self, id: u16) -> Self {
         Self { id, ..self }
     }

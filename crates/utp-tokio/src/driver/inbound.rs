@@ -23,6 +23,7 @@ impl Driver {
     ) -> Poll<io::Result<()>> {
         let count = ready!(self.receiver.poll(cx, &*self.transport))?;
         self.stats.receives += 1;
+        self.endpoint.refuse_connects(!self.has_backlog());
         self.stats.buffers_received += count as u64;
         let space = self.receiver.lend();
         for index in 0..count {
@@ -72,7 +73,8 @@ impl Driver {
 
     /// Somebody wants to connect.
     fn handle_incoming(&mut self, now: Instant, incoming: Incoming) {
-        if !self.backlog.as_ref().is_some_and(Backlog::has_room) {
+        // The core knows since the batch began; this is for those that came with it.
+        if !self.has_backlog() {
             self.stats.connects_refused += 1;
             self.endpoint.refuse(now, incoming);
             return;
@@ -90,6 +92,10 @@ impl Driver {
         if self.accept_at_syn {
             self.offer(now, stream);
         }
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.backlog.as_ref().is_some_and(Backlog::has_room)
     }
 
     /// Puts a stream into the backlog. If nobody accepts any more the peer is told.

@@ -41,6 +41,7 @@ pub(crate) struct DriverParts {
     pub(crate) config: Arc<Config>,
     /// Where accepted streams go; none refuses every connect.
     pub(crate) backlog: Option<Backlog>,
+    /// Whether streams go there before their peer has sent data, if the core reports them then.
     pub(crate) accept_at_syn: bool,
     /// Where datagrams go that are not uTP.
     pub(crate) unclaimed: mpsc::Sender<Unclaimed>,
@@ -281,7 +282,9 @@ impl Driver {
         self.stats.streams = self.streams.len();
         self.stats.send_segments_max = self.transport.max_send_segments();
         self.stats.recv_segments_max = self.transport.max_recv_segments();
-        *self.shared.stats() = self.stats;
+        let mut stats = self.stats;
+        stats.connects_refused += stats.endpoint.syns_refused;
+        *self.shared.stats() = stats;
     }
 }
 

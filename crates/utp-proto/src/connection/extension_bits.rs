@@ -1,0 +1,46 @@
+//! What SYN and SYN-ACK tell in extension 2: that this side holds more packets ahead of the stream
+//! than libutp, which drops what is more than 1 023 beyond the last it has in order.
+
+use utp_wire::{EXTENSION_BIT_HOLDS_MORE, EXTENSION_BITS, HEADER_LEN, Header, Instant};
+
+use super::{Burst, Connection, NewId};
+
+/// The body of extension 2.
+pub(crate) const fn holds_more_bits() -> [u8; 8] {
+    EXTENSION_BIT_HOLDS_MORE.to_be_bytes()
+}
+
+/// Whether extension 2 of a packet says it.
+pub(crate) fn tells_of_holding_more(bits: Option<[u8; 8]>) -> bool {
+    bits.is_some_and(|bits| u64::from_be_bytes(bits) & EXTENSION_BIT_HOLDS_MORE != 0)
+}
+
+impl Connection {
+    /// Whether the SYN shall tell. With another id it does not: an acceptor that drops what has
+    /// extensions hears the second.
+    pub(crate) const fn announce_holds_more(&mut self, announce: bool) {
+        self.announces_holding_more = announce;
+    }
+
+    /// Sends a SYN, or the answer to one.
+    pub(super) fn emit_opening(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        out: &mut Vec<u8>,
+    ) -> Burst {
+        if !self.announces_holding_more || self.new_id == NewId::Used {
+            return self.emit(now, header, out);
+        }
+        self.trace_sent(header, 0);
+        self.append_header(now, header, EXTENSION_BITS, out);
+        out.extend_from_slice(&[0, 8]);
+        out.extend_from_slice(&holds_more_bits());
+        Burst { size: HEADER_LEN + 2 + 8, segment_size: None }
+    }
+
+    /// The answer to our SYN carried this.
+    pub(super) fn hear_extension_bits(&mut self, bits: Option<[u8; 8]>) {
+        self.peer_holds_more = self.announces_holding_more && tells_of_holding_more(bits);
+    }
+}
