@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 
 use utp_ledbat::ControllerFactory;
@@ -135,6 +135,13 @@ pub const PACING_PERCENT_SLOW_START: u64 = 200;
 /// whole host: that time counts neither as a round trip nor as the peer's silence.
 pub const STANDSTILL_US: u64 = 1_000_000;
 
+/// Bytes that a turn adds for each unit of weight. A connection of the default weight so sends one
+/// full batch for a segmenting socket in each turn.
+pub const TURN_BYTES: i32 = 4_030;
+
+/// The same under a rate cap of the endpoint, where turns take long: three packets.
+pub const TURN_BYTES_CAPPED: i32 = 256;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 
@@ -165,6 +172,10 @@ pub struct EndpointConfig {
     pub resets_per_second: u32,
     /// Resets that may be sent in one burst.
     pub resets_burst: u32,
+    /// Bytes of UDP payload in DATA and FIN packets that all connections together send per second
+    /// at most; none by default. It can be changed later:
+    /// [`Endpoint::set_send_rate_max`](crate::Endpoint::set_send_rate_max).
+    pub send_rate_max: Option<NonZeroU32>,
 }
 
 impl Default for EndpointConfig {
@@ -178,6 +189,7 @@ impl Default for EndpointConfig {
             announce_holds_more: true,
             resets_per_second: 100,
             resets_burst: 50,
+            send_rate_max: None,
         }
     }
 }
@@ -245,7 +257,11 @@ pub struct Config {
     /// Bytes of UDP payload in DATA and FIN packets that the connection sends per second at most,
     /// headers and repeats included; none by default. It can be changed later:
     /// [`Connection::set_send_rate_max`](crate::Connection::set_send_rate_max).
-    pub send_rate_max: Option<NonZeroU64>,
+    pub send_rate_max: Option<NonZeroU32>,
+    /// The part of this connection in what the endpoint sends while all of them together are held
+    /// back, by the rate cap of the endpoint or by a full socket: twice the weight sends twice as
+    /// much. 16 by default. The smallest weight still gets its part, so nobody starves.
+    pub weight: NonZeroU8,
     /// How long a finished connection stays to answer a repeated FIN, in microseconds, counted from
     /// the last one. Longer than the pauses between the resends of a peer that has backed off.
     pub linger_us: u64,
@@ -266,6 +282,7 @@ impl Default for Config {
             rto_min_us: 500_000,
             timestamp_gate: Gate::Count,
             send_rate_max: None,
+            weight: WEIGHT,
             linger_us: 30_000_000,
         }
     }
@@ -286,6 +303,9 @@ impl Config {
 }
 
 const HEADER_BYTES: u16 = 20;
+
+/// In the middle, so that others can have less and more.
+const WEIGHT: NonZeroU8 = NonZeroU8::new(16).expect("it is not zero");
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 
 mod wire;
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use utp_ledbat::{Ack, Controller, ControllerFactory, Loss, Metrics};
@@ -50,9 +50,9 @@ fn paced(window_packets: u64) -> Config {
     config
 }
 
-fn capped(bytes_per_second: u64) -> Config {
+fn capped(bytes_per_second: u32) -> Config {
     let mut config = paced(1_000);
-    config.send_rate_max = NonZeroU64::new(bytes_per_second);
+    config.send_rate_max = NonZeroU32::new(bytes_per_second);
     config
 }
 
@@ -232,6 +232,7 @@ fn a_cap_is_kept_to_two_per_cent_and_breaks_nothing() {
         path.run(&mut wire, 10 * SECOND);
         let sent = path.run(&mut wire, 20 * SECOND);
         let bytes: u64 = sent.iter().map(|packet| packet.len as u64).sum();
+        let cap = u64::from(cap);
         assert!(bytes * 100 <= cap * 20 * 102, "{bytes} bytes at {cap}");
         assert!(bytes * 100 >= cap * 20 * 98, "{bytes} bytes at {cap}");
         assert_eq!((wire.stats().timeouts, wire.stats().retransmissions), (0, 0));
@@ -245,7 +246,7 @@ fn a_cap_can_be_changed_and_lifted() {
     wire.write(FULL * 2_000);
     let slow = path.run(&mut wire, SECOND).len();
     assert!((10..20).contains(&slow), "{slow}");
-    wire.connection_mut().set_send_rate_max(NonZeroU64::new(500_000));
+    wire.connection_mut().set_send_rate_max(NonZeroU32::new(500_000));
     let faster = path.run(&mut wire, SECOND).len();
     assert!((340..380).contains(&faster), "{faster}");
     wire.connection_mut().set_send_rate_max(None);

@@ -4,6 +4,7 @@
 //! found in `loss.rs`, what is sent next in `transmit.rs`, how a connection ends in `close.rs`.
 
 mod ack;
+pub(crate) mod bucket;
 mod clock;
 mod close;
 mod extension_bits;
@@ -235,11 +236,7 @@ impl Connection {
             liveness: Liveness::default(),
             rtt: Rtt::new(config.rto_min_us),
             controller: config.controller.build(now, payload_max),
-            pacer: Pacer::new(
-                now,
-                u64::from(payload_max) + HEADER_LEN as u64,
-                config.send_rate_max,
-            ),
+            pacer: Pacer::new(now, u64::from(payload_max) + HEADER_LEN as u64, &config),
             payload_max,
             send_queue: SendQueue::default(),
             sent: SentRing::new(first),

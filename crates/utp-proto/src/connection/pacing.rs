@@ -5,32 +5,35 @@
 //! socket would be a queue of our own making. Nothing is held for lack of a measurement, and on
 //! paths so short that a window passes within the granularity of timers nothing is held at all.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU8, NonZeroU32};
 
 use utp_wire::{HEADER_LEN, Instant};
 
+use super::bucket::{credit_of, earned, quantum};
 use super::{Connection, Limit, Timer};
-use crate::config::{PACING_BURST_PACKETS, PACING_LATE_US_MAX, PACING_QUANTUM_PACKETS_MIN};
+use crate::config::{Config, PACING_BURST_PACKETS, PACING_LATE_US_MAX};
 use crate::config::{PACING_PERCENT, PACING_PERCENT_SLOW_START, PACING_QUANTUM_US};
 
 /// The bucket of one connection.
 ///
-/// Credit is counted in millionths of a byte: a rate in bytes per second gains exactly so many per
-/// microsecond, and no division loses a remainder.
+/// Credit is counted in millionths of a byte, see `bucket.rs`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pacer {
     /// Below zero after packets that were not to be held back.
     credit: i64,
     filled_at: Instant,
-    /// When the owner was asked to come back; [`NEVER`] if it was not.
-    wake_at: Instant,
     /// Bytes per second.
-    cap: Option<NonZeroU64>,
+    cap: Option<NonZeroU32>,
     /// Bytes per second by which the bucket was filled last; 0 when nothing is held back.
     rate: u64,
+    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was not.
+    wake_in_us: u32,
+    /// Bytes that the endpoint allows at present, in any packets that can be held back.
+    share: i32,
+    /// The share is all that holds a packet back.
+    wants_share: bool,
+    weight: NonZeroU8,
 }
-
-const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 /// What is known of the sender when its bucket is filled.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +57,18 @@ enum Idle {
 }
 
 impl Pacer {
-    pub(super) const fn new(now: Instant, packet_bytes: u64, cap: Option<NonZeroU64>) -> Self {
+    pub(super) fn new(now: Instant, packet_bytes: u64, config: &Config) -> Self {
         let credit = credit_of(PACING_BURST_PACKETS * packet_bytes);
-        Self { credit, filled_at: now, wake_at: NEVER, cap, rate: 0 }
+        Self {
+            credit,
+            filled_at: now,
+            cap: config.send_rate_max,
+            rate: 0,
+            wake_in_us: 0,
+            share: 0,
+            wants_share: false,
+            weight: config.weight,
+        }
     }
 
     /// Adds what was earned since the last time.
@@ -64,8 +76,11 @@ impl Pacer {
         let Filling { rate, packet_bytes, idle } = filling;
         let elapsed_us = now.saturating_since(self.filled_at);
         // A timer that rings late must not cost what was earned meanwhile.
-        let late_us = now.saturating_since(self.wake_at).min(PACING_LATE_US_MAX);
-        (self.filled_at, self.wake_at, self.rate) = (now, NEVER, rate);
+        let late_us = match u64::from(self.wake_in_us) {
+            0 => 0,
+            wake_in_us => elapsed_us.saturating_sub(wake_in_us).min(PACING_LATE_US_MAX),
+        };
+        (self.filled_at, self.wake_in_us, self.rate) = (now, 0, rate);
         let burst = credit_of(PACING_BURST_PACKETS * packet_bytes);
         let quantum = quantum(rate, packet_bytes);
         let most = quantum.max(burst).saturating_add(earned(rate, late_us));
@@ -81,8 +96,18 @@ impl Pacer {
         self.credit = self.credit.min(if idle == Idle::Long { full } else { most });
     }
 
-    fn permits(&self, bytes: u64) -> bool {
+    const fn permits(&self, bytes: u64) -> bool {
+        self.share > 0 && self.has_credit(bytes)
+    }
+
+    const fn has_credit(&self, bytes: u64) -> bool {
         self.rate == 0 || self.credit >= credit_of(bytes)
+    }
+
+    /// Takes a share of what the endpoint may send, until the next one.
+    pub(super) const fn take_share(&mut self, share: i32) {
+        self.share = share;
+        self.wants_share = false;
     }
 
     /// Takes the credit of a packet, whether there is any or not.
@@ -91,6 +116,7 @@ impl Pacer {
         // rest for long.
         let least = -credit_of(PACING_BURST_PACKETS * packet_bytes);
         self.credit = self.credit.saturating_sub(credit_of(bytes)).max(least);
+        self.share = self.share.saturating_sub(i32::try_from(bytes).unwrap_or(i32::MAX));
     }
 
     /// When to come back for a packet of `bytes`: when there is credit for half a quantum, so that
@@ -98,8 +124,10 @@ impl Pacer {
     fn wake_at(&mut self, now: Instant, bytes: u64, packet_bytes: u64) -> Instant {
         let wanted = credit_of(bytes).max(quantum(self.rate, packet_bytes) / 2);
         let missing = wanted.saturating_sub(self.credit).max(1).unsigned_abs();
-        self.wake_at = now.saturating_add(missing.div_ceil(self.rate.max(1)));
-        self.wake_at
+        let wake_at = now.saturating_add(missing.div_ceil(self.rate.max(1)));
+        let wake_in_us = wake_at.saturating_since(self.filled_at);
+        self.wake_in_us = u32::try_from(wake_in_us).unwrap_or(u32::MAX);
+        wake_at
     }
 }
 
@@ -110,7 +138,7 @@ impl Connection {
     /// Acks, resets and probes always pass, nothing is dropped, and no time-out runs for what is
     /// held back, so that the stream merely becomes slower. Up to ten packets may go at once when
     /// the connection has been idle.
-    pub fn set_send_rate_max(&mut self, bytes_per_second: Option<NonZeroU64>) {
+    pub fn set_send_rate_max(&mut self, bytes_per_second: Option<NonZeroU32>) {
         self.pacer.cap = bytes_per_second;
     }
 
@@ -121,7 +149,7 @@ impl Connection {
         let long = srtt_us.is_none_or(|srtt_us| srtt_us > PACED_RTT_US_MIN);
         let paced = long && self.controller.is_paced();
         let window_rate = if paced { self.window_rate(srtt_us) } else { u64::MAX };
-        let rate = self.pacer.cap.map_or(window_rate, |cap| window_rate.min(cap.get()));
+        let rate = self.pacer.cap.map_or(window_rate, |cap| window_rate.min(cap.get().into()));
         if rate == u64::MAX {
             self.pacer.rate = 0;
             return;
@@ -143,6 +171,26 @@ impl Connection {
         u64::try_from(per_round_trip * 1_000_000 / u128::from(rtt_us))
             .unwrap_or(u64::MAX)
             .clamp(1, RATE_MAX)
+    }
+
+    /// How much of the last share is left; below zero if the last packet was larger than what was.
+    pub(crate) const fn share_left(&self) -> i32 {
+        self.pacer.share
+    }
+
+    /// Whether a packet waits for a share and for nothing else.
+    pub(crate) const fn wants_share(&self) -> bool {
+        self.pacer.wants_share
+    }
+
+    /// Its part of what the endpoint sends when that is limited, see [`crate::Config::weight`].
+    pub(crate) const fn weight(&self) -> u8 {
+        self.pacer.weight.get()
+    }
+
+    /// Changes the part of this connection in what the endpoint sends: [`crate::Config::weight`].
+    pub fn set_weight(&mut self, weight: NonZeroU8) {
+        self.pacer.weight = weight;
     }
 
     fn idle(&self, now: Instant) -> Idle {
@@ -176,6 +224,12 @@ impl Connection {
 
     /// A packet with `len` bytes is held back by pacing alone.
     pub(super) fn on_held_by_pacing(&mut self, now: Instant, len: usize) {
+        let bytes = (len + HEADER_LEN) as u64;
+        if self.pacer.has_credit(bytes) {
+            // The endpoint will call again.
+            self.pacer.wants_share = true;
+            return;
+        }
         if self.paced_back_bytes() > 0 {
             // But for pacing, which the window decides about, the window would be the limit.
             let carried = self.in_flight_bytes + self.paced_back_bytes();
@@ -184,35 +238,21 @@ impl Connection {
             }
         }
         let packet_bytes = self.packet_bytes();
-        let wake_at = self.pacer.wake_at(now, (len + HEADER_LEN) as u64, packet_bytes);
+        let wake_at = self.pacer.wake_at(now, bytes, packet_bytes);
         self.timers.set(Timer::Pace, wake_at);
     }
 
     /// Bytes that would be in flight already if they were not spread in time; none when it is a cap
     /// that holds them back.
     pub(super) fn paced_back_bytes(&self) -> u64 {
-        let capped = self.pacer.cap.is_some_and(|cap| cap.get() <= self.pacer.rate);
+        let capped = self.pacer.cap.is_some_and(|cap| u64::from(cap.get()) <= self.pacer.rate);
+        let capped = capped || self.pacer.wants_share;
         if self.limited.by() != Limit::Pacing || capped {
             return 0;
         }
         let room = self.controller.window_bytes().saturating_sub(self.in_flight_bytes);
         (self.send_queue.unsent_bytes() as u64).min(room)
     }
-}
-
-/// What `bytes` cost.
-const fn credit_of(bytes: u64) -> i64 {
-    bytes.saturating_mul(1_000_000).cast_signed()
-}
-
-/// What a rate earns in a time.
-fn earned(rate: u64, elapsed_us: u64) -> i64 {
-    i64::try_from(rate.saturating_mul(elapsed_us)).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
-}
-
-/// What a busy sender may send at once.
-fn quantum(rate: u64, packet_bytes: u64) -> i64 {
-    earned(rate, PACING_QUANTUM_US).max(credit_of(PACING_QUANTUM_PACKETS_MIN * packet_bytes))
 }
 
 /// Fastest rate that is told apart from none: a terabyte per second.
@@ -231,6 +271,12 @@ mod tests {
         Instant::from_micros(us)
     }
 
+    fn pacer(packet_bytes: u64) -> Pacer {
+        let mut pacer = Pacer::new(at(0), packet_bytes, &Config::default());
+        pacer.take_share(i32::MAX);
+        pacer
+    }
+
     fn busy(rate: u64) -> Filling {
         Filling { rate, packet_bytes: PACKET, idle: Idle::No }
     }
@@ -238,7 +284,7 @@ mod tests {
     #[test]
     fn remainders_are_carried_exactly() {
         // 333 333 bytes per second, asked every 7 us for ten seconds.
-        let mut pacer = Pacer::new(at(0), PACKET, None);
+        let mut pacer = pacer(PACKET);
         pacer.charge(10 * PACKET, PACKET);
         let mut sent = 0;
         for step in 1..=1_428_571_u64 {
@@ -254,7 +300,7 @@ mod tests {
     #[test]
     fn a_busy_sender_saves_up_a_quantum_and_no_more() {
         let quantum_of = |rate: u64| {
-            let mut pacer = Pacer::new(at(0), PACKET, None);
+            let mut pacer = pacer(PACKET);
             pacer.charge(10 * PACKET, PACKET);
             pacer.fill(at(60_000_000), busy(rate));
             pacer.credit / 1_000_000
@@ -266,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_was_earned_while_a_timer_was_late_is_not_lost() {
-        let mut pacer = Pacer::new(at(0), PACKET, None);
+        let mut pacer = pacer(PACKET);
         pacer.charge(10 * PACKET, PACKET);
         pacer.fill(at(0), busy(10_000_000));
         let wake_at = pacer.wake_at(at(0), PACKET, PACKET);
@@ -283,7 +329,7 @@ mod tests {
     #[test]
     fn a_long_idle_time_leaves_ten_packets_whatever_the_rate() {
         for rate in [1_000_000, 1_000_000_000] {
-            let mut pacer = Pacer::new(at(0), PACKET, None);
+            let mut pacer = pacer(PACKET);
             pacer.fill(at(10_000), busy(rate));
             pacer.fill(at(5_000_000), Filling { idle: Idle::Long, ..busy(rate) });
             assert_eq!(pacer.credit, credit_of(10 * PACKET));
@@ -292,7 +338,7 @@ mod tests {
 
     #[test]
     fn no_rate_and_no_time_overflows() {
-        let mut pacer = Pacer::new(at(0), 65_507, None);
+        let mut pacer = pacer(65_507);
         for rate in [1, RATE_MAX, u64::MAX - 1] {
             for idle in [Idle::No, Idle::Short, Idle::Long] {
                 pacer.fill(at(0), Filling { rate, packet_bytes: 65_507, idle });

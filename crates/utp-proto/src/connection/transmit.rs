@@ -17,13 +17,15 @@ const BATCH_BYTES_MAX: usize = 65_507;
 
 impl Connection {
     /// Appends the next packet, or several DATA packets of one size (the last may be shorter), to
-    /// `out`. `None` when there is nothing to send now.
+    /// `out`. `None` when there is nothing to send now. Data is held to about `share` bytes.
     pub(crate) fn poll_transmit(
         &mut self,
         now: Instant,
         max_datagrams: NonZeroUsize,
+        share: i32,
         out: &mut Vec<u8>,
     ) -> Option<Burst> {
+        self.pacer.take_share(share);
         match self.state {
             State::Closed => self.transmit_reset(now, out),
             State::SynSent => self.transmit_syn(now, out),

@@ -11,6 +11,7 @@ mod numbers;
 mod receive;
 mod reply;
 mod reset;
+mod shares;
 mod stats;
 
 use std::collections::VecDeque;
@@ -39,6 +40,7 @@ use numbers::FirstNumbers;
 pub use receive::{Disposition, IcmpError, RecvMeta};
 use reply::{Replies, Reply};
 use reset::{Resets, reset_for};
+use shares::Shares;
 pub use stats::EndpointStats;
 
 /// Source of connection ids and sequence numbers; must not be predictable in production.
@@ -105,6 +107,7 @@ pub struct Endpoint {
     replies: Replies,
     resets: Resets,
     refusing: bool,
+    shares: Shares,
     /// Connections accepted at their SYN that wait for data.
     half_open: usize,
     stats: EndpointStats,
@@ -125,6 +128,10 @@ struct Entry {
     indexed: Option<ConnectionId>,
     /// The earliest deadline in the heap.
     armed: Option<Instant>,
+    /// Bytes left of its turn; below zero if the last packet was larger.
+    turn: i32,
+    /// It stands in the queue of those who wait for their share.
+    waiting: bool,
 }
 
 impl Endpoint {
@@ -139,6 +146,7 @@ impl Endpoint {
             openings: HalfOpen::new(secret, config.half_open_max, config.half_open_life_us),
             replies: Replies::default(),
             refusing: false,
+            shares: Shares::new(config.send_rate_max),
             resets: Resets::new(config.resets_per_second, config.resets_burst),
             config,
             entropy,
@@ -241,7 +249,7 @@ impl Endpoint {
     /// Appends the next datagrams to send to `buf`: at most `max_datagrams`, all to one
     /// destination, all of one size but for the last. `None` when nothing is to be sent now.
     ///
-    /// Connections take turns, one batch each.
+    /// Connections take turns by their [weights](Config::weight).
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -260,28 +268,32 @@ impl Endpoint {
                 segment_size: None,
             });
         }
+        let capped = self.shares.is_capped();
         while let Some(handle) = self.transmit_queue.pop_front() {
-            let slot = handle.slot;
+            let turn_bytes = self.shares.turn_bytes();
             let Some(entry) = self.entry_mut(handle).filter(|entry| entry.transmit_queued) else {
                 continue;
             };
-            let burst = entry.connection.poll_transmit(now, max_datagrams, buf);
             entry.transmit_queued = false;
-            let (destination, source) = (entry.connection.remote(), entry.connection.local_ip());
-            if let Some(burst) = burst {
-                // It may have more to send: to the end of the queue.
-                self.sync(slot);
-                let (size, segment_size) = (burst.size, burst.segment_size);
-                return Some(Transmit { destination, source, start, size, segment_size });
+            // Under a cap data waits for its turn below; what else there is goes.
+            let share = if capped { 0 } else { entry.begin_turn(turn_bytes) };
+            if !capped && share <= 0 {
+                entry.transmit_queued = true;
+                self.transmit_queue.push_back(handle);
+                continue;
             }
-            self.sync_without_transmit(slot);
+            let transmit = self.poll_connection(now, handle, share, max_datagrams, buf);
+            if transmit.is_some() {
+                return transmit;
+            }
         }
-        None
+        capped.then(|| self.poll_waiting(now, max_datagrams, buf)).flatten()
     }
 
     /// When [`Self::handle_timeout`] wants to be called, at the latest.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        [self.deadlines.peek(), self.openings.deadline()].into_iter().flatten().min()
+        let deadlines = [self.deadlines.peek(), self.openings.deadline(), self.shares.wake_at()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Counters, as of now.
@@ -368,6 +380,8 @@ impl Endpoint {
             half_open: false,
             indexed: Some(id),
             armed: None,
+            turn: 0,
+            waiting: false,
         });
         self.index.insert(remote, id, slot);
         self.sync(slot);
@@ -437,6 +451,9 @@ impl Endpoint {
         }
         if self.event_queue.len() > len_max {
             self.event_queue.retain(lives);
+        }
+        if self.shares.waiting.len() > len_max {
+            self.shares.waiting.retain(lives);
         }
         if self.deadlines.len() > len_max {
             self.deadlines.retain(|at, slot, generation| {

@@ -350,7 +350,8 @@ impl Pair {
                 continue;
             };
             while app.written < app.to_write {
-                let len = (app.to_write - app.written).min(5_000);
+                let room = connection.send_room().max(1) as u64;
+                let len = (app.to_write - app.written).min(5_000).min(room);
                 let data: Vec<u8> = (app.written..app.written + len)
                     .map(|at| pattern(app.writes_pattern, at))
                     .collect();
