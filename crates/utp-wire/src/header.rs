@@ -69,8 +69,13 @@ impl Header {
         out[18..20].copy_from_slice(&self.ack_nr.0.to_be_bytes());
     }
 
-    /// The header, and the type of the first extension.
-    pub(crate) const fn decode(bytes: &[u8; HEADER_LEN]) -> Result<(Self, u8), DecodeError> {
+    /// The header, and the type of the first extension: all that can be read of a datagram that is
+    /// quoted in part.
+    ///
+    /// # Errors
+    ///
+    /// Another version, or an unknown type: this is not uTP.
+    pub const fn decode(bytes: &[u8; HEADER_LEN]) -> Result<(Self, u8), DecodeError> {
         let [first, first_extension, i0, i1, rest @ ..] = *bytes;
         let [t0, t1, t2, t3, d0, d1, d2, d3, rest @ ..] = rest;
         let [w0, w1, w2, w3, s0, s1, a0, a1] = rest;

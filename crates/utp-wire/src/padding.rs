@@ -1,0 +1,48 @@
+//! Owns the extensions that make a packet larger and say nothing.
+
+/// Fills `out` with a chain of extensions that every peer skips; the header before it names
+/// [`EXTENSION_BITS`](crate::EXTENSION_BITS) as the first. Says whether there is a chain of that length: 10 bytes, or 13
+/// and more.
+///
+/// The first element is that of libutp's extension bits, all clear: libutp takes a datagram that
+/// begins with an extension it does not know for another protocol's, and skips those behind one
+/// that it knows.
+///
+/// ```
+/// let mut datagram = [0; 1_452];
+/// datagram[1] = utp_wire::EXTENSION_BITS;
+/// datagram[0] = 0x01; // DATA, version 1
+/// assert!(utp_wire::encode_padding(&mut datagram[20..]));
+/// assert_eq!(utp_wire::Packet::decode(&datagram)?.payload_offset, 1_452);
+/// # Ok::<(), utp_wire::DecodeError>(())
+/// ```
+pub fn encode_padding(out: &mut [u8]) -> bool {
+    if out.len() < BITS_LEN || matches!(out.len() - BITS_LEN, 1..ELEMENT_LEN_MIN) {
+        return false;
+    }
+    out.fill(0);
+    let (mut element, mut rest) = out.split_at_mut(BITS_LEN);
+    element[1] = 8;
+    while !rest.is_empty() {
+        let mut len = rest.len().min(ELEMENT_LEN_MAX);
+        if matches!(rest.len() - len, 1..ELEMENT_LEN_MIN) {
+            len -= ELEMENT_LEN_MIN;
+        }
+        element[0] = EXTENSION_PADDING;
+        (element, rest) = rest.split_at_mut(len);
+        element[1] = u8::try_from(len - 2).unwrap_or(u8::MAX);
+    }
+    true
+}
+
+/// The extension that pads a packet: one that nobody knows. It is never the first.
+pub const EXTENSION_PADDING: u8 = 0x70;
+
+/// The element of the extension bits: two bytes before eight.
+const BITS_LEN: usize = 2 + 8;
+
+/// An element with a body of one byte. An empty one would be legal, and is rarely seen.
+const ELEMENT_LEN_MIN: usize = 3;
+
+/// An element with the longest body.
+const ELEMENT_LEN_MAX: usize = 2 + 255;
