@@ -102,7 +102,7 @@ impl Sender {
     fn new(in_flight: u16) -> Self {
         let mut config = Config::default();
         config.controller = Arc::new(FixedWindowFactory(1 << 40));
-        config.datagram_bytes_v4 = 150;
+        config.datagram_bytes_max_v4 = 150;
         config.send_buffer_bytes = u32::MAX;
         let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), Box::new(Ids(1)));
         let remote: SocketAddr = ([10, 0, 0, 2], 2).into();

@@ -1,7 +1,6 @@
 //! Every setting and every limit of the core, each with the reason for its value.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 
@@ -145,6 +144,51 @@ pub const TURN_BYTES_CAPPED: i32 = 256;
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 
+/// Largest UDP payload over IPv4: an IP packet of 65 535 bytes without its headers.
+pub const DATAGRAM_BYTES_MAX: u16 = 65_507;
+
+/// Least size that full packets can be set to: what libutp shrinks to on a slow link.
+pub const DATAGRAM_BYTES_MIN: u16 = 150;
+
+/// What full packets shrink to over IPv4 when not even the base arrives: every host takes IP
+/// packets of 576 bytes (RFC 1122 section 3.3.2), and no link in use carries less.
+pub const DATAGRAM_BYTES_FLOOR_V4: u16 = 548;
+
+/// The same over IPv6: every link carries IP packets of 1 280 bytes (RFC 8200 section 5).
+pub const DATAGRAM_BYTES_FLOOR_V6: u16 = 1_232;
+
+/// Sizes that are tried over IPv4 and IPv6 before the search halves what is left: what Ethernet
+/// carries, and what is left in a tunnel over it (WireGuard: an MTU of 1 420).
+pub const DATAGRAM_BYTES_LIKELY: [[u16; 2]; 2] = [[1_472, 1_392], [1_452, 1_372]];
+
+/// The search for the path MTU ends when it is known this well, in bytes (libutp).
+pub const MTU_SEARCH_STEP: u16 = 16;
+
+/// Lost probes of a size before it is held to be too large (RFC 8899 section 5.1.2: `MAX_PROBES`).
+pub const MTU_PROBES_MAX: u8 = 3;
+
+/// Longest pause between two searches for a larger path MTU (RFC 1191 asks for no less than ten
+/// minutes; libutp has thirty).
+pub const MTU_SEARCH_US_MAX: u64 = 1_800_000_000;
+
+/// Round trips from a lost probe to the next: each leaves a hole that delays what follows by one.
+pub const MTU_PROBE_PAUSE_ROUND_TRIPS: u64 = 5;
+
+/// Full packets that must wait, and fit into both windows, behind a probe. Without packets behind it
+/// only the timer finds that it is lost.
+pub const MTU_PROBE_PACKETS_BEHIND: u16 = 4;
+
+/// Retransmission time-outs in a row after which a path is taken to swallow packets of the present
+/// size (RFC 8899 section 4.3). With the first time-out of a second data flows again after three.
+pub const BLACK_HOLE_TIMEOUTS: u8 = 2;
+
+/// Losses of large packets in a row, while smaller ones arrive, that say the same.
+pub const BLACK_HOLE_LOSSES: u8 = 3;
+
+/// Smallest UDP payload that an ICMP message is believed to be right about. A smaller one would
+/// only serve an attacker.
+pub const ICMP_DATAGRAM_BYTES_MIN: u16 = 1_200;
+
 /// Limits and identity of an [`Endpoint`](crate::Endpoint), shared by all its connections.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -233,11 +277,19 @@ pub struct Config {
     pub receive_buffer_bytes: u32,
     /// Bytes written and not yet acknowledged; room for one packet at least.
     pub send_buffer_bytes: u32,
-    /// UDP payload of a full packet over IPv4. 1 402 is the ceiling of libutp: it leaves room for
-    /// PPPoE and tunnel headers on an Ethernet path.
-    pub datagram_bytes_v4: u16,
-    /// UDP payload of a full packet over IPv6: 1 232, what every IPv6 link must carry.
-    pub datagram_bytes_v6: u16,
+    /// UDP payload of a full packet over IPv4 before anything is known of the path: 1 232, what
+    /// nearly every path carries.
+    pub datagram_bytes_base_v4: u16,
+    /// Largest UDP payload that is ever tried over IPv4: 1 472, what Ethernet carries. Up to 65 507
+    /// for links that carry more; not above the base, every full packet has this size.
+    pub datagram_bytes_max_v4: u16,
+    /// The same as the base over IPv6: 1 200, which fits the smallest link with room for a tunnel.
+    pub datagram_bytes_base_v6: u16,
+    /// The same as the largest over IPv6: 1 452, what Ethernet carries.
+    pub datagram_bytes_max_v6: u16,
+    /// Pause before larger packets are tried again after a search for the path MTU, in
+    /// microseconds; at most half an hour. Paths change (RFC 8899 section 5.1.1: 600 s).
+    pub mtu_search_us: u64,
     /// A connect that has not succeeded after this is given up, in microseconds.
     pub connect_timeout_us: u64,
     /// Silence of the peer while data is outstanding that ends the connection, in microseconds.
@@ -273,8 +325,11 @@ impl Default for Config {
             controller: Arc::new(utp_ledbat::Config::libutp()),
             receive_buffer_bytes: 1 << 20,
             send_buffer_bytes: 1 << 20,
-            datagram_bytes_v4: 1_402,
-            datagram_bytes_v6: 1_232,
+            datagram_bytes_base_v4: 1_232,
+            datagram_bytes_max_v4: 1_472,
+            datagram_bytes_base_v6: 1_200,
+            datagram_bytes_max_v6: 1_452,
+            mtu_search_us: 600_000_000,
             connect_timeout_us: 21_000_000,
             give_up_us: 45_000_000,
             keepalive_us: 29_000_000,
@@ -289,11 +344,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Payload bytes of a full packet towards `remote`.
-    pub(crate) fn payload_bytes_max(&self, remote: SocketAddr) -> u16 {
-        let v4 = matches!(remote.ip().to_canonical(), std::net::IpAddr::V4(_));
-        let datagram = if v4 { self.datagram_bytes_v4 } else { self.datagram_bytes_v6 };
-        datagram.clamp(150, 65_507) - HEADER_BYTES
+    /// Bounds of the size of a full datagram over IPv4 or IPv6: where the search begins, and where
+    /// it ends.
+    pub(crate) fn datagram_bytes(&self, v4: bool) -> (u16, u16) {
+        let (base, max) = if v4 {
+            (self.datagram_bytes_base_v4, self.datagram_bytes_max_v4)
+        } else {
+            (self.datagram_bytes_base_v6, self.datagram_bytes_max_v6)
+        };
+        let max = max.clamp(DATAGRAM_BYTES_MIN, DATAGRAM_BYTES_MAX);
+        (base.clamp(DATAGRAM_BYTES_MIN, max), max)
     }
 
     /// The receive buffer, never below what the smallest announced window needs.
@@ -301,8 +361,6 @@ impl Config {
         self.receive_buffer_bytes.max(4_096)
     }
 }
-
-const HEADER_BYTES: u16 = 20;
 
 /// In the middle, so that others can have less and more.
 const WEIGHT: NonZeroU8 = NonZeroU8::new(16).expect("it is not zero");

@@ -93,6 +93,14 @@ impl SendQueue {
         (start, len)
     }
 
+    /// Takes back the newest cut, of `len` bytes from `start` on: the packet was never on the wire.
+    pub(crate) fn uncut(&mut self, start: Position, len: usize) {
+        if len > 0 {
+            self.cut = start;
+            self.unsent_bytes += len;
+        }
+    }
+
     /// Copies the bytes of a packet to the end of `out`.
     pub(crate) fn copy(&self, start: Position, len: usize, out: &mut Vec<u8>) {
         let mut at = start;

@@ -237,6 +237,15 @@ impl SentRing {
         Some(slot)
     }
 
+    /// Removes the newest packet, which was never on the wire.
+    pub(crate) fn pop_newest(&mut self) -> Option<Slot> {
+        let newest = self.next().previous();
+        let slot = *self.get(newest)?;
+        self.set_state(newest, SlotState::InFlight);
+        self.count -= 1;
+        Some(slot)
+    }
+
     fn contains(&self, seq_nr: SeqNr) -> bool {
         seq_nr.distance_from(self.first) < self.count
     }

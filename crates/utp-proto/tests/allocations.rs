@@ -195,7 +195,7 @@ fn a_transfer_of_shared_chunks_allocates_only_what_the_reader_gets() {
     let mut path = Path::new(Config::default());
     let payload = Bytes::from(vec![7; 64 * 1024]);
     let (packets, allocations) = transfer(&mut path, 20 << 20, 40 << 20, shared_chunks(payload));
-    assert!(packets > 30_000, "{packets}");
+    assert!(packets > 28_000, "{packets}");
     // The payloads that arrive together, which pacing makes fewer, are copied into a few chunks.
     assert!(allocations < packets / 3, "{allocations} for {packets} packets");
 }
@@ -221,7 +221,7 @@ fn copied_writes_allocate_their_chunks_only() {
                 counted(|| connection.write(now, &data)).unwrap();
             }
         });
-    assert!(packets > 30_000, "{packets}");
+    assert!(packets > 28_000, "{packets}");
     let chunks = (40 << 20) / (16 * 1024);
     let expected = chunks * 9 / 10..chunks * 11 / 10 + packets / 3;
     assert!(expected.contains(&allocations), "{allocations} for {chunks} chunks");
@@ -230,7 +230,7 @@ fn copied_writes_allocate_their_chunks_only() {
 #[test]
 fn small_packets_are_gathered_into_few_chunks() {
     let mut config = Config::default();
-    config.datagram_bytes_v4 = 150;
+    config.datagram_bytes_max_v4 = 150;
     let mut path = Path::new(config);
     let payload = Bytes::from(vec![7; 64 * 1024]);
     let (packets, allocations) = transfer(&mut path, 2 << 20, 4 << 20, shared_chunks(payload));

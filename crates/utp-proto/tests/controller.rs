@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use utp_ledbat::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
-use utp_proto::{Config, Instant};
-use wire::{FULL, MS, SECOND, Wire};
+use utp_proto::Instant;
+use wire::{FULL, MS, SECOND, Wire, fixed_size};
 
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
@@ -90,7 +90,7 @@ impl ControllerFactory for Recorder {
 fn recorded(window_bytes: u64) -> (Wire, Recorder) {
     let recorder = Recorder { told: Arc::default(), window_bytes: Arc::default() };
     recorder.set_window(window_bytes);
-    let mut config = Config::default();
+    let mut config = fixed_size(FULL + 20);
     config.controller = Arc::new(recorder.clone());
     let wire = Wire::with(config);
     recorder.take();

@@ -209,7 +209,7 @@ fn an_acked_resend_does_not_condemn_packets_beyond_the_mask() {
 #[test]
 fn a_mark_left_by_an_old_mask_does_not_come_back_after_half_the_circle() {
     let mut config = plain();
-    config.datagram_bytes_v4 = 150;
+    config.datagram_bytes_max_v4 = 150;
     let mut wire = Wire::with(config);
     wire.write(130 * 5);
     wire.recv(wire.state(0, -1).sack(&[0b111]));

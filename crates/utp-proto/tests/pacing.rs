@@ -9,7 +9,7 @@ use std::sync::Arc;
 use utp_ledbat::{Ack, Controller, ControllerFactory, Loss, Metrics};
 use utp_proto::{Config, Instant, Limit};
 use utp_wire::PacketType;
-use wire::{FULL, MS, SECOND, Sent, Wire};
+use wire::{FULL, MS, SECOND, Sent, Wire, fixed_size};
 
 /// A constant window that is paced.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ impl ControllerFactory for Paced {
 }
 
 fn paced(window_packets: u64) -> Config {
-    let mut config = Config::default();
+    let mut config = fixed_size(FULL + 20);
     config.controller = Arc::new(Paced(window_packets * FULL as u64));
     config.send_buffer_bytes = 64 << 20;
     config

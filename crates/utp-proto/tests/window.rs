@@ -166,7 +166,7 @@ fn huge_windows_are_large_and_nothing_else() {
     for window in [1 << 31, u32::MAX] {
         let mut config = with_window(u64::MAX / 2);
         config.send_buffer_bytes = u32::MAX;
-        config.datagram_bytes_v4 = 150;
+        config.datagram_bytes_max_v4 = 150;
         Wire::everywhere(
             || config.clone(),
             |mut wire| {
@@ -183,7 +183,7 @@ fn huge_windows_are_large_and_nothing_else() {
 #[test]
 fn a_fin_needs_a_slot_too() {
     let mut config = with_window(u64::MAX / 2);
-    config.datagram_bytes_v4 = 150;
+    config.datagram_bytes_max_v4 = 150;
     let mut wire = Wire::with(config);
     wire.recv(wire.state(0, -1).wnd(u32::MAX));
     wire.write(130 * 1_023);

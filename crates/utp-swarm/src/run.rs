@@ -114,7 +114,7 @@ fn config(side: &SideConfig) -> Config {
     };
     config.receive_buffer_bytes = side.receive_buffer_bytes;
     config.send_buffer_bytes = side.send_buffer_bytes;
-    config.datagram_bytes_v4 = side.datagram_bytes;
+    config.datagram_bytes_max_v4 = side.datagram_bytes;
     config
 }
 

@@ -71,10 +71,11 @@ impl Connection {
         }
         let mut released = 0;
         for _ in 0..count {
+            let seq_nr = self.sent.first();
             let Some(slot) = self.sent.pop() else { break };
             released += usize::from(slot.len);
             if slot.state() != SlotState::Acked {
-                self.ack_slot(now, &slot, acked);
+                self.ack_slot(now, seq_nr, &slot, acked);
             }
         }
         self.send_queue.release(released);
@@ -93,7 +94,7 @@ impl Connection {
         for seq_nr in named.seq_nrs() {
             let Some(slot) = self.sent.get(seq_nr).copied() else { break };
             self.sent.set_state(seq_nr, SlotState::Acked);
-            self.ack_slot(now, &slot, acked);
+            self.ack_slot(now, seq_nr, &slot, acked);
         }
         if let Some(highest) = named.highest
             && self.sacked_to.is_none_or(|to| to.precedes(highest))
@@ -111,7 +112,7 @@ impl Connection {
     }
 
     /// Accounts for one packet that is acknowledged for the first time.
-    fn ack_slot(&mut self, now: Instant, slot: &Slot, acked: &mut Acked) {
+    fn ack_slot(&mut self, now: Instant, seq_nr: SeqNr, slot: &Slot, acked: &mut Acked) {
         acked.packets += 1;
         acked.bytes += u64::from(slot.len);
         if slot.state() == SlotState::InFlight {
@@ -124,6 +125,7 @@ impl Connection {
             self.rtt.on_sample(rtt_us);
             acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
         }
+        self.on_size_arrived(seq_nr, slot);
         self.on_delivered(slot, rtt_us);
         self.judge_loss(now, slot, rtt_us);
     }
@@ -158,6 +160,7 @@ impl Connection {
         self.last_progress_at = now;
         self.rtt.on_progress(sampled);
         self.on_probing_over(now);
+        self.mtu.on_progress();
         if self.sent.is_empty() {
             self.timers.stop(Timer::Rto);
             self.timers.stop(Timer::Reorder);

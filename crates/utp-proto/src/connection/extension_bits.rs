@@ -36,7 +36,7 @@ impl Connection {
         self.append_header(now, header, EXTENSION_BITS, out);
         out.extend_from_slice(&[0, 8]);
         out.extend_from_slice(&holds_more_bits());
-        Burst { size: HEADER_LEN + 2 + 8, segment_size: None }
+        Burst::single(HEADER_LEN + 2 + 8)
     }
 
     /// The answer to our SYN carried this.

@@ -102,13 +102,19 @@ impl Connection {
     }
 
     fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
-        let Some(slot) = self.sent.get_mut(seq_nr) else { return };
+        let Some(slot) = self.sent.get(seq_nr).copied() else { return };
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
-        slot.cause = Some(ResendCause::Overtaken);
-        slot.episode = self.recovery.suspect(slot.tx_nr, self.next_tx_nr);
         self.trace.record(|| TraceEvent::Lost { seq_nr, cause: ResendCause::Overtaken });
-        lost.packets += 1;
-        lost.bytes += u64::from(slot.len);
+        if !self.lose_mtu_probe(seq_nr, slot.sent_at) {
+            lost.packets += 1;
+            lost.bytes += u64::from(slot.len);
+            lost.perhaps_too_large |= self.is_perhaps_too_large(&slot);
+            let episode = self.recovery.suspect(slot.tx_nr, self.next_tx_nr);
+            if let Some(slot) = self.sent.get_mut(seq_nr) {
+                slot.cause = Some(ResendCause::Overtaken);
+                slot.episode = episode;
+            }
+        }
         self.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
@@ -122,6 +128,9 @@ impl Connection {
             return;
         }
         self.stats.losses_detected += lost.packets;
+        if lost.perhaps_too_large {
+            self.on_large_loss();
+        }
         self.fast_resends = FAST_RESENDS_MAX;
         self.report_loss(now, lost);
     }
@@ -134,6 +143,9 @@ impl Connection {
         }
         if now.saturating_since(self.last_progress_at) >= self.config.give_up_us {
             self.close(ConnectionError::TimedOut);
+            return;
+        }
+        if self.on_mtu_timeout(now) {
             return;
         }
         let in_flight_bytes = self.in_flight_bytes;

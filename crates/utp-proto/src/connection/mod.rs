@@ -12,7 +12,9 @@ mod flow;
 mod gate;
 mod liveness;
 mod loss;
+mod mtu;
 mod pacing;
+mod path_mtu;
 mod receive;
 mod recovery;
 mod reorder;
@@ -44,6 +46,7 @@ pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
 use gate::{Clocks, Passage};
 use liveness::Liveness;
 use pacing::Pacer;
+use path_mtu::PathMtu;
 use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
@@ -76,7 +79,9 @@ pub struct Connection {
     rtt: Rtt,
     controller: Box<dyn Controller>,
     pacer: Pacer,
+    /// Payload of a full packet: what `mtu` says without the header.
     payload_max: u16,
+    mtu: PathMtu,
 
     // Sending.
     send_queue: SendQueue,
@@ -166,6 +171,14 @@ struct Delivered {
 pub(crate) struct Burst {
     pub(crate) size: usize,
     pub(crate) segment_size: Option<usize>,
+    pub(crate) dont_fragment: bool,
+}
+
+impl Burst {
+    /// One datagram, as small as any path takes.
+    pub(crate) const fn single(size: usize) -> Self {
+        Self { size, segment_size: None, dont_fragment: true }
+    }
 }
 
 impl Connection {
@@ -219,7 +232,8 @@ impl Connection {
         config: Arc<Config>,
         state: State,
     ) -> Self {
-        let payload_max = config.payload_bytes_max(remote);
+        let mtu = PathMtu::new(&config, remote);
+        let payload_max = mtu.payload_bytes();
         let first = SeqNr(0);
         Self {
             remote,
@@ -238,6 +252,7 @@ impl Connection {
             controller: config.controller.build(now, payload_max),
             pacer: Pacer::new(now, u64::from(payload_max) + HEADER_LEN as u64, &config),
             payload_max,
+            mtu,
             send_queue: SendQueue::default(),
             sent: SentRing::new(first),
             next_tx_nr: 1,
@@ -426,6 +441,7 @@ impl Connection {
             base_delay_us: metrics.base_delay_us.unwrap_or(0),
             queuing_delay_us: metrics.queuing_delay_us.unwrap_or(0),
             send_buffered_bytes: self.send_queue.buffered_bytes() as u64,
+            datagram_bytes: self.mtu.size(),
             receive_charged_bytes: self.recv_queue.charged_bytes() as u64,
         }
     }
@@ -452,6 +468,10 @@ impl Connection {
 
     pub(crate) const fn id_recv(&self) -> ConnectionId {
         self.id_recv
+    }
+
+    pub(crate) const fn id_send(&self) -> ConnectionId {
+        self.id_send
     }
 
     pub(crate) fn answers_to(&self, id: ConnectionId) -> bool {

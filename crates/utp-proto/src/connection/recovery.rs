@@ -39,6 +39,8 @@ pub(super) struct Recovery {
 pub(super) struct Lost {
     pub(super) packets: u32,
     pub(super) bytes: u64,
+    /// Some are larger than what has arrived since they were sent.
+    pub(super) perhaps_too_large: bool,
 }
 
 impl Recovery {
@@ -153,7 +155,10 @@ impl Connection {
         self.recovery.proven = true;
         self.recovery.cut_due = true;
         self.stats.losses_detected += 1;
-        self.report_loss(now, &Lost { packets: 1, bytes: slot.len.into() });
+        self.report_loss(
+            now,
+            &Lost { packets: 1, bytes: slot.len.into(), perhaps_too_large: false },
+        );
     }
 
     fn undo_cut(&mut self, now: Instant) {

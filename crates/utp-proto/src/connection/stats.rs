@@ -27,7 +27,8 @@ pub struct Counters {
     pub retransmissions: u32,
     /// Those sent again because later packets had arrived.
     pub retransmissions_overtaken: u32,
-    /// Those sent again as a probe for the loss of the last packets.
+    /// Those sent again as a probe for the loss of the last packets, or since a probe of the path
+    /// MTU was lost.
     pub retransmissions_probe: u32,
     /// Those sent again because the retransmission timer had expired.
     pub retransmissions_timeout: u32,
@@ -60,6 +61,12 @@ pub struct Counters {
     pub liveness_probes: u32,
     /// Packets granted while the window was below one packet.
     pub starved_sends: u32,
+    /// Packets sent to find out how large a packet the path carries.
+    pub mtu_probes: u32,
+    /// Those that were lost; no sign of congestion.
+    pub mtu_probes_lost: u32,
+    /// Times that the path was taken to swallow packets of a size that had arrived before.
+    pub mtu_black_holes: u32,
 }
 
 /// What a connection has done and measured so far. A snapshot; the [`Counters`] read like fields
@@ -77,6 +84,8 @@ pub struct Stats {
     pub rtt_min_us: u32,
     /// Retransmission time-out in force, in microseconds.
     pub rto_us: u64,
+    /// UDP payload of a full packet in bytes: the largest known to arrive.
+    pub datagram_bytes: u16,
     /// Congestion window in bytes of payload.
     pub window_bytes: u64,
     /// Payload bytes in flight.
@@ -130,6 +139,9 @@ impl Counters {
             (&mut self.window_probes, other.window_probes),
             (&mut self.liveness_probes, other.liveness_probes),
             (&mut self.starved_sends, other.starved_sends),
+            (&mut self.mtu_probes, other.mtu_probes),
+            (&mut self.mtu_probes_lost, other.mtu_probes_lost),
+            (&mut self.mtu_black_holes, other.mtu_black_holes),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -45,7 +45,8 @@ impl Connection {
     }
 
     /// The packet to probe with: the next of the stream if the peer has room for it and it is no
-    /// more than one beyond the congestion window, or else the last one again. At most `len_max` payload bytes.
+    /// more than one beyond the congestion window, or else the last one again. At most `len_max`
+    /// payload bytes.
     pub(super) fn next_probe(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
         let len = self.send_queue.unsent_bytes().min(usize::from(self.payload_max));
         let window = self.controller.window_bytes() + u64::from(self.payload_max);
@@ -65,7 +66,8 @@ impl Connection {
         }
         slot.cause = Some(ResendCause::Probe);
         let slot = *slot;
-        self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr);
+        let of_mtu = self.lose_mtu_probe(seq_nr, slot.sent_at);
+        self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr) && !of_mtu;
         self.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);

@@ -35,7 +35,8 @@ impl Connection {
                 if self.ack_pending && self.recv_queue.has_holes() {
                     return self.transmit_ack(now, out);
                 }
-                self.transmit_data(now, max_datagrams, out)
+                self.transmit_mtu_probe(now, out)
+                    .or_else(|| self.transmit_data(now, max_datagrams, out))
                     .or_else(|| self.transmit_ack(now, out))
                     .or_else(|| self.transmit_keepalive(now, out))
                     .or_else(|| self.transmit_liveness_probe(now, out))
@@ -99,7 +100,7 @@ impl Connection {
         let at = out.len();
         out.resize(at + 2 + mask.mask_len(), 0);
         mask.encode(0, &mut out[at..]);
-        Some(Burst { size: out.len() - start, segment_size: None })
+        Some(Burst::single(out.len() - start))
     }
 
     /// A STATE that acks one less than it could, as libutp's keepalive does: it cannot be taken for
@@ -124,20 +125,26 @@ impl Connection {
         let start = out.len();
         let mut segment_size = 0;
         let mut carries_ack = false;
+        let mut dont_fragment = true;
         for segment in 0..max_datagrams.get() {
             if segment_size * (segment + 1) > BATCH_BYTES_MAX {
                 break;
             }
             let len_max = match segment {
-                0 => usize::from(self.payload_max),
+                // A packet that was larger when it was made keeps its length.
+                0 => usize::MAX,
                 _ => segment_size - HEADER_LEN,
             };
             let Some(seq_nr) = self.next_packet(now, len_max) else { break };
-            carries_ack |= self.sent.get(seq_nr).is_some_and(|slot| slot.transmissions == 0);
+            let Some(slot) = self.sent.get(seq_nr) else { break };
+            carries_ack |= slot.transmissions == 0;
+            dont_fragment = !self.may_need_fragments(slot);
             let size = self.append_packet(now, seq_nr, out);
             if segment == 0 {
                 segment_size = size;
-            } else if size < segment_size {
+            }
+            // What follows may be fragmented no more than what is full.
+            if size < segment_size || !dont_fragment {
                 break;
             }
         }
@@ -146,7 +153,8 @@ impl Connection {
         // libutp reads no ack from a packet that it has already (quirk Q7), as a resend may be.
         (size > 0).then(|| {
             self.ack_pending &= self.recv_queue.has_holes() || !carries_ack;
-            Burst { size, segment_size: (size > segment_size).then_some(segment_size) }
+            let segment_size = (size > segment_size).then_some(segment_size);
+            Burst { size, segment_size, dont_fragment }
         })
     }
 
@@ -240,7 +248,7 @@ impl Connection {
         len < full && self.local_fin == LocalFin::Open && self.last_partial.is_some()
     }
 
-    fn held(&self, len: usize) -> Option<Limit> {
+    pub(super) fn held(&self, len: usize) -> Option<Limit> {
         let in_flight = self.in_flight_bytes + len as u64;
         if in_flight > u64::from(self.peer_window) {
             Some(Limit::PeerWindow)
@@ -300,7 +308,12 @@ impl Connection {
     }
 
     /// Encodes an outstanding packet, new or lost; returns its size.
-    fn append_packet(&mut self, now: Instant, seq_nr: SeqNr, out: &mut Vec<u8>) -> usize {
+    pub(super) fn append_packet(
+        &mut self,
+        now: Instant,
+        seq_nr: SeqNr,
+        out: &mut Vec<u8>,
+    ) -> usize {
         let tx_nr = self.next_tx_nr;
         self.next_tx_nr += 1;
         let Some(slot) = self.sent.get_mut(seq_nr) else { return 0 };
@@ -332,14 +345,20 @@ impl Connection {
         let header = self.header(now, packet_type, seq_nr);
         let start = out.len();
         self.trace_sent(&header, usize::from(slot.len));
-        self.append_header(now, &header, 0, out);
+        let (first_extension, padding) = self.padding(seq_nr, &slot);
+        self.append_header(now, &header, first_extension, out);
+        if padding > 0 {
+            let at = out.len();
+            out.resize(at + padding, 0);
+            utp_wire::encode_padding(&mut out[at..]);
+        }
         self.send_queue.copy(slot.position, usize::from(slot.len), out);
         out.len() - start
     }
 
     fn on_resend(&mut self, slot: &Slot, seq_nr: SeqNr) {
         self.stats.retransmissions += 1;
-        let cause = slot.cause.unwrap_or(ResendCause::TimeOut);
+        let cause = slot.cause.unwrap_or(ResendCause::Probe);
         *match cause {
             ResendCause::Overtaken => &mut self.stats.retransmissions_overtaken,
             ResendCause::Probe => &mut self.stats.retransmissions_probe,
@@ -371,7 +390,7 @@ impl Connection {
     pub(super) fn emit(&mut self, now: Instant, header: &Header, out: &mut Vec<u8>) -> Burst {
         self.trace_sent(header, 0);
         self.append_header(now, header, 0, out);
-        Burst { size: HEADER_LEN, segment_size: None }
+        Burst::single(HEADER_LEN)
     }
 
     pub(super) fn append_header(

@@ -88,6 +88,9 @@ pub struct Transmit {
     pub size: usize,
     /// If set, there are several datagrams of this size each, the last may be shorter.
     pub segment_size: Option<usize>,
+    /// Whether the datagrams are to go whole or not at all. Unset only for one that was made when
+    /// the path carried larger ones, which no other can replace.
+    pub dont_fragment: bool,
 }
 
 /// All connections of one UDP socket. See the [crate documentation](crate) for the run loop.
@@ -266,6 +269,7 @@ impl Endpoint {
                 start,
                 size: reply.bytes().len(),
                 segment_size: None,
+                dont_fragment: true,
             });
         }
         let capped = self.shares.is_capped();

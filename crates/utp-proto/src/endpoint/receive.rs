@@ -36,7 +36,7 @@ pub enum Disposition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IcmpError {
-    /// The datagram did not fit the next link. Not acted upon yet: packets may be fragmented.
+    /// The datagram did not fit the next link.
     MessageTooLarge {
         /// Largest IP packet that would have fitted.
         mtu: Option<u16>,
@@ -89,7 +89,12 @@ impl Endpoint {
         quoted: &[u8],
     ) {
         let now = self.advance(now);
-        if error != IcmpError::Unreachable {
+        if let IcmpError::MessageTooLarge { mtu } = error {
+            // A quotation may end anywhere: within padding, too.
+            if let Some((slot, header)) = self.sender_of(remote, quoted) {
+                self.entries[slot].connection.handle_too_big(header.seq_nr, mtu);
+                self.sync(slot);
+            }
             return;
         }
         if let Ok(packet) = Packet::decode(quoted) {
@@ -128,6 +133,39 @@ impl Endpoint {
                 self.sync(slot);
             }
         }
+    }
+
+    /// Takes back datagrams for `remote` that this host refused to send, since the first of them is
+    /// larger than its link takes without fragments (`EMSGSIZE`). None of them was sent. They are
+    /// `segment_size` bytes each, if that is set, but for the last.
+    ///
+    /// What they carried goes out again in smaller packets where that is possible, and where it is
+    /// not, as it is, with leave to fragment it.
+    pub fn handle_send_too_large(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        datagrams: &[u8],
+        segment_size: Option<usize>,
+    ) {
+        self.advance(now);
+        let Some((slot, _)) = self.sender_of(remote, datagrams) else { return };
+        let segment_size = segment_size.unwrap_or(datagrams.len()).max(1);
+        self.entries[slot].connection.handle_send_too_large(datagrams, segment_size);
+        self.sync(slot);
+    }
+
+    /// The connection that sent a DATA or FIN packet to `remote`, and its header.
+    fn sender_of(&self, remote: SocketAddr, quoted: &[u8]) -> Option<(usize, Header)> {
+        let (header, _) = Header::decode(quoted.first_chunk()?).ok()?;
+        if !matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
+            return None;
+        }
+        let id = header.connection_id;
+        let sends_with = |slot: &usize| self.entries[*slot].connection.id_send() == id;
+        let of_id = |id| self.index.get(remote, id).filter(sends_with);
+        let slot = of_id(id.previous()).or_else(|| of_id(id.next()))?;
+        Some((slot, header))
     }
 
     fn unreachable(&mut self, slot: usize) {

@@ -11,6 +11,7 @@ use utp_wire::Instant;
 
 use super::{ConnectionHandle, Endpoint, Entry, Transmit};
 use crate::config::{PACING_LATE_US_MAX, TURN_BYTES, TURN_BYTES_CAPPED};
+use crate::connection::Burst;
 use crate::connection::bucket::{credit_of, earned, quantum};
 
 /// The cap, and who waits for it.
@@ -172,8 +173,8 @@ impl Endpoint {
         }
         // It may have more to send.
         self.sync(slot);
-        let (size, segment_size) = (burst.size, burst.segment_size);
-        Some(Transmit { destination, source, start, size, segment_size })
+        let Burst { size, segment_size, dont_fragment } = burst;
+        Some(Transmit { destination, source, start, size, segment_size, dont_fragment })
     }
 
     /// Limits what all connections together send to so many bytes of UDP payload per second, in

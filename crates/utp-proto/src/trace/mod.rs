@@ -149,7 +149,8 @@ impl PacketFields {
 pub enum ResendCause {
     /// Later packets had arrived.
     Overtaken,
-    /// Nothing had arrived for a while: the last packet is repeated, so that the peer answers.
+    /// Nothing had arrived for a while: the last packet is repeated, so that the peer answers. Or a
+    /// probe of the path MTU was lost, and its number goes again.
     Probe,
     /// The retransmission timer had expired.
     TimeOut,

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "every test file uses another part of the harness")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
+pub mod path;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
@@ -16,6 +18,8 @@ use utp_proto::{
     ReadError, RecvMeta, WriteError,
 };
 use utp_wire::{Packet, PacketType};
+
+pub use path::Path;
 
 /// SplitMix64: small, seeded, good enough to draw faults and ids from.
 #[derive(Clone, Debug)]
@@ -105,6 +109,7 @@ pub struct Seen {
     pub len: usize,
     pub payload_len: usize,
     pub has_selective_ack: bool,
+    pub dont_fragment: bool,
     /// The datagram, if the pair keeps them.
     pub bytes: Vec<u8>,
 }
@@ -116,6 +121,8 @@ pub struct Pair {
     pub endpoints: [Endpoint; 2],
     pub addresses: [SocketAddr; 2],
     pub latency_us: u64,
+    /// What the way from each side carries.
+    pub paths: [Path; 2],
     /// How far the clock of each side is ahead of `now`.
     pub clocks_us: [u64; 2],
     pub faults: Faults,
@@ -176,6 +183,7 @@ impl Pair {
             endpoints: [endpoint(0), endpoint(1)],
             addresses: [([10, 0, 0, 1], 1000).into(), ([10, 0, 0, 2], 2000).into()],
             latency_us: 10_000,
+            paths: [Path::default(); 2],
             clocks_us: [0; 2],
             faults: Faults::default(),
             script: None,
@@ -401,19 +409,22 @@ impl Pair {
         while let Some(transmit) = self.endpoints[side].poll_transmit(now, max, &mut buf) {
             sent = true;
             assert_eq!(transmit.destination, self.addresses[1 - side]);
-            let bytes = &buf[transmit.start..transmit.start + transmit.size];
-            let datagrams: Vec<Vec<u8>> = bytes
-                .chunks(transmit.segment_size.unwrap_or(transmit.size))
-                .map(Vec::from)
-                .collect();
-            for datagram in datagrams {
-                self.send(side, datagram);
+            let bytes = buf[transmit.start..transmit.start + transmit.size].to_vec();
+            let size = transmit.segment_size.unwrap_or(transmit.size);
+            let host_bytes = self.paths[side].host_bytes;
+            if transmit.dont_fragment && size > host_bytes {
+                let (remote, segment_size) = (transmit.destination, transmit.segment_size);
+                self.endpoints[side].handle_send_too_large(now, remote, &bytes, segment_size);
+                continue;
+            }
+            for datagram in bytes.chunks(size) {
+                self.send(side, datagram.to_vec(), transmit.dont_fragment);
             }
         }
         sent
     }
 
-    fn send(&mut self, from: usize, mut datagram: Vec<u8>) {
+    fn send(&mut self, from: usize, mut datagram: Vec<u8>, dont_fragment: bool) {
         self.trace.add(self.now, from, &datagram);
         let packet = Packet::decode(&datagram).expect("what we send can be decoded");
         let seen = Seen {
@@ -426,6 +437,7 @@ impl Pair {
             len: datagram.len(),
             payload_len: datagram.len() - packet.payload_offset,
             has_selective_ack: packet.selective_ack.is_some(),
+            dont_fragment,
             bytes: if self.keep_bytes { datagram.clone() } else { Vec::new() },
         };
         let fate = match &mut self.script {
@@ -434,6 +446,14 @@ impl Pair {
         };
         if self.record {
             self.seen.push(seen);
+        }
+        let path = self.paths[from];
+        if !path.carries(datagram.len(), dont_fragment) {
+            if path.icmp && fate != Fate::Drop {
+                let (now, remote) = (self.clock(from), self.addresses[1 - from]);
+                path.tell(now, &mut self.endpoints[from], remote, &datagram);
+            }
+            return;
         }
         let at = self.now.as_micros() + self.latency_us;
         match fate {

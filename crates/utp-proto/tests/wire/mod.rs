@@ -28,7 +28,7 @@ pub use sent::Sent;
 
 pub const MS: u64 = 1_000;
 pub const SECOND: u64 = 1_000_000;
-/// Payload of a full packet over IPv4 by default.
+/// Payload of a full packet where a test does not say otherwise.
 pub const FULL: usize = 1_382;
 
 /// Random numbers of which a test may set the next ones.
@@ -87,8 +87,16 @@ pub fn plain() -> Config {
 }
 
 pub fn with_window(bytes: u64) -> Config {
-    let mut config = Config::default();
+    let mut config = fixed_size(FULL + 20);
     config.controller = Arc::new(FixedWindowFactory(bytes));
+    config
+}
+
+/// Full datagrams have `bytes`, and no other size is probed.
+pub fn fixed_size(bytes: usize) -> Config {
+    let mut config = Config::default();
+    config.datagram_bytes_base_v4 = u16::try_from(bytes).expect("a datagram is shorter");
+    config.datagram_bytes_max_v4 = config.datagram_bytes_base_v4;
     config
 }
 

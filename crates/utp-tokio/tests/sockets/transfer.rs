@@ -137,7 +137,7 @@ async fn hundreds_of_streams_share_two_sockets() {
 async fn connect_with_settings_of_its_own() {
     let (a, b) = (bind().await, bind().await);
     let mut config = Config::default();
-    config.datagram_bytes_v4 = 8_000;
+    config.datagram_bytes_max_v4 = 8_000;
     let config = Arc::new(config);
     let (ours, theirs) = within(async {
         tokio::join!(a.connect_with(b.local_addr(), Arc::clone(&config)), b.accept())

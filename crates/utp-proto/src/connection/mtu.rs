@@ -1,0 +1,249 @@
+//! Path MTU: when probes are sent, and what acks, losses, routers and the host say about sizes.
+//!
+//! A probe is an empty DATA packet with a number of its own, padded by extensions. Its loss costs
+//! nothing: the number is sent again without the padding, which says nothing about the size. A
+//! number that carried bytes keeps its length for ever; one that is larger than the path MTU has
+//! become goes out with leave to be fragmented.
+
+use utp_wire::{EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr};
+
+use super::path_mtu::{HEADER_BYTES, Probe};
+use super::{Burst, Connection, LocalFin, Timer};
+use crate::config::{MTU_PROBE_PACKETS_BEHIND, MTU_PROBE_PAUSE_ROUND_TRIPS};
+use crate::sent_ring::{Slot, SlotState};
+use crate::trace::TraceEvent;
+
+impl Connection {
+    /// A probe, if one is due and enough data flows to notice its loss soon. It takes the place of
+    /// a full packet: what may not be sent now may not be probed either.
+    pub(super) fn transmit_mtu_probe(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+        if self.mtu.is_quiet(now) {
+            return None;
+        }
+        self.fill_pacer(now);
+        if !self.flows() {
+            return None;
+        }
+        let size = self.mtu.next_size(now, self.config.mtu_search_us)?;
+        let seq_nr = self.push_packet(now, 0, false);
+        self.mtu.on_probe_sent(Probe { seq_nr, size });
+        self.stats.mtu_probes += 1;
+        let size = self.append_packet(now, seq_nr, out);
+        // Its header is paid for, and what that leaves is padding.
+        self.charge_pacer(size.saturating_sub(2 * HEADER_LEN));
+        Some(Burst { size, segment_size: None, dont_fragment: true })
+    }
+
+    /// Whether data flows, without a loss under repair, and more waits.
+    fn flows(&self) -> bool {
+        let full = usize::from(self.payload_max);
+        let behind = usize::from(MTU_PROBE_PACKETS_BEHIND) * full;
+        self.lost_count == 0
+            && self.delivered.is_some()
+            && !self.recovery.timed_out
+            && self.send_queue.unsent_bytes() >= behind
+            && self.controller.window_bytes() >= behind as u64
+            && self.peer_window as usize >= behind
+            && self.sent.len() < self.in_flight_packets_max()
+            && self.held(full).is_none()
+    }
+
+    /// The first extension of a packet that is about to be sent, and how many bytes of padding
+    /// follow its header.
+    pub(super) fn padding(&self, seq_nr: SeqNr, slot: &Slot) -> (u8, usize) {
+        match self.mtu.probe() {
+            Some(probe) if probe.seq_nr == seq_nr && slot.transmissions == 1 => {
+                (EXTENSION_BITS, usize::from(probe.size) - HEADER_LEN)
+            }
+            _ => (0, 0),
+        }
+    }
+
+    /// Whether a packet is larger than what the path is known to carry whole.
+    pub(super) fn may_need_fragments(&self, slot: &Slot) -> bool {
+        datagram_bytes(slot) > self.mtu.size()
+    }
+
+    /// A packet was acknowledged for the first time. Only what was sent once says anything of its
+    /// size (Karn).
+    pub(super) fn on_size_arrived(&mut self, seq_nr: SeqNr, slot: &Slot) {
+        let once = slot.transmissions == 1;
+        if self.mtu.probe().is_some_and(|probe| probe.seq_nr == seq_nr) {
+            if once {
+                self.mtu.on_probe_arrived();
+                self.on_size_changed();
+            } else {
+                self.mtu.on_probe_lost(slot.sent_at);
+            }
+        } else if once {
+            self.mtu.on_arrived(datagram_bytes(slot), slot.tx_nr);
+        }
+    }
+
+    /// Takes a lost packet that was sent at `sent_at` for a lost probe if it is one; nothing else is
+    /// concluded from it then (RFC 8899 section 3: it is no sign of congestion).
+    // req: MT-02
+    pub(super) fn lose_mtu_probe(&mut self, seq_nr: SeqNr, sent_at: Instant) -> bool {
+        let is_probe = self.mtu.probe().is_some_and(|probe| probe.seq_nr == seq_nr);
+        if is_probe {
+            let srtt_us = u64::from(self.rtt.srtt_us().unwrap_or(0));
+            let pause_us = srtt_us.saturating_mul(MTU_PROBE_PAUSE_ROUND_TRIPS);
+            self.mtu.on_probe_lost(sent_at.saturating_add(pause_us));
+            self.on_probe_gone();
+        }
+        is_probe
+    }
+
+    /// The hole is filled at once: that takes an empty packet.
+    fn on_probe_gone(&mut self) {
+        self.stats.mtu_probes_lost += 1;
+        self.fast_resends = self.fast_resends.max(1);
+    }
+
+    /// Whether a packet may have been lost because of its size.
+    pub(super) fn is_perhaps_too_large(&self, slot: &Slot) -> bool {
+        self.mtu.is_perhaps_too_large(datagram_bytes(slot), slot.tx_nr)
+    }
+
+    /// Such packets were lost, and others arrived.
+    pub(super) fn on_large_loss(&mut self) {
+        if self.mtu.on_large_loss() {
+            self.on_black_hole();
+        }
+    }
+
+    /// The retransmission timer expired. Says whether only a probe was waited for, which is then
+    /// sent again without its padding, and that is all.
+    pub(super) fn on_mtu_timeout(&mut self, now: Instant) -> bool {
+        let first = self.sent.first();
+        let Some(oldest) = self.sent.get(first).copied() else { return false };
+        if let Some(probe) = self.mtu.probe()
+            && let Some(slot) = self.sent.get(probe.seq_nr).copied()
+        {
+            self.lose_mtu_probe(probe.seq_nr, slot.sent_at);
+            if probe.seq_nr == first && self.sent.len() == 1 {
+                self.lose_quietly(first);
+                self.set_rto(now);
+                return true;
+            }
+        }
+        if self.mtu.on_timeout(datagram_bytes(&oldest)) {
+            self.on_black_hole();
+        }
+        false
+    }
+
+    fn on_black_hole(&mut self) {
+        self.stats.mtu_black_holes += 1;
+        self.on_size_changed();
+    }
+
+    /// Full packets have another size from now on.
+    fn on_size_changed(&mut self) {
+        let payload_bytes = self.mtu.payload_bytes();
+        if payload_bytes != self.payload_max {
+            self.payload_max = payload_bytes;
+            self.controller.on_mtu_update(payload_bytes);
+            self.trace.record(|| TraceEvent::MtuChanged { payload_bytes });
+        }
+    }
+
+    /// A router says that packet `seq_nr` was too large for a link that takes IP packets of
+    /// `link_mtu` bytes. Only what is in flight can have met it (RFC 5927 section 7).
+    // req: MT-05, MT-06, MT-07
+    pub(crate) fn handle_too_big(&mut self, seq_nr: SeqNr, link_mtu: Option<u16>) {
+        let Some(slot) = self.sent.get(seq_nr).copied() else { return };
+        if slot.state() != SlotState::InFlight {
+            return;
+        }
+        let probe = self.mtu.probe().filter(|probe| probe.seq_nr == seq_nr);
+        let size = probe.map_or_else(|| datagram_bytes(&slot), |probe| probe.size);
+        let v4 = self.remote.ip().to_canonical().is_ipv4();
+        let overhead = if v4 { IP_UDP_BYTES_V4 } else { IP_UDP_BYTES_V6 };
+        let largest = match link_mtu {
+            // Routers of old do not say.
+            None | Some(0) => size - 1,
+            Some(mtu) => mtu.saturating_sub(overhead),
+        };
+        if self.mtu.on_too_big(size, largest) {
+            self.lose_quietly(seq_nr);
+            self.on_probe_gone();
+        }
+    }
+
+    /// This host did not send a batch, since its first datagram is too large.
+    // req: MT-04
+    pub(crate) fn handle_send_too_large(&mut self, datagrams: &[u8], segment_size: usize) {
+        let size = u16::try_from(segment_size.min(datagrams.len())).unwrap_or(u16::MAX);
+        let probe = self.mtu.probe().map(|probe| probe.seq_nr);
+        let is_probe = probe.is_some() && seq_nr_of(datagrams) == probe;
+        let shrunk = self.mtu.on_send_failed(size);
+        if shrunk {
+            self.on_size_changed();
+        }
+        // If it could not go in fragments either, or there is nothing smaller, the retransmission
+        // timer decides: anything else would be tried again at once, and without end.
+        if is_probe || shrunk {
+            for datagram in datagrams.chunks(segment_size).rev() {
+                if let Some(seq_nr) = seq_nr_of(datagram) {
+                    self.take_back(seq_nr);
+                }
+            }
+        }
+    }
+
+    /// A packet was not sent after all. If it is the newest and was never on the wire before it is
+    /// undone, and its bytes go into packets of another size; if not it is sent again.
+    fn take_back(&mut self, seq_nr: SeqNr) {
+        let Some(slot) = self.sent.get(seq_nr).copied() else { return };
+        if slot.state() != SlotState::InFlight {
+            return;
+        }
+        // It may have carried an ack.
+        self.ack_pending = true;
+        if slot.transmissions > 1 || seq_nr.next() != self.sent.next() {
+            self.lose_quietly(seq_nr);
+            return;
+        }
+        self.sent.pop_newest();
+        self.send_queue.uncut(slot.position, usize::from(slot.len));
+        self.in_flight_bytes -= u64::from(slot.len);
+        self.stats.bytes_sent -= u64::from(slot.len);
+        if slot.fin {
+            self.local_fin = LocalFin::Queued;
+        }
+        if self.last_partial == Some(seq_nr) {
+            self.last_partial = None;
+        }
+        if self.sent.is_empty() {
+            self.timers.stop(Timer::Rto);
+        }
+    }
+
+    /// A packet is to be sent again, through nobody's fault.
+    fn lose_quietly(&mut self, seq_nr: SeqNr) {
+        let Some(slot) = self.sent.get_mut(seq_nr) else { return };
+        debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
+        slot.cause = None;
+        self.in_flight_bytes -= u64::from(slot.len);
+        self.lost_count += 1;
+        self.sent.set_state(seq_nr, SlotState::Lost);
+        if seq_nr.precedes(self.lost_hint) {
+            self.lost_hint = seq_nr;
+        }
+    }
+}
+
+fn seq_nr_of(datagram: &[u8]) -> Option<SeqNr> {
+    let (header, _) = Header::decode(datagram.first_chunk()?).ok()?;
+    Some(header.seq_nr)
+}
+
+/// The size of the datagram that carries a packet, without padding.
+fn datagram_bytes(slot: &Slot) -> u16 {
+    slot.len.saturating_add(HEADER_BYTES)
+}
+
+/// The headers of IP and UDP.
+const IP_UDP_BYTES_V4: u16 = 28;
+const IP_UDP_BYTES_V6: u16 = 48;
