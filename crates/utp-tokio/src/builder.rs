@@ -12,7 +12,7 @@ use crate::driver::{Backlog, Driver, DriverParts};
 use crate::runtime::{Runtime, TokioRuntime};
 use crate::shared::SocketShared;
 use crate::socket::UtpSocket;
-use crate::transport::{AsyncUdpSocket, UdpTransport};
+use crate::transport::{AsyncUdpSocket, Dscp, UdpTransport};
 use crate::unclaimed::UNCLAIMED_MAX;
 
 /// Options of a [`UtpSocket`]; made by [`UtpSocket::builder`], used up by one of its last four
@@ -38,6 +38,7 @@ pub struct UtpSocketBuilder {
     config: Config,
     endpoint_config: EndpointConfig,
     udp_buffer_bytes: usize,
+    dscp: Option<Dscp>,
     backlog: usize,
     accept_at_syn: bool,
     close_timeout: Duration,
@@ -49,6 +50,7 @@ impl Default for UtpSocketBuilder {
             config: Config::default(),
             endpoint_config: EndpointConfig::default(),
             udp_buffer_bytes: UDP_BUFFER_BYTES,
+            dscp: None,
             backlog: BACKLOG,
             accept_at_syn: false,
             close_timeout: CLOSE_TIMEOUT,
@@ -81,6 +83,16 @@ impl UtpSocketBuilder {
     /// a peer that fills the window in one burst must not overrun the socket.
     pub const fn udp_buffer_bytes(mut self, bytes: usize) -> Self {
         self.udp_buffer_bytes = bytes;
+        self
+    }
+
+    /// The class of service of everything that the socket sends; none by default, which is best
+    /// effort. [`Dscp::LE`] asks networks to put it behind all other traffic.
+    ///
+    /// Binding fails with [`Unsupported`](io::ErrorKind::Unsupported) on others than Linux and
+    /// Android. A transport of one's own has to see to its class itself.
+    pub const fn dscp(mut self, dscp: Dscp) -> Self {
+        self.dscp = Some(dscp);
         self
     }
 
@@ -128,7 +140,7 @@ impl UtpSocketBuilder {
     #[expect(clippy::unused_async, reason = "binding may have to wait on other systems")]
     pub async fn bind(self, address: SocketAddr) -> io::Result<UtpSocket> {
         let transport = UdpTransport::bind(address, self.udp_buffer_bytes)?;
-        self.with_transport(Arc::new(transport), Arc::new(TokioRuntime::new()))
+        self.with_udp(transport)
     }
 
     /// Takes over a UDP socket that is bound already and starts. Its buffers are set as for a new
@@ -143,6 +155,13 @@ impl UtpSocketBuilder {
     /// Outside of a tokio runtime with I/O and time enabled.
     pub fn from_std(self, socket: std::net::UdpSocket) -> io::Result<UtpSocket> {
         let transport = UdpTransport::from_std(socket, self.udp_buffer_bytes)?;
+        self.with_udp(transport)
+    }
+
+    fn with_udp(self, mut transport: UdpTransport) -> io::Result<UtpSocket> {
+        if let Some(dscp) = self.dscp {
+            transport.set_dscp(dscp)?;
+        }
         self.with_transport(Arc::new(transport), Arc::new(TokioRuntime::new()))
     }
 

@@ -81,6 +81,7 @@ pub use socket::UtpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf};
 pub use stats::SocketStats;
 pub use stream::UtpStream;
+pub use transport::Dscp;
 pub use unclaimed::UnclaimedDatagram;
 pub use utp_proto::{Config, EndpointConfig};
 

@@ -3,9 +3,11 @@
 //! The types are this crate's own and made of what `std` has, so that another transport (an
 //! in-memory network, a simulator, a relay) is quickly written.
 
+mod dscp;
 mod error_queue;
 mod udp;
 
+pub use dscp::Dscp;
 pub use udp::UdpTransport;
 
 use std::fmt;

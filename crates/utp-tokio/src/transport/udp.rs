@@ -19,8 +19,8 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 
-use super::error_queue;
-use super::{AsyncUdpSocket, BufferBytes, Datagrams, IcmpMessage, RecvMeta};
+use super::{AsyncUdpSocket, BufferBytes, Datagrams, Dscp, IcmpMessage, RecvMeta};
+use super::{dscp, error_queue};
 
 /// A UDP socket of the operating system, with everything that makes it fast: segmentation offload
 /// in both directions, several buffers per system call, large kernel buffers.
@@ -34,6 +34,8 @@ pub struct UdpTransport {
     state: UdpSocketState,
     local_addr: SocketAddr,
     buffer_bytes: BufferBytes,
+    /// The class of what is sent, if it has one.
+    dscp: Option<Dscp>,
     /// Datagrams per send; 1 once segmentation offload has turned out not to work.
     send_segments: AtomicUsize,
     /// Batches in a row that went only without segmentation offload.
@@ -88,11 +90,24 @@ impl UdpTransport {
             state,
             local_addr,
             buffer_bytes,
+            dscp: None,
             offload_failures: AtomicUsize::new(0),
             receive_failures: AtomicUsize::new(0),
             error_flag: Mutex::new(None),
             send_delay: Mutex::new(None),
         })
+    }
+
+    /// Gives everything that is sent from now on a class of service.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; [`Unsupported`](io::ErrorKind::Unsupported) on others than
+    /// Linux and Android.
+    pub fn set_dscp(&mut self, dscp: Dscp) -> io::Result<()> {
+        dscp::set(&*self.io, self.local_addr, dscp)?;
+        self.dscp = Some(dscp);
+        Ok(())
     }
 
     /// Receives once, and says whether that emptied the socket.
@@ -202,7 +217,10 @@ impl UdpTransport {
     fn send_once(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         let mut result = Ok(());
         for _ in 0..SEND_TRIES {
-            result = self.state.try_send((&*self.io).into(), transmit);
+            result = match self.dscp {
+                Some(_) => dscp::send(&*self.io, transmit),
+                None => self.state.try_send((&*self.io).into(), transmit),
+            };
             match &result {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
