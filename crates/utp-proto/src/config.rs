@@ -141,6 +141,10 @@ pub const TURN_BYTES: i32 = 4_030;
 /// The same under a rate cap of the endpoint, where turns take long: three packets.
 pub const TURN_BYTES_CAPPED: i32 = 256;
 
+/// Packets that failed the gate and are remembered, 8 bytes each, until the peer's own copy comes.
+/// A blind attacker places far fewer within the time of a round trip; more are dropped.
+pub const DOUBTS_MAX: usize = 256;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 

@@ -52,6 +52,14 @@ impl HeldPackets {
         })
     }
 
+    /// The payload of `seq_nr`, `ahead` of the next expected number, if it is held, and whether it
+    /// is a FIN.
+    pub(crate) fn get(&self, seq_nr: SeqNr, ahead: u16) -> Option<(&[u8], bool)> {
+        let rings = self.rings.as_deref().filter(|_| self.contains(seq_nr, ahead))?;
+        let payload = rings.payloads.get(usize::from(rings.places[rings.index(seq_nr)]))?;
+        Some((payload, rings.fin == Some(seq_nr)))
+    }
+
     /// Holds a packet that is not held, `ahead` of the next expected one (1 to
     /// [`HELD_PACKETS_MAX`]).
     pub(crate) fn insert(&mut self, seq_nr: SeqNr, ahead: u16, payload: &[u8], fin: bool) {
@@ -70,7 +78,8 @@ impl HeldPackets {
         self.bytes += payload.len();
     }
 
-    /// Removes the packet `seq_nr`, the next expected one, if it is held; says whether it is a FIN.
+    /// Removes the packet `seq_nr` if it is held; says whether it is a FIN. The number is in the
+    /// span.
     pub(crate) fn remove(&mut self, seq_nr: SeqNr) -> Option<(Box<[u8]>, bool)> {
         if self.count == 0 {
             return None;

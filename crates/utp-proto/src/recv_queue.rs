@@ -52,14 +52,25 @@ impl RecvQueue {
         }
     }
 
-    /// Whether `seq_nr`, `ahead` of the next expected number, is held beyond a gap.
-    pub(crate) fn is_held(&self, seq_nr: SeqNr, ahead: u16) -> bool {
-        self.held.contains(seq_nr, ahead)
-    }
-
     /// Holds a packet `ahead` of the next expected one.
     pub(crate) fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: &[u8], fin: bool) {
         self.held.insert(seq_nr, ahead, payload, fin);
+    }
+
+    /// What is held of `seq_nr`, `ahead` of the next expected number: its payload, and whether it is
+    /// a FIN.
+    pub(crate) fn held(&self, seq_nr: SeqNr, ahead: u16) -> Option<(&[u8], bool)> {
+        self.held.get(seq_nr, ahead)
+    }
+
+    /// Forgets the packet `seq_nr`, which is held.
+    pub(crate) fn forget_held(&mut self, seq_nr: SeqNr) {
+        self.held.remove(seq_nr);
+    }
+
+    /// How many packets are held.
+    pub(crate) const fn held_packets(&self) -> usize {
+        self.held.len()
     }
 
     /// Removes the packet `seq_nr`, the next expected one, if it is held.

@@ -117,14 +117,16 @@ fn out_of_order_data_waits_for_the_gap_to_fill() {
     });
 }
 
+// req: SQ-16
 #[test]
-fn the_first_of_two_packets_with_one_number_wins() {
+fn another_packet_with_a_number_that_was_delivered_is_ignored() {
     let mut wire = Wire::plain();
-    wire.recv(wire.data(1, -1, b"first"));
-    wire.recv(wire.data(1, -1, b"SECOND"));
     wire.recv(wire.data(0, -1, b">"));
     wire.recv(wire.data(0, -1, b"?"));
+    wire.recv(wire.data(1, -1, b"first"));
+    wire.recv(wire.data(1, -1, b"SECOND"));
     assert_eq!(wire.read(), b">first");
+    assert_eq!(wire.connection().state(), State::Connected);
 }
 
 #[test]

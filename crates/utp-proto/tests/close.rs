@@ -79,6 +79,7 @@ fn a_fin_before_missing_data_waits_for_it() {
     });
 }
 
+// req: HO-06
 #[test]
 fn nothing_beyond_the_end_is_delivered() {
     Wire::everywhere(plain, |mut wire| {
@@ -90,8 +91,10 @@ fn nothing_beyond_the_end_is_delivered() {
         wire.recv(wire.data(0, -1, b"a"));
         wire.recv(wire.data(2, -1, b"beyond"));
         wire.recv(wire.data(5, -1, b"beyond"));
-        assert_eq!(wire.read_until_end(), (b"a".to_vec(), ReadError::Finished));
-        assert_eq!(wire.take().last().unwrap().header.ack_nr.0, wire.seq_nr_of_them(1));
+        // It was not the peer's end: somebody has cut the stream.
+        let end = ReadError::Closed(ConnectionError::Conflict);
+        assert_eq!(wire.read_until_end(), (Vec::new(), end));
+        assert!(wire.take().last().unwrap().is(PacketType::Reset));
         assert_eq!(wire.stats().receive_charged_bytes, 0);
     });
 }
@@ -135,15 +138,17 @@ fn a_second_fin_elsewhere_is_ignored() {
     });
 }
 
+// req: HO-06
 #[test]
-fn a_fin_in_place_of_held_data_is_a_duplicate() {
+fn a_fin_in_place_of_held_data_is_a_conflict() {
     Wire::everywhere(plain, |mut wire| {
         wire.recv(wire.data(1, -1, b"b"));
         wire.recv(wire.fin(1, -1));
         wire.recv(wire.data(0, -1, b"a"));
         wire.recv(wire.data(2, -1, b"c"));
         wire.recv(wire.fin(3, -1));
-        assert_eq!(wire.read_until_end(), (b"abc".to_vec(), ReadError::Finished));
+        let end = ReadError::Closed(ConnectionError::Conflict);
+        assert_eq!(wire.read_until_end(), (Vec::new(), end));
     });
 }
 
@@ -389,6 +394,7 @@ fn an_abort_sends_one_reset_and_ends_at_once() {
     });
 }
 
+// req: HO-06
 #[test]
 fn data_beyond_a_fin_with_a_hole_never_makes_a_clean_end() {
     // A FIN injected into live data: the hole before it stays a hole.
@@ -397,4 +403,6 @@ fn data_beyond_a_fin_with_a_hole_never_makes_a_clean_end() {
     wire.recv(wire.fin(5, -1));
     wire.recv(wire.data(2, -1, b"c"));
     assert_eq!(wire.read_until_end(), (b"a".to_vec(), ReadError::Blocked));
+    wire.recv(wire.data(6, -1, b"g"));
+    assert_eq!(wire.read_until_end().1, ReadError::Closed(ConnectionError::Conflict));
 }

@@ -35,6 +35,11 @@ impl Clock {
         Timestamp(if stamp == 0 { 1 } else { stamp })
     }
 
+    /// Something that only the two ends of the connection know.
+    pub(crate) const fn secret(self) -> u32 {
+        self.ahead_us
+    }
+
     /// How long a packet with the stamp `sent` was on its way until `now`, plus the offset between
     /// both clocks.
     pub(crate) const fn since(self, now: Instant, sent: Timestamp) -> TimestampDiff {

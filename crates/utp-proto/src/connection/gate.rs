@@ -23,6 +23,8 @@ pub(super) struct Clocks {
     candidate_at_s: u32,
     /// How many there are.
     run: u8,
+    /// How many more packets passed than failed, between 0 and [`PASSED_MAX`].
+    passed: u8,
     /// FINs held back; the third is taken.
     fins_refused: u8,
     /// When a failure was answered last.
@@ -89,6 +91,11 @@ impl Connection {
         Passage::Refused
     }
 
+    /// Whether the peer's own packets fail, too, so that passing proves nothing.
+    pub(super) const fn is_gate_useless(&self) -> bool {
+        self.clocks.passed < PASSED_ENOUGH
+    }
+
     /// A forged FIN would do the worst damage, a stream that seems complete. So a doubtful one has
     /// to be sent three times, which a peer does until it is acknowledged.
     fn holds_back_fin(&mut self, header: &Header) -> bool {
@@ -123,6 +130,7 @@ impl Clocks {
         } else if stamped && near && self.count(at_s, theirs) == REBASE_RUN {
             Judgement::Rebase
         } else {
+            self.passed = self.passed.saturating_sub(1);
             return Judgement::Fail;
         };
         // After a step of the clock the differences of before are worth nothing.
@@ -130,6 +138,9 @@ impl Clocks {
         let ours = if ours.is_sample() { Some(ours) } else { before };
         self.track = Some(Track { theirs, ours, at_s });
         self.run = 0;
+        if judgement == Judgement::Pass {
+            self.passed = (self.passed + 1).min(PASSED_MAX);
+        }
         judgement
     }
 
@@ -179,6 +190,12 @@ const REBASE_PAUSE_S: u32 = 30;
 
 /// Two clocks that nobody sets part by less: a thousandth.
 const DRIFT_US_PER_S: u32 = 1_000;
+
+/// So many more packets do not pass than fail by chance.
+const PASSED_ENOUGH: u8 = 3;
+
+/// What a few failures must not use up.
+const PASSED_MAX: u8 = 16;
 
 /// Doubtful FINs held back.
 const FINS_REFUSED: u8 = 2;

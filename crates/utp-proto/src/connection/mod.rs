@@ -7,6 +7,7 @@ mod ack;
 pub(crate) mod bucket;
 mod clock;
 mod close;
+mod conflict;
 mod extension_bits;
 mod flow;
 mod gate;
@@ -42,6 +43,7 @@ use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
+use conflict::Doubts;
 pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
 use gate::{Clocks, Passage};
 use liveness::Liveness;
@@ -69,6 +71,8 @@ pub struct Connection {
     clock: Clock,
     /// What the peer's show.
     clocks: Clocks,
+    /// What was taken from somebody who may not be the peer.
+    doubts: Doubts,
     state: State,
     error: Option<ConnectionError>,
     events: EventBits,
@@ -242,6 +246,7 @@ impl Connection {
             id_send: ConnectionId(0),
             clock: Clock::default(),
             clocks: Clocks::default(),
+            doubts: Doubts::default(),
             state,
             error: None,
             events: EventBits::default(),
@@ -379,6 +384,9 @@ impl Connection {
         if let Some(bytes) = self.recv_queue.take(len_max) {
             return Ok(bytes);
         }
+        if self.error == Some(ConnectionError::Conflict) {
+            return Err(ReadError::Closed(ConnectionError::Conflict));
+        }
         if matches!(self.remote_fin, RemoteFin::Reached(_)) {
             return Err(ReadError::Finished);
         }
@@ -505,6 +513,7 @@ impl Connection {
     fn release_idle_memory(&mut self) {
         self.sent.release();
         self.recv_queue.release_idle_memory();
+        self.doubts.release(self.ack_nr);
         self.send_queue.release_idle_memory();
         if self.resends.is_empty() {
             self.resends = VecDeque::new();

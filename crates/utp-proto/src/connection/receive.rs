@@ -4,6 +4,7 @@
 use utp_ledbat::DelaySample;
 use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
+use super::conflict::Copied;
 use super::{Connection, Passage, RemoteFin, State, Timer, Transition};
 use crate::config::{HELD_PACKET_OVERHEAD, HELD_PACKETS_MAX, HELD_SPAN_BYTES};
 use crate::config::{IN_FLIGHT_PACKETS_MAX, WINDOW_ANNOUNCED_MIN};
@@ -41,7 +42,7 @@ impl Connection {
         self.measure_delay(received_at, header);
         self.on_ack(now, received_at, packet);
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
-            self.on_data(now, header, &datagram[packet.payload_offset..]);
+            self.on_data(now, header, &datagram[packet.payload_offset..], passage);
         }
     }
 
@@ -157,7 +158,7 @@ impl Connection {
     }
 
     /// Sequencing of DATA and FIN.
-    fn on_data(&mut self, now: Instant, header: &Header, payload: &[u8]) {
+    fn on_data(&mut self, now: Instant, header: &Header, payload: &[u8], passage: Passage) {
         let seq_nr = header.seq_nr;
         let fin = header.packet_type == PacketType::Fin;
         let ahead = seq_nr.distance_from(self.ack_nr.next());
@@ -166,22 +167,38 @@ impl Connection {
             if self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_MAX {
                 self.stats.duplicates_received += 1;
                 self.ack_pending = true;
+                if self.contradicts_delivered(header, payload, passage) {
+                    self.on_conflict();
+                }
             } else {
-                self.trace_dropped(header, payload.len());
-                self.stats.packets_dropped += 1;
+                self.drop_data(header, payload);
             }
             return;
         }
         if self.is_beyond_end(seq_nr, fin) {
-            self.trace_dropped(header, payload.len());
-            self.stats.packets_dropped += 1;
+            self.drop_data(header, payload);
+            if self.contradicts_end(header, payload, passage) {
+                self.on_conflict();
+            }
             return;
+        }
+        match self.compare_ahead(header, ahead, payload, passage) {
+            Copied::First => {}
+            Copied::Ignore => {
+                self.stats.duplicates_received += 1;
+                self.ack_pending = true;
+                return;
+            }
+            Copied::Conflict => return self.on_conflict(),
         }
         if !self.has_memory_for(ahead, payload.len()) {
             // The ack tells the window, so that the sender learns why.
-            self.trace_dropped(header, payload.len());
-            self.stats.packets_dropped += 1;
+            self.drop_data(header, payload);
             self.ack_pending = true;
+            return;
+        }
+        if !self.note_doubt(header, payload, passage) {
+            self.drop_data(header, payload);
             return;
         }
         self.ack_pending = true;
@@ -195,16 +212,21 @@ impl Connection {
             self.deliver(&payload);
             ended = fin;
         }
-        if ended {
+        // What the peer sent beyond the end proves that the end is not its own.
+        let left = self.recv_queue.held_packets();
+        if ended && left > self.doubts.ahead_of(self.ack_nr) && !self.released {
+            self.on_conflict();
+        } else if ended {
             self.on_end_of_stream(now);
         }
     }
 
+    fn drop_data(&mut self, header: &Header, payload: &[u8]) {
+        self.trace_dropped(header, payload.len());
+        self.stats.packets_dropped += 1;
+    }
+
     fn hold(&mut self, seq_nr: SeqNr, ahead: u16, payload: &[u8], fin: bool) {
-        if self.recv_queue.is_held(seq_nr, ahead) {
-            self.stats.duplicates_received += 1;
-            return;
-        }
         self.stats.reordered_received += 1;
         if fin {
             self.remote_fin.announce(seq_nr);

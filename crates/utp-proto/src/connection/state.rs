@@ -113,6 +113,12 @@ impl RemoteFin {
         *self = Self::Announced(seq_nr);
     }
 
+    /// The FIN that was announced was not the peer's.
+    pub(crate) fn withdraw(&mut self) {
+        debug_assert!(!matches!(self, Self::Reached(_)), "what was delivered stays");
+        *self = Self::Open;
+    }
+
     /// Everything up to the FIN has come.
     pub(crate) fn reach(&mut self, seq_nr: SeqNr) {
         debug_assert!(!matches!(self, Self::Reached(_)), "a stream ends once");

@@ -80,9 +80,9 @@ fn resends_are_forgotten_when_they_are_acked() {
 
 #[test]
 fn a_connection_stays_small() {
-    // 880 bytes on a machine of 64 bits, of which 192 are counters. Beside it an idle connection
+    // 888 bytes on a machine of 64 bits, of which 192 are counters. Beside it an idle connection
     // has its controller on the heap and nothing else.
-    assert!(size_of::<Connection>() <= 880, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 888, "{}", size_of::<Connection>());
 }
 
 #[test]
