@@ -123,6 +123,8 @@ pub struct Pair {
     pub latency_us: u64,
     /// What the way from each side carries.
     pub paths: [Path; 2],
+    /// What limits each direction; nothing by default.
+    pub links: [Option<Link>; 2],
     /// How far the clock of each side is ahead of `now`.
     pub clocks_us: [u64; 2],
     pub faults: Faults,
@@ -156,6 +158,39 @@ pub struct Pair {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct InFlight(u64, u64, usize, Vec<u8>);
 
+/// A transmitter with a queue before it, first in, first out.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub bits_per_second: u64,
+    /// Bytes that wait for transmission; a packet that finds less room is dropped.
+    pub queue_bytes: u64,
+    /// Beside its UDP payload each packet takes this, for the headers of IP and UDP.
+    pub overhead_bytes: u64,
+    /// When the last bit of the last packet is sent, in nanoseconds.
+    free_at_ns: u64,
+    pub dropped: u64,
+}
+
+impl Link {
+    pub const fn new(bits_per_second: u64, queue_bytes: u64) -> Self {
+        Self { bits_per_second, queue_bytes, overhead_bytes: 28, free_at_ns: 0, dropped: 0 }
+    }
+
+    /// Takes a packet; returns how long it is until its last bit is sent.
+    fn take(&mut self, now: Instant, len: usize) -> Option<u64> {
+        let now_ns = now.as_micros() * 1_000;
+        let backlog_ns = self.free_at_ns.saturating_sub(now_ns);
+        let bits = (len as u64 + self.overhead_bytes) * 8;
+        let waiting_bits = backlog_ns * self.bits_per_second / 1_000_000_000;
+        if backlog_ns > 0 && waiting_bits + bits > self.queue_bytes * 8 {
+            self.dropped += 1;
+            return None;
+        }
+        self.free_at_ns = now_ns + backlog_ns + bits * 1_000_000_000 / self.bits_per_second;
+        Some((self.free_at_ns - now_ns) / 1_000)
+    }
+}
+
 /// What an acceptor's application does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acceptor {
@@ -184,6 +219,7 @@ impl Pair {
             addresses: [([10, 0, 0, 1], 1000).into(), ([10, 0, 0, 2], 2000).into()],
             latency_us: 10_000,
             paths: [Path::default(); 2],
+            links: [None; 2],
             clocks_us: [0; 2],
             faults: Faults::default(),
             script: None,
@@ -455,7 +491,11 @@ impl Pair {
             }
             return;
         }
-        let at = self.now.as_micros() + self.latency_us;
+        let mut at = self.now.as_micros() + self.latency_us;
+        if let Some(link) = self.links[from].as_mut().filter(|_| fate != Fate::Drop) {
+            let Some(after_us) = link.take(self.now, datagram.len()) else { return };
+            at += after_us;
+        }
         match fate {
             Fate::Deliver => self.enqueue(at, from, datagram),
             Fate::Drop => {}
