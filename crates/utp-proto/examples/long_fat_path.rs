@@ -33,7 +33,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut config = Config::default();
-    let packet_bytes = u64::from(config.datagram_bytes_v4) - 20;
+    // The largest packets of libutp, from the start: the size is not the subject either.
+    config.datagram_bytes_base_v4 = 1_402;
+    config.datagram_bytes_max_v4 = 1_402;
+    let packet_bytes = u64::from(config.datagram_bytes_max_v4) - 20;
     config.controller = Arc::new(FixedWindowFactory(WINDOW_PACKETS * packet_bytes));
     config.receive_buffer_bytes = 16 << 20;
     config.send_buffer_bytes = 32 << 20;

@@ -98,6 +98,7 @@ fn far_future_data_is_dropped_and_the_stream_lives() {
     });
 }
 
+// req: WR-02
 #[test]
 fn out_of_order_data_waits_for_the_gap_to_fill() {
     Wire::everywhere(plain, |mut wire| {

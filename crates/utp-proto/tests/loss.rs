@@ -118,6 +118,7 @@ fn repeated_states_with_nothing_outstanding_mean_nothing() {
     wire.expect(&["DATA 0 ack -1 len 1"]);
 }
 
+// req: SK-05
 #[test]
 fn three_packets_beyond_a_hole_prove_it_lost() {
     Wire::everywhere(plain, |mut wire| {
@@ -132,6 +133,7 @@ fn three_packets_beyond_a_hole_prove_it_lost() {
     });
 }
 
+// req: SK-04
 #[test]
 fn every_hole_below_the_highest_named_packet_is_resent_once_and_nothing_else() {
     Wire::everywhere(plain, |mut wire| {
@@ -282,6 +284,7 @@ fn resends_after_a_time_out_are_not_condemned_beyond_the_mask() {
     assert_eq!(numbers(&mut wire), [8, 9, 10]);
 }
 
+// req: SK-04
 #[test]
 fn a_selectively_acked_packet_is_not_resent_by_the_time_out() {
     let mut wire = Wire::plain();
@@ -295,6 +298,7 @@ fn a_selectively_acked_packet_is_not_resent_by_the_time_out() {
     assert_eq!(numbers(&mut wire), [1, 3], "all but 2");
 }
 
+// req: SK-10, H-18
 #[test]
 fn a_peer_that_drops_what_it_named_gets_it_again() {
     let mut wire = Wire::plain();
@@ -312,6 +316,7 @@ fn a_peer_that_drops_what_it_named_gets_it_again() {
     assert_eq!(wire.stats().in_flight_bytes, 0);
 }
 
+// req: SK-07, SK-08
 #[test]
 fn masks_of_any_length_are_understood() {
     for len in [1, 2, 3, 5, 7, 64, 255] {
@@ -327,6 +332,7 @@ fn masks_of_any_length_are_understood() {
     }
 }
 
+// req: SK-06, SK-08, SK-09, SK-13
 #[test]
 fn hostile_masks_change_nothing_beyond_what_is_outstanding() {
     Wire::everywhere(plain, |mut wire| {
@@ -350,6 +356,7 @@ fn hostile_masks_change_nothing_beyond_what_is_outstanding() {
     });
 }
 
+// req: SK-11
 #[test]
 fn a_selective_ack_with_a_stale_ack_resends_nothing_that_is_acked() {
     let mut wire = Wire::plain();

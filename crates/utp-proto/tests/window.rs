@@ -161,6 +161,7 @@ fn a_window_that_shrinks_below_what_is_in_flight_only_stops_new_data() {
     });
 }
 
+// req: WR-07, U-38
 #[test]
 fn huge_windows_are_large_and_nothing_else() {
     for window in [1 << 31, u32::MAX] {

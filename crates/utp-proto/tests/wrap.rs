@@ -16,6 +16,7 @@ fn small_packets() -> Config {
     config
 }
 
+// req: WR-06
 #[test]
 fn two_hundred_thousand_packets_keep_every_byte() {
     let mut pair = Pair::with_config(1, small_packets());
@@ -26,6 +27,7 @@ fn two_hundred_thousand_packets_keep_every_byte() {
     assert_eq!(pair.endpoints[0].connection(handle).unwrap().stats().timeouts, 0);
 }
 
+// req: WR-02
 #[test]
 fn both_directions_wrap_under_faults() {
     let mut pair = Pair::with_config(2, small_packets());
