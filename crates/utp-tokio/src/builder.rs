@@ -12,6 +12,7 @@ use crate::driver::{Backlog, Driver, DriverParts};
 use crate::runtime::{Runtime, TokioRuntime};
 use crate::shared::SocketShared;
 use crate::socket::UtpSocket;
+use crate::trace::TraceSink;
 use crate::transport::{AsyncUdpSocket, Dscp, UdpTransport};
 use crate::unclaimed::UNCLAIMED_MAX;
 
@@ -39,6 +40,7 @@ pub struct UtpSocketBuilder {
     endpoint_config: EndpointConfig,
     udp_buffer_bytes: usize,
     dscp: Option<Dscp>,
+    trace: Option<TraceSink>,
     backlog: usize,
     accept_at_syn: bool,
     close_timeout: Duration,
@@ -51,6 +53,7 @@ impl Default for UtpSocketBuilder {
             endpoint_config: EndpointConfig::default(),
             udp_buffer_bytes: UDP_BUFFER_BYTES,
             dscp: None,
+            trace: None,
             backlog: BACKLOG,
             accept_at_syn: false,
             close_timeout: CLOSE_TIMEOUT,
@@ -93,6 +96,14 @@ impl UtpSocketBuilder {
     /// Android. A transport of one's own has to see to its class itself.
     pub const fn dscp(mut self, dscp: Dscp) -> Self {
         self.dscp = Some(dscp);
+        self
+    }
+
+    /// Where the events of all connections are written; nowhere by default.
+    ///
+    /// Sockets that share a sink cannot be told apart in it.
+    pub fn trace(mut self, sink: TraceSink) -> Self {
+        self.trace = Some(sink);
         self
     }
 
@@ -199,6 +210,7 @@ impl UtpSocketBuilder {
             endpoint_config: Arc::new(endpoint_config),
             config: Arc::clone(&config),
             backlog,
+            trace: self.trace,
             unclaimed: unclaimed_sender,
             close_timeout_us: u64::try_from(self.close_timeout.as_micros()).unwrap_or(u64::MAX),
             drained: drained_sender,

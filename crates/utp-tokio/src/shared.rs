@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -197,10 +198,20 @@ pub(crate) struct Inbox {
     pub(crate) connects: Vec<ConnectRequest>,
     pub(crate) datagrams: Vec<RawDatagram>,
     pub(crate) closing: Option<Closing>,
+    pub(crate) wishes: Wishes,
     /// The driver's, while it sleeps.
     waker: Option<Waker>,
     /// Why there is no driver any more.
     dead: Option<ErrorKind>,
+}
+
+/// What the user of the socket wants beside that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// Counters added up over all connections.
+    pub(crate) totals: bool,
+    /// Another rate cap, or none.
+    pub(crate) send_rate_max: Option<Option<NonZeroU32>>,
 }
 
 /// A wish to connect.
@@ -303,13 +314,19 @@ impl SocketShared {
         inbox.closing
     }
 
+    /// For the driver.
+    pub(crate) fn take_wishes(&self) -> Wishes {
+        mem::take(&mut lock(&self.inbox).wishes)
+    }
+
     /// For the driver, which knows of `closing`: has it woken at the next change; ready if there
     /// was one already.
     pub(crate) fn poll_changed(&self, cx: &Context<'_>, closing: Option<Closing>) -> Poll<()> {
         let mut inbox = lock(&self.inbox);
         let is_empty =
             inbox.changed.is_empty() && inbox.connects.is_empty() && inbox.datagrams.is_empty();
-        if !is_empty || inbox.closing != closing {
+        let wished = inbox.wishes != Wishes::default();
+        if !is_empty || wished || inbox.closing != closing {
             return Poll::Ready(());
         }
         remember(&mut inbox.waker, cx);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -190,9 +191,20 @@ impl UtpSocket {
         self.shared.send_raw(datagram).map_err(io::Error::from)
     }
 
-    /// Counters of the socket, as of the last time the driver ran.
+    /// Limits what all streams of the socket together send to so many bytes of UDP payload per
+    /// second; `None` lifts the limit. See
+    /// [`Endpoint::set_send_rate_max`](utp_proto::Endpoint::set_send_rate_max).
+    ///
+    /// Datagrams that are not uTP do not count. [`EndpointConfig`](utp_proto::EndpointConfig) sets
+    /// the limit from the start, and [`Config`] that of one stream.
+    pub fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
+        self.shared.tell(|inbox| inbox.wishes.send_rate_max = Some(bytes_per_second));
+    }
+
+    /// Counters of the socket, as of the last time the driver ran. Asking makes it run.
     #[must_use]
     pub fn stats(&self) -> SocketStats {
+        self.shared.tell(|inbox| inbox.wishes.totals = true);
         *self.shared.stats()
     }
 

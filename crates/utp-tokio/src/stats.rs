@@ -1,6 +1,6 @@
 //! Owns the counters of a socket.
 
-use utp_proto::EndpointStats;
+use utp_proto::{Counters, EndpointStats};
 
 use crate::transport::BufferBytes;
 
@@ -11,6 +11,9 @@ use crate::transport::BufferBytes;
 pub struct SocketStats {
     /// What the core counts.
     pub endpoint: EndpointStats,
+    /// What all connections have counted together, those included that are gone. As of the last
+    /// time that somebody asked for these numbers: asking makes the driver add them up.
+    pub totals: Counters,
     /// Kernel buffers as they were granted. `receive` may be less than was asked for.
     pub buffer_bytes: BufferBytes,
     /// Datagrams one send call can take, 1 without segmentation offload (GSO).

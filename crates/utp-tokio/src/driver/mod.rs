@@ -21,10 +21,11 @@ use utp_wire::Instant;
 use crate::error::Failure;
 use crate::runtime::{Runtime, Timer};
 use crate::shared::{
-    Closing, ConnectRequest, RAW_DATAGRAMS_MAX, RawDatagram, SocketShared, StreamShared,
+    Closing, ConnectRequest, RAW_DATAGRAMS_MAX, RawDatagram, SocketShared, StreamShared, Wishes,
 };
 use crate::stats::SocketStats;
 use crate::stream::UtpStream;
+use crate::trace::TraceSink;
 use crate::transport::AsyncUdpSocket;
 use crate::unclaimed::Unclaimed;
 use crate::work_limiter::WorkLimiter;
@@ -41,6 +42,8 @@ pub(crate) struct DriverParts {
     pub(crate) config: Arc<Config>,
     /// Where accepted streams go; none refuses every connect.
     pub(crate) backlog: Option<Backlog>,
+    /// Where the events of connections go.
+    pub(crate) trace: Option<TraceSink>,
     /// Whether streams go there before their peer has sent data, if the core reports them then.
     pub(crate) accept_at_syn: bool,
     /// Where datagrams go that are not uTP.
@@ -102,8 +105,12 @@ impl Driver {
         let entropy = Box::new(RuntimeEntropy(Arc::clone(&parts.runtime)));
         let stats =
             SocketStats { buffer_bytes: parts.transport.buffer_bytes(), ..SocketStats::default() };
+        let mut endpoint = Endpoint::new(parts.endpoint_config, entropy);
+        if let Some(sink) = parts.trace {
+            endpoint.set_trace(Some(Box::new(sink)));
+        }
         Self {
-            endpoint: Endpoint::new(parts.endpoint_config, entropy),
+            endpoint,
             sender: Sender::new(Arc::clone(&parts.transport), Arc::clone(&parts.runtime)),
             timer: parts.runtime.timer(),
             transport: parts.transport,
@@ -161,6 +168,7 @@ impl Driver {
         datagrams.append(&mut self.datagrams);
         datagrams.drain(..datagrams.len().saturating_sub(RAW_DATAGRAMS_MAX));
         self.datagrams = datagrams;
+        self.apply_wishes();
         for request in connects.drain(..) {
             self.connect(now, request);
         }
@@ -177,6 +185,17 @@ impl Driver {
             if closing == Some(Closing::Bounded) {
                 self.close_at = Some(now.saturating_add(self.close_timeout_us));
             }
+        }
+    }
+
+    /// Does what the user of the socket wants.
+    fn apply_wishes(&mut self) {
+        let Wishes { totals, send_rate_max } = self.shared.take_wishes();
+        if let Some(bytes_per_second) = send_rate_max {
+            self.endpoint.set_send_rate_max(bytes_per_second);
+        }
+        if totals {
+            self.stats.totals = self.endpoint.totals();
         }
     }
 
@@ -322,6 +341,7 @@ impl Future for Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        self.stats.totals = self.endpoint.totals();
         self.publish();
         let kind = self.failure.unwrap_or(ErrorKind::ConnectionAborted);
         self.streams.fail_all(Failure::Socket(kind), &mut self.wakers);

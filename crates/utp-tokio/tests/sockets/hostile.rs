@@ -103,6 +103,35 @@ async fn garbage_in_the_name_of_the_peer_is_ignored() {
     assert!(b.stats().endpoint.malformed > 0);
 }
 
+/// Answers whatever is not uTP, as a node of a DHT would.
+async fn echo(socket: &UtpSocket) {
+    while let Ok(query) = socket.recv_unclaimed().await {
+        socket.send_unclaimed(query.source, &query.data).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_protocol_shares_the_port_while_streams_run() {
+    let network = Network::new();
+    let (a, b) = (network.socket(1, UtpSocket::builder()), network.socket(2, UtpSocket::builder()));
+    let (ours, theirs) = pair(&a, &b).await;
+    let queries = async {
+        for nr in 0..200_u8 {
+            let query = [b'd', b'1', b':', nr];
+            a.send_unclaimed(b.local_addr(), &query).unwrap();
+            let answer = a.recv_unclaimed().await.unwrap();
+            assert_eq!((answer.source, &answer.data[..]), (b.local_addr(), &query[..]));
+        }
+    };
+    let data = [&data(5, 2_000_000)[..], &data(6, 2_000_000)];
+    tokio::select! {
+        biased;
+        ((), ()) = async { tokio::join!(exchange(ours, theirs, data), queries) } => {}
+        () = echo(&b) => unreachable!("the socket lives"),
+    }
+    assert_eq!((a.stats().unclaimed_dropped, b.stats().unclaimed_dropped), (0, 0));
+}
+
 #[tokio::test]
 async fn what_is_not_utp_is_handed_out_and_bounded() {
     let a = bind().await;

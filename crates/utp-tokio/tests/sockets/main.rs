@@ -1,10 +1,12 @@
 //! Sockets and streams, over the loopback interface and over a network in memory.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cancel;
 mod chaos;
 mod hostile;
 mod lifecycle;
 mod memory;
+mod observe;
 mod support;
 mod timing;
 mod transfer;
