@@ -7,6 +7,7 @@ use utp_wire::{ConnectionId, Instant, SeqNr, Timestamp, TimestampDiff};
 /// Points on the circle around which a wrong comparison shows.
 const BASES: [u16; 7] = [0, 1, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xffff];
 
+// req: H-28
 #[test]
 fn of_two_numbers_at_most_one_precedes_and_only_equals_and_opposites_have_none() {
     for base in BASES.map(SeqNr) {
@@ -14,6 +15,21 @@ fn of_two_numbers_at_most_one_precedes_and_only_equals_and_opposites_have_none()
             let other = base.add(up);
             assert_eq!(base.precedes(other), (1..0x8000).contains(&up), "{base:?} {other:?}");
             assert_eq!(other.precedes(base), up > 0x8000, "{base:?} {other:?}");
+        }
+    }
+}
+
+// req: H-28
+#[test]
+fn order_holds_from_every_number_at_the_edges_of_what_may_be_in_flight() {
+    // In flight, late, both together, and the last that has an order.
+    let spans = [1, 2, 63, 64, 1_023, 1_024, 16_383, 16_384, 16_385, 32_766, 32_767];
+    for base in (0..=u16::MAX).map(SeqNr) {
+        for up in spans {
+            let other = base.add(up);
+            assert!(base.precedes(other) && !other.precedes(base), "{base:?} {other:?}");
+            assert_eq!(other.distance_from(base), up);
+            assert_eq!(other.sub(up), base);
         }
     }
 }
