@@ -177,6 +177,7 @@ fn config(buffers: Buffers) -> Config {
     let to_u32 = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     if let Some(bytes) = buffers.rcvbuf {
         config.receive_buffer_bytes = to_u32(bytes);
+        config.receive_buffer_max_bytes = to_u32(bytes);
     }
     if let Some(bytes) = buffers.sndbuf {
         config.send_buffer_bytes = to_u32(bytes);

@@ -52,6 +52,32 @@ pub const GATHER_CHUNK_BYTES_MIN: usize = 64;
 /// looked for and dropped.
 pub const STALE_MAX: usize = 64;
 
+/// Bytes that each direction of a connection may hold even when the endpoint's memory is used up, so
+/// that every stream goes on: two packets. The budget may so be passed by as much for each.
+pub const MEMORY_FLOOR_BYTES: u32 = 4_096;
+
+/// How long a peer must have taken nothing before its connection may be given up for the memory
+/// that it holds, in microseconds. An outage of the usual kind is over by then.
+pub const STALLED_US_MIN: u64 = 30_000_000;
+
+/// Least pause between two such, in microseconds: to find the worst costs a look at every
+/// connection.
+pub const CULL_PAUSE_US: u64 = 100_000;
+
+/// Bounds of a round trip that the receive buffer is tuned by, in microseconds. A window must last
+/// for as long as a batch does, and no path in use takes longer than ten seconds.
+pub const RECEIVE_RTT_US_MIN: u32 = 250;
+/// The upper bound.
+pub const RECEIVE_RTT_US_MAX: u32 = 10_000_000;
+
+/// The round trip that is assumed with a peer that measures no delay, in microseconds: that of a
+/// satellite, as a buffer that is too large costs only memory.
+pub const RECEIVE_RTT_UNKNOWN_US: u64 = 500_000;
+
+/// Most of the receive buffer that may open before the peer is told, in bytes: a stopped sender
+/// waits for no more.
+pub const WINDOW_UPDATE_BYTES_MAX: u32 = 64 * 1024;
+
 /// How long a connection that its owner has left may go without the peer taking a byte, in
 /// microseconds, before it is given up (RFC 6429 lets a host decide). A peer that keeps its window
 /// shut would hold memory for ever.
@@ -224,6 +250,12 @@ pub struct EndpointConfig {
     /// at most; none by default. It can be changed later:
     /// [`Endpoint::set_send_rate_max`](crate::Endpoint::set_send_rate_max).
     pub send_rate_max: Option<NonZeroU32>,
+    /// Bytes in the send and receive buffers of all connections together. When half of it is used
+    /// no window grows, when an eighth is left no more data is asked for, and when nothing is left
+    /// writes are blocked and peers that take nothing are given up, the worst first. 256 MiB: more
+    /// than any honest use was seen to need, since buffers are empty while both sides keep up, and
+    /// little enough for the machine.
+    pub memory_max_bytes: usize,
 }
 
 impl Default for EndpointConfig {
@@ -238,6 +270,7 @@ impl Default for EndpointConfig {
             resets_per_second: 100,
             resets_burst: 50,
             send_rate_max: None,
+            memory_max_bytes: 256 << 20,
         }
     }
 }
@@ -276,9 +309,13 @@ pub enum Gate {
 pub struct Config {
     /// Makes the congestion controller of each connection. LEDBAT as libutp runs it by default.
     pub controller: Arc<dyn ControllerFactory>,
-    /// Bytes received and not yet consumed by the application, in order or not; the most the peer
-    /// is ever allowed to have us hold. At least 4 096.
+    /// Bytes received and not yet consumed by the application, in order or not, that the peer may
+    /// have us hold to begin with. At least 4 096. 256 KiB is what a sender assumes before it is
+    /// told.
     pub receive_buffer_bytes: u32,
+    /// What the receive buffer may grow to as the application keeps up: to twice what it takes per
+    /// round trip. 16 MiB is 1.1 Gbit/s over 60 ms, or 190 Mbit/s over 345 ms.
+    pub receive_buffer_max_bytes: u32,
     /// Bytes written and not yet acknowledged; room for one packet at least.
     pub send_buffer_bytes: u32,
     /// UDP payload of a full packet over IPv4 before anything is known of the path: 1 232, what
@@ -305,6 +342,9 @@ pub struct Config {
     /// Silence of the peer after which it is asked for a sign of life, in microseconds; `None` never
     /// asks. Longer than two keepalives of a peer, so that one of them may be lost without a probe.
     pub idle_probe_us: Option<u64>,
+    /// How long a living peer may take no byte of what waits for it, in microseconds, before the
+    /// connection ends (RFC 6429); `None` lets it wait as long as it likes.
+    pub persist_limit_us: Option<u64>,
     /// Smallest retransmission time-out in microseconds (BEP-29: 500 ms).
     pub rto_min_us: u32,
     /// What is done with packets that do not show the clocks of the connection. They are only
@@ -327,7 +367,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             controller: Arc::new(utp_ledbat::Config::libutp()),
-            receive_buffer_bytes: 1 << 20,
+            receive_buffer_bytes: 256 << 10,
+            receive_buffer_max_bytes: 16 << 20,
             send_buffer_bytes: 1 << 20,
             datagram_bytes_base_v4: 1_232,
             datagram_bytes_max_v4: 1_472,
@@ -338,6 +379,7 @@ impl Default for Config {
             give_up_us: 45_000_000,
             keepalive_us: 29_000_000,
             idle_probe_us: Some(70_000_000),
+            persist_limit_us: Some(300_000_000),
             rto_min_us: 500_000,
             timestamp_gate: Gate::Count,
             send_rate_max: None,
@@ -360,7 +402,7 @@ impl Config {
         (base.clamp(DATAGRAM_BYTES_MIN, max), max)
     }
 
-    /// The receive buffer, never below what the smallest announced window needs.
+    /// The first receive buffer, never below what the smallest announced window needs.
     pub(crate) fn receive_buffer(&self) -> u32 {
         self.receive_buffer_bytes.max(4_096)
     }

@@ -75,6 +75,7 @@
 #![forbid(unsafe_code)]
 
 mod bit_ring;
+mod budget;
 mod chunk;
 pub mod config;
 mod connection;

@@ -31,6 +31,11 @@ impl RecvQueue {
             + self.held.len() * HELD_PACKET_OVERHEAD as usize
     }
 
+    /// Bytes that are in order and not consumed.
+    pub(crate) const fn unread_bytes(&self) -> usize {
+        self.ready_bytes + self.taken_bytes
+    }
+
     pub(crate) const fn has_holes(&self) -> bool {
         !self.held.is_empty()
     }

@@ -104,11 +104,11 @@ fn an_acceptor_that_starts_with_a_shut_window_is_unlocked() {
 
 #[test]
 fn a_peer_that_shuts_its_window_on_what_is_in_flight_is_not_taken_for_dead() {
-    // It had no room for what was on its way, and its application takes five minutes.
+    // It had no room for what was on its way, and its application takes more than three minutes.
     let mut wire = Wire::plain();
     wire.write(FULL * 6);
     wire.advance(20 * MS);
-    for _ in 0..300 {
+    for _ in 0..200 {
         wire.recv(wire.state(0, -1).wnd(0));
         wire.advance(SECOND);
     }

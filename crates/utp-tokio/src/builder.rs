@@ -220,7 +220,8 @@ impl UtpSocketBuilder {
     }
 }
 
-/// `config` with a receive buffer of at most `receive_max` bytes.
+/// `config` with a receive buffer of at most `receive_max` bytes to begin with. It grows by what
+/// the path holds, which does not arrive at once.
 pub(crate) fn held_to(mut config: Config, receive_max: Option<usize>) -> Config {
     let receive_max = receive_max.and_then(|bytes| u32::try_from(bytes).ok());
     if let Some(receive_max) = receive_max {

@@ -46,7 +46,7 @@ impl Connection {
         self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
         if acked.bytes > 0 {
-            self.limit_abandoned(now);
+            self.watch_stall(now);
             self.stats.bytes_acked += acked.bytes;
             let (bytes, rtt_us) = (acked.bytes, acked.rtt_us);
             self.trace.record(|| TraceEvent::Acked { bytes, rtt_us });

@@ -3,7 +3,6 @@
 use utp_wire::{Header, Instant, SeqNr};
 
 use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer, Transition};
-use crate::config::ABANDONED_US_MAX;
 use crate::connection::timers::TIMERS;
 use crate::error::ConnectionError;
 use crate::sent_ring::SentRing;
@@ -42,18 +41,10 @@ impl Connection {
             State::Connected => {
                 self.finish(now);
                 self.announce_window_if_it_matters();
-                self.limit_abandoned(now);
+                self.watch_stall(now);
                 self.linger_if_finished(now);
             }
             State::Lingering | State::Closed => {}
-        }
-    }
-
-    /// Nobody waits for what is still to be delivered, so that there is an end to waiting for a
-    /// peer that takes nothing. Called again whenever it has taken something.
-    pub(super) fn limit_abandoned(&mut self, now: Instant) {
-        if self.released && self.state == State::Connected {
-            self.timers.set(Timer::Linger, now.saturating_add(ABANDONED_US_MAX));
         }
     }
 
@@ -84,6 +75,7 @@ impl Connection {
         self.recv_queue.drop_held();
         self.lost_count = 0;
         self.in_flight_bytes = 0;
+        self.write_blocked = false;
         self.syn_pending = false;
         self.ack_pending = false;
         self.keepalive_pending = false;
@@ -235,8 +227,6 @@ impl Connection {
                 self.release_idle_memory();
             }
             Timer::Linger => {
-                // A peer that is still there has to know.
-                self.reset_pending = self.state == State::Connected;
                 self.forget_sending();
                 self.transition(Transition::Forgotten);
             }
@@ -246,6 +236,7 @@ impl Connection {
             Timer::Probe => self.on_probe_timer(now),
             Timer::Reorder => self.detect_losses(now),
             Timer::Rto => self.on_rto(now),
+            Timer::Stalled => self.give_up_stalled(),
             Timer::Starved => self.on_starved(now),
             Timer::Syn => {
                 if self.syn_sends >= SYN_SENDS_PER_ID && self.new_id == NewId::Unused {

@@ -1,27 +1,153 @@
-//! Flow control: what we announce, and what the peer allows.
+//! Flow control: what we announce, what the peer allows, and what memory both may cost.
 
 use utp_wire::{Header, Instant, Timestamp};
 
-use super::Connection;
-use crate::config::{IN_FLIGHT_PACKETS_MAX, IN_FLIGHT_PACKETS_UNPROVEN};
-use crate::config::{PERSIST_US_MAX, WINDOW_ANNOUNCED_MIN};
+use std::sync::Arc;
+
+use super::{Connection, State};
+use crate::budget::Budget;
+use crate::config::{
+    ABANDONED_US_MAX, HELD_PACKET_OVERHEAD, HELD_SPAN_BYTES, IN_FLIGHT_PACKETS_MAX,
+    IN_FLIGHT_PACKETS_UNPROVEN, MEMORY_FLOOR_BYTES, PERSIST_US_MAX, WINDOW_ANNOUNCED_MIN,
+    WINDOW_UPDATE_BYTES_MAX,
+};
 use crate::connection::timers::Timer;
+use crate::error::ConnectionError;
 
 impl Connection {
-    /// The window to announce: zero or at least a packet.
+    /// The window to announce: zero or at least a packet. When memory is scarce, what was promised
+    /// before and a few packets for every connection; what there is when it is used up, as any more
+    /// would be dropped.
+    // req: WN-01, WN-12
     pub(super) fn window_to_announce(&self) -> u32 {
-        let charged = u32::try_from(self.recv_queue.charged_bytes()).unwrap_or(u32::MAX);
-        let free = self.config.receive_buffer().saturating_sub(charged);
+        let mut free = self.free_buffer();
+        let room = self.memory.room(self.recv_queue.unread_bytes());
+        free = free.min(u32::try_from(room).unwrap_or(u32::MAX));
+        if self.memory.is_tight() {
+            let promised = self.receive_window.promised(self.stats.bytes_received);
+            free = free.min(promised.max(MEMORY_FLOOR_BYTES));
+        }
         if free < WINDOW_ANNOUNCED_MIN { 0 } else { free }
+    }
+
+    fn free_buffer(&self) -> u32 {
+        let charged = u32::try_from(self.recv_queue.charged_bytes()).unwrap_or(u32::MAX);
+        self.receive_window.buffer_bytes.saturating_sub(charged)
+    }
+
+    /// A packet has told `window`.
+    pub(super) fn on_window_announced(&mut self, window: u32) {
+        self.receive_window.on_announced(window, self.stats.bytes_received);
+        self.receive_window.is_held = self.memory.is_tight() && window < self.free_buffer();
     }
 
     /// Asks for an ack when the window has opened by enough to be worth a packet (RFC 9293 section
     /// 3.8.6.2.2): a quarter of the buffer, at least one packet.
+    // req: WN-06, WN-07
     pub(super) fn announce_window_if_it_matters(&mut self) {
-        let step = (self.config.receive_buffer() / 4).max(WINDOW_ANNOUNCED_MIN);
-        let opened = self.window_to_announce().saturating_sub(self.window_announced);
+        let quarter = self.receive_window.buffer_bytes / 4;
+        let step = quarter.clamp(WINDOW_ANNOUNCED_MIN, WINDOW_UPDATE_BYTES_MAX);
+        let promised = self.receive_window.promised(self.stats.bytes_received);
+        let opened = self.window_to_announce().saturating_sub(promised);
         if opened >= step && self.is_synchronised() {
             self.ack_pending = true;
+        }
+    }
+
+    /// The application has taken `bytes`.
+    pub(super) fn tune_receive_buffer(&mut self, now: Instant, bytes: usize) {
+        self.settle();
+        let buffer_max = match self.memory.is_busy() {
+            true => 0,
+            false => self.config.receive_buffer_max_bytes,
+        };
+        self.receive_window.on_consumed(now, bytes, buffer_max);
+    }
+
+    /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
+    /// is taken as long as any room is left. What comes early must leave room for it, or nothing
+    /// that is held could ever be delivered; the same goes for the endpoint's memory.
+    // req: WN-10
+    pub(super) fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
+        let buffer = self.receive_window.buffer_bytes as usize;
+        let charged = self.recv_queue.charged_bytes();
+        if ahead == 0 {
+            let room = self.memory.room(self.recv_queue.unread_bytes());
+            return len == 0 || (charged < buffer && room > 0);
+        }
+        if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
+            return false;
+        }
+        let reserved = (HELD_PACKET_OVERHEAD + WINDOW_ANNOUNCED_MIN) as usize;
+        charged + len + reserved <= buffer && !self.memory.is_tight()
+    }
+
+    /// Takes its part of the endpoint's memory.
+    pub(crate) fn join_budget(&mut self, budget: &Arc<Budget>) {
+        self.memory.join(budget);
+    }
+
+    /// Brings its account up to date.
+    pub(crate) fn settle(&mut self) {
+        let charged = self.send_queue.buffered_bytes() + self.recv_queue.charged_bytes();
+        self.memory.settle(charged);
+    }
+
+    /// `len` bytes were written.
+    pub(super) fn on_written(&mut self, now: Instant, len: usize) {
+        self.settle();
+        if self.send_queue.buffered_bytes() == len {
+            self.watch_stall(now);
+        }
+    }
+
+    /// Whether the memory of others is all that keeps the application, or the peer, from writing.
+    pub(crate) fn waits_for_memory(&self) -> bool {
+        self.receive_window.is_held || (self.write_blocked && self.own_send_room() > 0)
+    }
+
+    /// There is memory again.
+    pub(crate) fn on_memory(&mut self) {
+        if self.write_blocked && self.send_room() > 0 {
+            self.write_blocked = false;
+            self.events.writable();
+        }
+        if std::mem::take(&mut self.receive_window.is_held) {
+            self.announce_window_if_it_matters();
+        }
+    }
+
+    /// How long the peer has taken nothing, in microseconds, and how much it makes us hold.
+    pub(crate) fn stalled(&self, now: Instant) -> (u64, usize) {
+        match self.send_queue.buffered_bytes() {
+            0 => (0, 0),
+            bytes => (now.saturating_since(self.stalled_since), bytes),
+        }
+    }
+
+    /// From now on the peer has to take something within the limit: it has just done so, or has
+    /// nothing else waiting. A connection that its owner has left is held to it even without data.
+    // req: WN-11
+    pub(super) fn watch_stall(&mut self, now: Instant) {
+        self.stalled_since = now;
+        let waits = self.released || self.send_queue.buffered_bytes() > 0;
+        let limit_us = match (self.released, self.config.persist_limit_us) {
+            (true, limit) => Some(limit.unwrap_or(ABANDONED_US_MAX).min(ABANDONED_US_MAX)),
+            (false, limit) => limit,
+        };
+        match limit_us {
+            Some(limit_us) if waits && self.state == State::Connected => {
+                self.timers.set(Timer::Stalled, now.saturating_add(limit_us));
+            }
+            _ => self.timers.stop(Timer::Stalled),
+        }
+    }
+
+    /// The peer takes nothing. It may still be there, and has to know that we are not.
+    pub(crate) fn give_up_stalled(&mut self) {
+        self.reset_pending = self.state == State::Connected;
+        if self.state != State::Closed {
+            self.close(ConnectionError::StalledByPeer);
         }
     }
 
@@ -39,11 +165,17 @@ impl Connection {
             self.timers.stop(Timer::Persist);
             self.persist_us = 0;
         }
+        let oldest_len = self.sent.get(self.sent.first()).map_or(0, |slot| u32::from(slot.len));
+        let had_no_room = self.peer_window < oldest_len;
         self.peer_window = header.wnd_size;
+        if had_no_room && header.wnd_size >= oldest_len {
+            // What was dropped for want of room can be taken now: no back-off for it.
+            self.rtt.on_progress(true);
+            self.set_rto(now);
+        }
         // A peer that says it has no room for our oldest packet is not silent (RFC 9293 section
         // 3.8.6.1).
-        let oldest = self.sent.get(self.sent.first());
-        if oldest.is_some_and(|slot| u32::from(slot.len) > header.wnd_size) {
+        if oldest_len > header.wnd_size {
             self.last_progress_at = now;
         }
     }

@@ -17,6 +17,7 @@ mod mtu;
 mod pacing;
 mod path_mtu;
 mod receive;
+mod receive_window;
 mod recovery;
 mod reorder;
 mod rtt;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 use utp_ledbat::{Controller, Metrics};
 use utp_wire::{ConnectionId, HEADER_LEN, Instant, SeqNr, Timestamp, TimestampDiff};
 
+use crate::budget::Account;
 use crate::config::Config;
 use crate::endpoint::Opening;
 use crate::error::{ConnectionError, ReadError, WriteError};
@@ -49,6 +51,7 @@ use gate::{Clocks, Passage};
 use liveness::Liveness;
 use pacing::Pacer;
 use path_mtu::PathMtu;
+use receive_window::ReceiveWindow;
 use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
@@ -136,7 +139,11 @@ pub struct Connection {
     recv_queue: RecvQueue,
     remote_fin: RemoteFin,
     reply_micro: TimestampDiff,
-    window_announced: u32,
+    receive_window: ReceiveWindow,
+
+    memory: Account,
+    /// Since when the peer has taken no byte of those that wait.
+    stalled_since: Instant,
 
     // What waits to be sent beside data.
     ack_pending: bool,
@@ -291,7 +298,9 @@ impl Connection {
             recv_queue: RecvQueue::default(),
             remote_fin: RemoteFin::Open,
             reply_micro: TimestampDiff(0),
-            window_announced: 0,
+            receive_window: ReceiveWindow::new(now, config.receive_buffer()),
+            memory: Account::default(),
+            stalled_since: now,
             ack_pending: false,
             keepalive_pending: false,
             reset_pending: false,
@@ -334,10 +343,11 @@ impl Connection {
     /// # Errors
     /// [`WriteError::Blocked`] when there is no room (an [`Event::Writable`] follows),
     /// [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
-    pub fn write(&mut self, _now: Instant, data: &[u8]) -> Result<usize, WriteError> {
+    pub fn write(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
         self.check_writable()?;
         let len = data.len().min(self.send_room());
         self.send_queue.write(&data[..len]);
+        self.on_written(now, len);
         Ok(len)
     }
 
@@ -347,9 +357,11 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn write_chunk(&mut self, _now: Instant, chunk: Bytes) -> Result<(), WriteError> {
+    pub fn write_chunk(&mut self, now: Instant, chunk: Bytes) -> Result<(), WriteError> {
         self.check_writable()?;
+        let len = chunk.len();
         self.send_queue.write_chunk(chunk);
+        self.on_written(now, len);
         Ok(())
     }
 
@@ -370,6 +382,10 @@ impl Connection {
     /// Bytes the send buffer has room for. When it is 0, an [`Event::Writable`] follows a write
     /// that was refused, once there is room again.
     pub fn send_room(&self) -> usize {
+        self.own_send_room().min(self.memory.room(self.send_queue.buffered_bytes()))
+    }
+
+    fn own_send_room(&self) -> usize {
         let buffer = (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max));
         buffer.saturating_sub(self.send_queue.buffered_bytes())
     }
@@ -397,10 +413,11 @@ impl Connection {
         Err(ReadError::Blocked)
     }
 
-    /// The application has read `bytes` of what was taken: the window opens by as much, and the
-    /// peer is told when it matters.
-    pub fn consume(&mut self, _now: Instant, bytes: usize) {
+    /// The application has read `bytes` of what was taken: the window opens by as much, or by more
+    /// if it limits the sender, and the peer is told when it matters.
+    pub fn consume(&mut self, now: Instant, bytes: usize) {
         self.recv_queue.consume(bytes);
+        self.tune_receive_buffer(now, bytes);
         self.announce_window_if_it_matters();
     }
 
@@ -451,6 +468,7 @@ impl Connection {
             send_buffered_bytes: self.send_queue.buffered_bytes() as u64,
             datagram_bytes: self.mtu.size(),
             receive_charged_bytes: self.recv_queue.charged_bytes() as u64,
+            receive_buffer_bytes: self.receive_window.buffer_bytes,
         }
     }
 

@@ -6,8 +6,7 @@ use utp_wire::{Header, Instant, Packet, PacketType, SeqNr, TimestampDiff};
 
 use super::conflict::Copied;
 use super::{Connection, Passage, RemoteFin, State, Timer, Transition};
-use crate::config::{HELD_PACKET_OVERHEAD, HELD_PACKETS_MAX, HELD_SPAN_BYTES};
-use crate::config::{IN_FLIGHT_PACKETS_MAX, WINDOW_ANNOUNCED_MIN};
+use crate::config::{HELD_PACKETS_MAX, IN_FLIGHT_PACKETS_MAX};
 use crate::trace::{PacketFields, TraceEvent};
 
 impl Connection {
@@ -88,6 +87,7 @@ impl Connection {
         self.peer_window = header.wnd_size;
         self.peer_window_stamp = Some(header.timestamp_microseconds);
         self.last_progress_at = now;
+        self.watch_stall(now);
         if self.syn_sends == 1 {
             self.sample_rtt(now, self.syn_sent_at);
         }
@@ -113,7 +113,7 @@ impl Connection {
         }
         self.transition(Transition::Proved);
         self.timers.stop(Timer::HalfOpen);
-        self.limit_abandoned(now);
+        self.watch_stall(now);
         self.events.connected();
         true
     }
@@ -149,6 +149,9 @@ impl Connection {
             ours_us: sample.ours.map(|ours| ours.0),
             theirs_us: sample.theirs.map(|theirs| theirs.0),
         });
+        if let (Some(ours), Some(theirs)) = (sample.ours, sample.theirs) {
+            self.receive_window.on_rtt(ours.0.wrapping_add(theirs.0));
+        }
     }
 
     fn trace_dropped(&mut self, header: &Header, payload_bytes: usize) {
@@ -253,22 +256,6 @@ impl Connection {
             RemoteFin::Announced(end) => end.precedes(seq_nr) || (fin && seq_nr != end),
             RemoteFin::Reached(_) => true,
         }
-    }
-
-    /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
-    /// is taken as long as any room is left. What comes early must leave room for it, or nothing
-    /// that is held could ever be delivered.
-    fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
-        let buffer = self.config.receive_buffer() as usize;
-        let charged = self.recv_queue.charged_bytes();
-        if ahead == 0 {
-            return len == 0 || charged < buffer;
-        }
-        if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
-            return false;
-        }
-        let reserved = (HELD_PACKET_OVERHEAD + WINDOW_ANNOUNCED_MIN) as usize;
-        charged + len + reserved <= buffer
     }
 }
 

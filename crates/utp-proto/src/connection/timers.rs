@@ -13,7 +13,7 @@ pub(crate) enum Timer {
     Idle,
     /// Send a packet so that NAT mappings and the peer see life.
     Keepalive,
-    /// A finished connection may be forgotten, or an abandoned one given up.
+    /// A finished connection may be forgotten.
     Linger,
     /// There is credit for packets that were held back to spread them in time.
     Pace,
@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Reorder,
     /// Oldest packet not acknowledged in time.
     Rto,
+    /// The peer has taken none of the bytes that wait for too long.
+    Stalled,
     /// The congestion window is below one packet and nothing is in flight.
     Starved,
     /// SYN not answered.
@@ -32,7 +34,7 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 12] = [
+pub(crate) const TIMERS: [Timer; 13] = [
     Timer::Connect,
     Timer::HalfOpen,
     Timer::Idle,
@@ -43,6 +45,7 @@ pub(crate) const TIMERS: [Timer; 12] = [
     Timer::Probe,
     Timer::Reorder,
     Timer::Rto,
+    Timer::Stalled,
     Timer::Starved,
     Timer::Syn,
 ];

@@ -403,7 +403,7 @@ impl Connection {
         let mut bytes = [0; HEADER_LEN];
         header.encode(first_extension, &mut bytes);
         out.extend_from_slice(&bytes);
-        self.window_announced = header.wnd_size;
+        self.on_window_announced(header.wnd_size);
         self.stats.packets_sent += 1;
         if self.state == State::Connected {
             let keepalive_us = self.config.keepalive_us.max(KEEPALIVE_US_MIN);

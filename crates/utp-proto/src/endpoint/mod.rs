@@ -2,6 +2,7 @@
 //! queues what has something to say.
 
 mod admission;
+mod budget;
 mod deadlines;
 mod filter;
 mod half_open;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use slab::Slab;
 use utp_wire::{ConnectionId, Header, Instant, PacketType, SeqNr};
 
+use crate::budget::Budget;
 use crate::config::{Config, EndpointConfig, STALE_MAX};
 use crate::connection::{Clock, Connection, Counters, State};
 use crate::error::ConnectError;
@@ -113,6 +115,10 @@ pub struct Endpoint {
     shares: Shares,
     /// Connections accepted at their SYN that wait for data.
     half_open: usize,
+    budget: Arc<Budget>,
+    /// Connections whose writes wait for the memory of others.
+    memory_waiters: VecDeque<ConnectionHandle>,
+    next_cull_at: Instant,
     stats: EndpointStats,
     /// What the connections counted that are gone.
     gone: Counters,
@@ -127,6 +133,7 @@ struct Entry {
     transmit_queued: bool,
     event_queued: bool,
     half_open: bool,
+    waits_for_memory: bool,
     /// The id under which the index knows it.
     indexed: Option<ConnectionId>,
     /// The earliest deadline in the heap.
@@ -151,6 +158,9 @@ impl Endpoint {
             refusing: false,
             shares: Shares::new(config.send_rate_max),
             resets: Resets::new(config.resets_per_second, config.resets_burst),
+            budget: Arc::new(Budget::new(config.memory_max_bytes)),
+            memory_waiters: VecDeque::new(),
+            next_cull_at: Instant::default(),
             config,
             entropy,
             now: Instant::default(),
@@ -302,8 +312,12 @@ impl Endpoint {
 
     /// Counters, as of now.
     pub fn stats(&self) -> EndpointStats {
-        let half_open = self.openings.len() + self.half_open;
-        EndpointStats { connections: self.entries.len(), half_open, ..self.stats }
+        EndpointStats {
+            connections: self.entries.len(),
+            half_open: self.openings.len() + self.half_open,
+            memory_bytes: self.budget.used(),
+            ..self.stats
+        }
     }
 
     /// What all connections have counted together, those included that are gone. It looks at each
@@ -374,6 +388,7 @@ impl Endpoint {
         }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
+        connection.join_budget(&self.budget);
         let (remote, id) = (connection.remote(), connection.id_recv());
         connection.show_clock(Clock::new(&self.secret, remote, id));
         let slot = self.entries.insert(Entry {
@@ -382,6 +397,7 @@ impl Endpoint {
             transmit_queued: false,
             event_queued: false,
             half_open: false,
+            waits_for_memory: false,
             indexed: Some(id),
             armed: None,
             turn: 0,
@@ -394,26 +410,27 @@ impl Endpoint {
 
     /// After anything happened to a connection: queue it, arm its deadline, free it if it is spent.
     fn sync(&mut self, slot: usize) {
+        self.queue_transmit(slot);
+        self.sync_without_transmit(slot);
+    }
+
+    fn queue_transmit(&mut self, slot: usize) {
         let Some(entry) = self.entries.get_mut(slot) else { return };
         if !entry.transmit_queued {
             entry.transmit_queued = true;
             let generation = entry.generation;
             self.transmit_queue.push_back(ConnectionHandle { slot, generation });
         }
-        self.sync_without_transmit(slot);
     }
 
     fn sync_without_transmit(&mut self, slot: usize) {
+        self.balance(slot);
+        self.queue_event(slot);
         let Some(entry) = self.entries.get_mut(slot) else { return };
         let connection = ConnectionHandle { slot, generation: entry.generation };
         let subject = Subject { now: self.now, connection };
         entry.connection.trace_mut().flush(subject, &mut self.trace);
         let connection = &entry.connection;
-        if connection.has_events() && !entry.event_queued {
-            entry.event_queued = true;
-            let generation = entry.generation;
-            self.event_queue.push_back(ConnectionHandle { slot, generation });
-        }
         let half_open = connection.state() == State::SynReceived;
         if half_open != entry.half_open {
             entry.half_open = half_open;
@@ -438,6 +455,15 @@ impl Endpoint {
         self.forget_stale();
     }
 
+    fn queue_event(&mut self, slot: usize) {
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        if entry.connection.has_events() && !entry.event_queued {
+            entry.event_queued = true;
+            let generation = entry.generation;
+            self.event_queue.push_back(ConnectionHandle { slot, generation });
+        }
+    }
+
     /// Connections that come and go leave entries in the queues behind. They are dropped when they
     /// are many, so that no peer can make the queues longer than the connections are, and when no
     /// connection is left, so that nothing is waited for then.
@@ -458,6 +484,9 @@ impl Endpoint {
         }
         if self.shares.waiting.len() > len_max {
             self.shares.waiting.retain(lives);
+        }
+        if self.memory_waiters.len() > len_max {
+            self.memory_waiters.retain(lives);
         }
         if self.deadlines.len() > len_max {
             self.deadlines.retain(|at, slot, generation| {

@@ -27,6 +27,10 @@ pub struct EndpointStats {
     pub syns_dropped: u64,
     /// SYNs answered with a reset, if the limits allow one.
     pub syns_refused: u64,
+    /// Connections given up because their peers took nothing and memory was used up.
+    pub stalled_culled: u64,
+    /// Bytes in the send and receive buffers of all connections, as charged.
+    pub memory_bytes: usize,
     /// Connections that exist, finished ones that linger included.
     pub connections: usize,
     /// Initiators that have not sent data yet: those remembered, and those accepted at the SYN.

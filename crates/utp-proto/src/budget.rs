@@ -1,0 +1,89 @@
+//! The memory of an endpoint: one ledger for the bytes in all send and receive buffers, and what a
+//! connection may take of it.
+//!
+//! A connection that changes settles its account, so that the ledger is the sum of all at the end
+//! of every call. It is exact and costs an addition, whatever the number of connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config::MEMORY_FLOOR_BYTES;
+
+/// The ledger. Atomic only so that an endpoint can move to another thread; it has one user.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl Budget {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { used: AtomicUsize::new(0), max }
+    }
+
+    /// Bytes in all buffers.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes left.
+    pub(crate) fn free(&self) -> usize {
+        self.max.saturating_sub(self.used())
+    }
+
+    /// Little is left: nothing more should be asked for.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.free() < self.max / 8
+    }
+}
+
+/// What one connection has of the budget. Without a budget there is no limit.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    budget: Option<Arc<Budget>>,
+    charged: usize,
+}
+
+impl Account {
+    /// Joins a budget.
+    pub(crate) fn join(&mut self, budget: &Arc<Budget>) {
+        debug_assert!(self.budget.is_none(), "a connection has one endpoint");
+        budget.used.fetch_add(self.charged, Ordering::Relaxed);
+        self.budget = Some(Arc::clone(budget));
+    }
+
+    /// The connection holds `bytes` now.
+    pub(crate) fn settle(&mut self, bytes: usize) {
+        if bytes == self.charged {
+            return;
+        }
+        if let Some(budget) = &self.budget {
+            // Wrapping, as the sum of the two is what counts.
+            budget.used.fetch_add(bytes.wrapping_sub(self.charged), Ordering::Relaxed);
+        }
+        self.charged = bytes;
+    }
+
+    /// Bytes that a direction may take on which holds `held`. A few are granted whatever the others
+    /// hold, so that every stream goes on, if slowly.
+    pub(crate) fn room(&self, held: usize) -> usize {
+        let Some(budget) = &self.budget else { return usize::MAX };
+        budget.free().max((MEMORY_FLOOR_BYTES as usize).saturating_sub(held))
+    }
+
+    /// Half of the budget is used: no buffer should grow.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.free() < budget.max / 2)
+    }
+
+    /// Little of the budget is left.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.is_tight())
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.settle(0);
+    }
+}
