@@ -21,6 +21,7 @@ mod receive_window;
 mod recovery;
 mod reorder;
 mod rtt;
+mod stall;
 mod state;
 mod stats;
 mod tail_probe;

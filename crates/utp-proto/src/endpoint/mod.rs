@@ -245,6 +245,22 @@ impl Endpoint {
         }
     }
 
+    /// Tells that nothing could be sent since `since`, for instance because the buffer of the socket
+    /// was full, and that it can again. Such a time is no loss and no silence of a peer.
+    ///
+    /// A driver calls it for stalls that are long beside a round trip, and calls no
+    /// [`Self::handle_timeout`] in one. It looks at every connection and what it has in flight.
+    pub fn handle_stall(&mut self, now: Instant, since: Instant) {
+        let now = self.advance(now);
+        let slots: Vec<usize> = self.entries.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            if let Some(entry) = self.entries.get_mut(slot) {
+                entry.connection.on_stall(now, since);
+                self.sync(slot);
+            }
+        }
+    }
+
     /// The next thing that happened to a connection.
     pub fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
         while let Some(&handle) = self.event_queue.front() {

@@ -208,7 +208,8 @@ impl Driver {
     }
 
     fn handle_deadlines(&mut self, now: Instant) {
-        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+        let stalled = self.sender.is_stalled(now);
+        if !stalled && self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
             self.endpoint.handle_timeout(now);
         }
         if self.close_at.is_some_and(|at| at <= now) {
@@ -260,7 +261,10 @@ impl Driver {
     /// Ready when the next deadline has come. Sets the timer only if it would ring too late:
     /// deadlines that move away, as they do with every ack, cost nothing until it rings.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadlines = [self.endpoint.poll_timeout(), self.close_at];
+        // A transport that takes nothing wakes the task when it does.
+        let stalled_until = self.sender.stalled_until(self.runtime.now());
+        let next = self.endpoint.poll_timeout().map(|at| at.max(stalled_until));
+        let deadlines = [next, self.close_at];
         let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return Poll::Pending;
         };

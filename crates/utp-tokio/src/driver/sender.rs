@@ -23,6 +23,8 @@ pub(super) struct Sender {
     buf: Vec<u8>,
     /// The batch in the buffer, until all of it has gone.
     batch: Option<Batch>,
+    /// Since when the transport takes nothing.
+    blocked_at: Option<Instant>,
 }
 
 /// Datagrams in the buffer.
@@ -52,12 +54,23 @@ pub(super) enum Stop {
 
 impl Sender {
     pub(super) const fn new(transport: Arc<dyn AsyncUdpSocket>, runtime: Arc<dyn Runtime>) -> Self {
-        Self { transport, runtime, buf: Vec::new(), batch: None }
+        Self { transport, runtime, buf: Vec::new(), batch: None, blocked_at: None }
     }
 
     /// Whether no batch waits for the transport.
     pub(super) const fn is_idle(&self) -> bool {
         self.batch.is_none()
+    }
+
+    /// Whether the transport takes nothing, and has not for so long that the socket is broken.
+    pub(super) fn is_stalled(&self, now: Instant) -> bool {
+        self.blocked_at.is_some_and(|at| now.saturating_since(at) < STALL_US_MAX)
+    }
+
+    /// Until when deadlines wait for the transport; the beginning of time if they do not.
+    pub(super) fn stalled_until(&self, now: Instant) -> Instant {
+        let until = self.blocked_at.map(|at| at.saturating_add(STALL_US_MAX));
+        until.filter(|until| *until > now).unwrap_or_default()
     }
 
     /// Sends what the core and the user have, one batch after the other.
@@ -136,11 +149,18 @@ impl Sender {
             let sent = match self.transport.poll_send(cx, &datagrams) {
                 Poll::Pending => {
                     stats.sends_blocked += 1;
+                    self.blocked_at.get_or_insert_with(|| self.runtime.now());
                     return Poll::Pending;
                 }
                 Poll::Ready(sent) => sent,
             };
             batch.blocked = false;
+            if let Some(at) = self.blocked_at.take() {
+                let now = self.runtime.now();
+                if now.saturating_since(at) >= STALL_US_MIN {
+                    endpoint.handle_stall(now, at);
+                }
+            }
             match sent {
                 Ok(sent) => {
                     let sent = sent.clamp(1, batch.end - batch.start);
@@ -206,6 +226,13 @@ fn report_lost(
         endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
     }
 }
+
+/// A stall below this is nothing beside a round trip that would matter.
+const STALL_US_MIN: u64 = 10_000;
+
+/// Deadlines wait no longer than this for a transport that takes nothing: then it is broken, and
+/// streams must end.
+const STALL_US_MAX: u64 = 30_000_000;
 
 /// Batches in a row before the driver looks at what has come in.
 const BATCHES_MAX: usize = 16;

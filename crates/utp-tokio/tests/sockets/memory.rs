@@ -14,6 +14,8 @@ use utp_tokio::runtime::{Runtime, Timer, TokioRuntime};
 use utp_tokio::transport::{AsyncUdpSocket, BufferBytes, Datagrams, RecvMeta};
 use utp_tokio::{UtpSocket, UtpSocketBuilder};
 
+use crate::support::next_random;
+
 /// What becomes of a datagram, given how many were sent before it.
 type Fate = Box<dyn FnMut(u64, &[u8]) -> bool + Send>;
 
@@ -26,6 +28,9 @@ struct Inner {
     start: Instant,
     delivers: Fate,
     sent: u64,
+    /// How many of 1 000 calls to send fail.
+    failing_per_mille: u64,
+    failing_state: u64,
     /// When each datagram was sent and what it said.
     trace: Vec<(Duration, Vec<u8>)>,
 }
@@ -48,6 +53,8 @@ impl Network {
             start: Instant::now(),
             delivers: Box::new(|_, _| true),
             sent: 0,
+            failing_per_mille: 0,
+            failing_state: 16,
             trace: Vec::new(),
         })))
     }
@@ -67,6 +74,11 @@ impl Network {
         if let Some(sender) = sender {
             sender.wake();
         }
+    }
+
+    /// Fails so many of 1 000 calls to send from now on.
+    pub(crate) fn fail_sends(&self, per_mille: u64) {
+        self.0.lock().unwrap().failing_per_mille = per_mille;
     }
 
     /// A datagram out of nowhere.
@@ -163,6 +175,9 @@ impl AsyncUdpSocket for MemoryTransport {
             node.sender = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        if next_random(&mut inner.failing_state) % 1_000 < inner.failing_per_mille {
+            return Poll::Ready(Err(io::Error::other("no buffer space available")));
+        }
         for datagram in datagrams.iter() {
             inner.send(self.address, datagrams.destination, datagram);
         }
@@ -220,7 +235,7 @@ impl Runtime for Seeded {
     fn fill_random(&self, bytes: &mut [u8]) {
         let mut state = self.state.lock().unwrap();
         for byte in bytes {
-            *byte = crate::support::next_random(&mut state).to_le_bytes()[0];
+            *byte = next_random(&mut state).to_le_bytes()[0];
         }
     }
 }

@@ -131,6 +131,60 @@ async fn datagrams_that_had_to_wait_carry_the_time_they_go() {
     assert!(a.stats().sends_blocked >= 1);
 }
 
+// req: F-15
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_takes_nothing_for_a_while_is_no_loss() {
+    for blocked_ms in [1, 50, 700, 3_000, 10_000] {
+        let network = Network::new();
+        let (a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        let sent = data(7, 1_000_000);
+        within(async {
+            let block = async {
+                sleep(Duration::from_millis(300)).await;
+                network.block(a.local_addr(), true);
+                sleep(Duration::from_millis(blocked_ms)).await;
+                network.block(a.local_addr(), false);
+            };
+            let mut received = vec![0; sent.len()];
+            let (written, read, ()) =
+                tokio::join!(ours.write_all(&sent), theirs.read_exact(&mut received), block);
+            written.unwrap();
+            read.unwrap();
+            assert!(received == sent);
+        })
+        .await;
+        assert!(a.stats().sends_blocked >= 1, "{blocked_ms} ms");
+        let _stale = ours.stats();
+        sleep(Duration::from_millis(50)).await;
+        let stats = ours.stats();
+        assert_eq!((stats.timeouts, stats.retransmissions), (0, 0), "{blocked_ms} ms: {stats:?}");
+        assert!(stats.rtt_us < 60_000, "{blocked_ms} ms: {stats:?}");
+    }
+}
+
+// req: F-16
+#[tokio::test(start_paused = true)]
+async fn sends_that_fail_for_want_of_memory_are_losses_and_no_more() {
+    for (per_mille, len) in [(10, 200_000), (100, 100_000), (250, 20_000)] {
+        let network = Network::new();
+        let (a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        network.fail_sends(per_mille);
+        let sent = data(8, len);
+        within(async {
+            let mut received = vec![0; sent.len()];
+            let (written, read) =
+                tokio::join!(ours.write_all(&sent), theirs.read_exact(&mut received));
+            written.unwrap();
+            read.unwrap();
+            assert!(received == sent);
+        })
+        .await;
+        assert!(a.stats().send_errors >= 1, "{per_mille} of 1 000 sends fail");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn reader_that_stops_bounds_memory_and_loses_nothing() {
     let network = Network::new();
