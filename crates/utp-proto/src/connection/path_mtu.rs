@@ -214,37 +214,30 @@ impl PathMtu {
     /// are smaller now.
     pub(super) fn on_large_loss(&mut self) -> bool {
         self.losses += 1;
-        (self.hint > 0 || self.losses >= BLACK_HOLE_LOSSES) && self.shrink()
+        (self.hint > 0 || self.losses >= BLACK_HOLE_LOSSES) && self.shrink(self.low)
     }
 
     /// The retransmission timer expired; the oldest packet has `size` bytes. Says whether full
     /// packets are smaller now.
     pub(super) fn on_timeout(&mut self, size: u16) -> bool {
         self.timeouts = self.timeouts.saturating_add(1);
-        let enough = self.hint > 0 || self.timeouts >= BLACK_HOLE_TIMEOUTS;
-        enough && self.is_large(size) && self.shrink()
+        (self.hint > 0 || self.timeouts >= BLACK_HOLE_TIMEOUTS) && self.shrink(size)
     }
 
     /// Whether a packet may not arrive where the next smaller size does.
     fn is_large(&self, size: u16) -> bool {
-        size > self.fallback()
+        size > if self.low > self.base { self.base } else { self.floor }
     }
 
-    fn fallback(&self) -> u16 {
-        if self.low > self.base { self.base } else { self.floor }
-    }
-
-    /// The path swallows packets of the present size, or seems to: back to one that is safer. The
+    /// The path swallows packets of `size` bytes, or seems to: back to a size that is safer. The
     /// largest size that seemed to arrive is the first to be tried again: an outage looks the same.
-    fn shrink(&mut self) -> bool {
-        let hint = Some(self.hint).filter(|hint| (1..self.low).contains(hint));
-        let low = hint.unwrap_or_else(|| self.fallback());
+    fn shrink(&mut self, size: u16) -> bool {
+        let bound = size.min(self.low);
+        let hint = std::mem::take(&mut self.hint);
+        let safer = [hint, self.base, self.floor].into_iter().find(|to| (1..bound).contains(to));
         self.timeouts = 0;
         self.losses = 0;
-        self.hint = 0;
-        if low >= self.low {
-            return false;
-        }
+        let Some(low) = safer else { return false };
         let known = self.high - self.low <= MTU_SEARCH_STEP;
         self.search_below(if known { self.low + 1 } else { self.high });
         self.low = low;

@@ -54,6 +54,9 @@ const BASE: u16 = 1_232;
 pub fn run(seed: u64) -> Outcome {
     let mut draws = Draws(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut config = Config::default();
+    // With so many acks lost, a few in a row are no reason to give up.
+    config.give_up_us = 600_000_000;
+    config.idle_probe_us = None;
     if draws.chance(700) {
         config.controller = Arc::new(FixedWindowFactory(20_000 + draws.next() % 80_000));
     }
@@ -80,9 +83,12 @@ pub fn run(seed: u64) -> Outcome {
         largest = largest.max(mtu);
         for path in &mut pair.paths {
             path.datagram_bytes = mtu;
+            if draws.chance(200) {
+                path.host_bytes = mtu;
+            }
         }
     }
-    let done = pair.run_until(600_000_000, |pair| {
+    let done = pair.run_until(1_200_000_000, |pair| {
         let accepted = pair.apps[1].values().next();
         let app = pair.app(0, handle);
         app.end_of_stream && accepted.is_some_and(|app| app.end_of_stream)

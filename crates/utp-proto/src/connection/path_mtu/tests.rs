@@ -128,7 +128,7 @@ fn time_outs_of_small_packets_and_single_ones_shrink_nothing() {
     let mut mtu = search(1_232, 1_472);
     run(&mut mtu, at(1), 1_472);
     for _ in 0..10 {
-        assert!(!mtu.on_timeout(1_232));
+        assert!(!mtu.on_timeout(548));
     }
     for _ in 0..10 {
         mtu.on_progress();
@@ -149,6 +149,15 @@ fn a_hint_is_believed_once_the_packet_is_lost_and_forgotten_when_it_arrives() {
     assert!(!mtu.on_too_big(1_472, 1_400));
     assert!(mtu.on_timeout(1_472));
     assert_eq!(mtu.size(), 1_400);
+}
+
+#[test]
+fn time_outs_of_a_packet_below_the_present_size_lead_below_its_own() {
+    let mut mtu = search(1_232, 1_472);
+    run(&mut mtu, at(1), 1_290);
+    assert!(!mtu.on_timeout(1_232));
+    assert!(mtu.on_timeout(1_232));
+    assert_eq!(mtu.size(), 548);
 }
 
 // req: MT-05, MT-07
