@@ -38,6 +38,8 @@ pub struct SocketStats {
     pub sends_blocked: u64,
     /// Batches that got new time stamps since they had to wait.
     pub batches_restamped: u64,
+    /// Batches that came back since they were too large for the link of this host.
+    pub sends_too_large: u64,
     /// Batches the transport lost because of an error.
     pub send_errors: u64,
     /// ICMP messages about datagrams sent from here.

@@ -96,7 +96,13 @@ impl Peer {
     }
 
     async fn send(&self, contents: &[u8], segment_size: Option<usize>) {
-        let datagrams = Datagrams { destination: self.to, source: None, contents, segment_size };
+        let datagrams = Datagrams {
+            destination: self.to,
+            source: None,
+            contents,
+            segment_size,
+            dont_fragment: true,
+        };
         std::future::poll_fn(|cx| self.transport.poll_send(cx, &datagrams)).await.unwrap();
     }
 

@@ -23,7 +23,13 @@ fn bind(address: SocketAddr) -> UdpTransport {
 }
 
 fn datagrams(destination: SocketAddr, contents: &[u8], segment_size: usize) -> Datagrams<'_> {
-    Datagrams { destination, source: None, contents, segment_size: Some(segment_size) }
+    Datagrams {
+        destination,
+        source: None,
+        contents,
+        segment_size: Some(segment_size),
+        dont_fragment: true,
+    }
 }
 
 async fn send_all(transport: &UdpTransport, batch: Datagrams<'_>) -> Result<()> {
@@ -123,6 +129,7 @@ async fn socket_for_both_families_speaks_plain_ipv4() {
         source: meta.local_ip,
         contents: b"answer",
         segment_size: None,
+        dont_fragment: true,
     };
     send_all(&any, answer).await.unwrap();
     let (answer, meta) = receive(&peer, 1).await.remove(0);
@@ -144,6 +151,7 @@ async fn answer_leaves_from_the_address_that_was_asked() {
         source: meta.local_ip,
         contents: b"answer",
         segment_size: None,
+        dont_fragment: true,
     };
     send_all(&any, answer).await.unwrap();
     let (_, meta) = receive(&peer, 1).await.remove(0);

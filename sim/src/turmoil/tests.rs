@@ -285,6 +285,7 @@ fn a_batch_travels_as_single_datagrams_and_giants_are_lost() {
                 source: None,
                 contents,
                 segment_size,
+                dont_fragment: true,
             };
             let three = [numbered(1, 100), numbered(2, 100), numbered(3, 60)].concat();
             let giant = numbered(4, 1_473);

@@ -50,6 +50,7 @@ pub(super) async fn send(host: &Host, socket: &SimSocket, payload: &[u8]) {
         source: None,
         contents: payload,
         segment_size: None,
+        dont_fragment: true,
     };
     let sent = poll_fn(|cx| socket.poll_send(cx, &datagrams)).await;
     assert_eq!(sent.expect("there is a route"), payload.len());

@@ -13,7 +13,7 @@ use utp_wire::Instant;
 use crate::runtime::Runtime;
 use crate::shared::RawDatagram;
 use crate::stats::SocketStats;
-use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX};
+use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX, is_too_large};
 
 /// Sends batches.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ struct Batch {
     start: usize,
     end: usize,
     segment_size: Option<usize>,
+    dont_fragment: bool,
     /// What the time stamps say. None for what carries none of ours.
     stamped_at: Option<Instant>,
     /// The transport took nothing the last time.
@@ -113,6 +114,7 @@ impl Sender {
             start: transmit.start,
             end: transmit.start + transmit.size,
             segment_size: transmit.segment_size,
+            dont_fragment: transmit.dont_fragment,
             stamped_at: Some(now),
             blocked: false,
         })
@@ -127,6 +129,8 @@ impl Sender {
             start: 0,
             end: datagram.bytes.len(),
             segment_size: None,
+            // Nobody searches for the size of what others send from here.
+            dont_fragment: datagram.bytes.len() <= RAW_WHOLE_BYTES_MAX,
             stamped_at: None,
             blocked: false,
         }
@@ -170,6 +174,16 @@ impl Sender {
                     stats.datagrams_sent += sent.div_ceil(size) as u64;
                     batch.start += sent;
                 }
+                Err(error) if is_too_large(&error) && batch.stamped_at.is_some() => {
+                    stats.sends_too_large += 1;
+                    endpoint.handle_send_too_large(
+                        self.runtime.now(),
+                        datagrams.destination,
+                        datagrams.contents,
+                        datagrams.segment_size,
+                    );
+                    batch.start = batch.end;
+                }
                 Err(error) => {
                     stats.send_errors += 1;
                     report_lost(&error, self.runtime.now(), &datagrams, endpoint);
@@ -189,6 +203,7 @@ impl Batch {
             source: self.source,
             contents: &buf[self.start..self.end],
             segment_size: self.segment_size,
+            dont_fragment: self.dont_fragment,
         }
     }
 
@@ -226,6 +241,10 @@ fn report_lost(
         endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
     }
 }
+
+/// Up to this size a datagram of the user's fits any path whole, so that the kernel need not be told
+/// otherwise.
+const RAW_WHOLE_BYTES_MAX: usize = 1_200;
 
 /// A stall below this is nothing beside a round trip that would matter.
 const STALL_US_MIN: u64 = 10_000;

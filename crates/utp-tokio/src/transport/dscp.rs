@@ -144,8 +144,13 @@ mod tests {
     }
 
     async fn send(from: &UdpTransport, destination: SocketAddr, segment_size: Option<usize>) {
-        let datagrams =
-            Datagrams { destination, source: None, contents: &[7; 2_500], segment_size };
+        let datagrams = Datagrams {
+            destination,
+            source: None,
+            contents: &[7; 2_500],
+            segment_size,
+            dont_fragment: true,
+        };
         let sent = poll_fn(|cx| from.poll_send(cx, &datagrams)).await.expect("it goes");
         assert_eq!(sent, 2_500);
     }

@@ -1,12 +1,12 @@
 //! Owns what only Linux has: the error queue of a socket, read with the destination and the first
-//! bytes of the datagram that failed, and the setting that lets datagrams fragment.
+//! bytes of the datagram that failed, and the setting that keeps datagrams from being fragmented.
 //!
-//! Elsewhere there is no such queue and nothing to set.
+//! Elsewhere there is no such queue, and nothing is set beyond what quinn-udp does.
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-pub(super) use linux::{allow_fragments, next};
+pub(super) use linux::{next, set_dont_fragment};
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-pub(super) use other::{allow_fragments, next};
+pub(super) use other::{next, set_dont_fragment};
 
 use std::io;
 
@@ -91,15 +91,24 @@ mod linux {
         }
     }
 
-    /// Lets datagrams larger than the path's MTU be fragmented, here and on the way.
-    pub(in crate::transport) fn allow_fragments(
+    /// Says whether datagrams go whole or not at all, here and on the way.
+    ///
+    /// What the kernel thinks it knows of the path is ignored then: anybody can send it ICMP
+    /// messages.
+    pub(in crate::transport) fn set_dont_fragment(
         socket: &impl AsFd,
         local_addr: SocketAddr,
+        on: bool,
     ) -> io::Result<()> {
-        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+        let (v4, v6) = if on {
+            (Ipv4PathMtuDiscovery::PROBE, Ipv6PathMtuDiscovery::PROBE)
+        } else {
+            (Ipv4PathMtuDiscovery::DONT, Ipv6PathMtuDiscovery::DONT)
+        };
+        set_ip_mtu_discover(socket, v4)?;
         if local_addr.is_ipv6() {
-            set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
-            setsockopt(socket, sockopt::Ipv6DontFrag, &false)?;
+            set_ipv6_mtu_discover(socket, v6)?;
+            setsockopt(socket, sockopt::Ipv6DontFrag, &on)?;
         }
         Ok(())
     }
@@ -119,9 +128,10 @@ mod other {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    pub(in crate::transport) fn allow_fragments<T>(
+    pub(in crate::transport) fn set_dont_fragment<T>(
         _socket: &T,
         _local_addr: SocketAddr,
+        _on: bool,
     ) -> io::Result<()> {
         Ok(())
     }
@@ -129,7 +139,8 @@ mod other {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+    use std::future::poll_fn;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
     use nix::sys::socket::{getsockopt, sockopt};
     use rustix::net::sockopt::{
@@ -137,7 +148,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::transport::UdpTransport;
+    use crate::transport::{AsyncUdpSocket, Datagrams, UdpTransport};
 
     #[test]
     fn entry_of_the_error_queue_that_cannot_be_read_is_skipped() {
@@ -159,18 +170,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn datagrams_may_fragment() {
-        let socket = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("bind");
-        let same = socket.try_clone().expect("clone");
-        let _transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
-        assert_eq!(ip_mtu_discover(&same).expect("option"), Ipv4PathMtuDiscovery::DONT);
-
-        let Ok(socket) = UdpSocket::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))) else {
-            return;
-        };
-        let same = socket.try_clone().expect("clone");
-        let _transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
-        assert_eq!(ipv6_mtu_discover(&same).expect("option"), Ipv6PathMtuDiscovery::DONT);
-        assert!(!getsockopt(&same, sockopt::Ipv6DontFrag).expect("option"));
+    async fn datagrams_go_whole_but_for_those_that_may_not() {
+        for local in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let Ok(socket) = UdpSocket::bind(SocketAddr::new(local, 0)) else { continue };
+            let same = socket.try_clone().expect("clone");
+            let transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
+            let destination = same.local_addr().expect("bound");
+            for dont_fragment in [true, false, false, true] {
+                let datagrams = Datagrams {
+                    destination,
+                    source: None,
+                    contents: b"any",
+                    segment_size: None,
+                    dont_fragment,
+                };
+                poll_fn(|cx| transport.poll_send(cx, &datagrams)).await.expect("it goes");
+                let v4 = if dont_fragment {
+                    Ipv4PathMtuDiscovery::PROBE
+                } else {
+                    Ipv4PathMtuDiscovery::DONT
+                };
+                assert_eq!(ip_mtu_discover(&same).expect("option"), v4);
+                if local.is_ipv6() {
+                    let v6 = if dont_fragment {
+                        Ipv6PathMtuDiscovery::PROBE
+                    } else {
+                        Ipv6PathMtuDiscovery::DONT
+                    };
+                    assert_eq!(ipv6_mtu_discover(&same).expect("option"), v6);
+                    let whole = getsockopt(&same, sockopt::Ipv6DontFrag).expect("option");
+                    assert_eq!(whole, dont_fragment);
+                }
+            }
+        }
     }
 }

@@ -50,6 +50,9 @@ pub trait AsyncUdpSocket: fmt::Debug + Send + Sync + 'static {
     /// An error says that the datagrams are lost, such as for want of a route to the peer
     /// ([`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable),
     /// [`HostUnreachable`](io::ErrorKind::HostUnreachable)). The socket lives on.
+    ///
+    /// One for which [`is_too_large`] holds says that the first of them is larger than its link
+    /// takes, and that none was sent: the core cuts them anew.
     fn poll_send(&self, cx: &mut Context<'_>, datagrams: &Datagrams<'_>)
     -> Poll<io::Result<usize>>;
 
@@ -134,6 +137,9 @@ pub struct Datagrams<'a> {
     /// Bytes of each datagram but for the last, which may be shorter. None says that the contents
     /// are one datagram.
     pub segment_size: Option<usize>,
+    /// Whether the datagrams go whole or not at all. It is unset for few: those that were made when
+    /// the path carried larger ones. A transport that cannot tell them apart keeps them all whole.
+    pub dont_fragment: bool,
 }
 
 impl<'a> Datagrams<'a> {
@@ -147,6 +153,7 @@ impl<'a> Datagrams<'a> {
     ///     source: None,
     ///     contents: b"onetwosix!",
     ///     segment_size: Some(3),
+    ///     dont_fragment: true,
     /// };
     /// let datagrams: Vec<&[u8]> = batch.iter().collect();
     /// assert_eq!(datagrams, [&b"one"[..], b"two", b"six", b"!"]);
@@ -156,6 +163,13 @@ impl<'a> Datagrams<'a> {
         let size = self.segment_size.unwrap_or(self.contents.len()).max(1);
         self.contents.chunks(size)
     }
+}
+
+/// Whether an error of sending says that a datagram is too large for the link of this host
+/// (`EMSGSIZE`).
+#[must_use]
+pub fn is_too_large(error: &io::Error) -> bool {
+    quinn_udp::is_msg_size_err(error)
 }
 
 /// What an [`IcmpMessage`] is about.

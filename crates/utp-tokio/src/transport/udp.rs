@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
@@ -19,16 +19,16 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 
-use super::{AsyncUdpSocket, BufferBytes, Datagrams, Dscp, IcmpMessage, RecvMeta};
+use super::{AsyncUdpSocket, BufferBytes, Datagrams, Dscp, IcmpMessage, RecvMeta, is_too_large};
 use super::{dscp, error_queue};
 
 /// A UDP socket of the operating system, with everything that makes it fast: segmentation offload
 /// in both directions, several buffers per system call, large kernel buffers.
 ///
-/// On Linux it also reports ICMP messages and how long each datagram waited in the kernel. There,
-/// datagrams may be fragmented on their way (`IP_PMTUDISC_DONT`), since nobody searches the path
-/// MTU. On other systems the don't-fragment bit stays set, so that a path that does not carry
-/// full packets carries nothing but small ones.
+/// Datagrams are not fragmented, here or on their way (`IP_PMTUDISC_PROBE`), since the core searches
+/// the path MTU. On Linux those that ask for it are; on other systems they are lost where the path
+/// carries them no more. On Linux it also reports ICMP messages and how long each datagram waited
+/// in the kernel.
 pub struct UdpTransport {
     io: Arc<UdpSocket>,
     state: UdpSocketState,
@@ -36,6 +36,8 @@ pub struct UdpTransport {
     buffer_bytes: BufferBytes,
     /// The class of what is sent, if it has one.
     dscp: Option<Dscp>,
+    /// Whether the kernel keeps datagrams whole now.
+    dont_fragment: AtomicBool,
     /// Datagrams per send; 1 once segmentation offload has turned out not to work.
     send_segments: AtomicUsize,
     /// Batches in a row that went only without segmentation offload.
@@ -82,10 +84,11 @@ impl UdpTransport {
         let local_addr = socket.local_addr()?;
         let state = UdpSocketState::new((&socket).into())?;
         state.enable_transport_errors((&socket).into())?;
-        error_queue::allow_fragments(&socket, local_addr)?;
+        error_queue::set_dont_fragment(&socket, local_addr, true)?;
         let buffer_bytes = set_buffer_bytes(&socket, buffer_bytes)?;
         Ok(Self {
             io: Arc::new(UdpSocket::from_std(socket)?),
+            dont_fragment: AtomicBool::new(true),
             send_segments: AtomicUsize::new(state.max_gso_segments()),
             state,
             local_addr,
@@ -150,6 +153,7 @@ impl UdpTransport {
     /// Sends as much of a batch as goes with one system call, or one by one if segmentation
     /// offload fails, and says how many bytes went.
     fn send(&self, datagrams: &Datagrams<'_>) -> io::Result<usize> {
+        self.set_dont_fragment(datagrams.dont_fragment);
         let segment = datagrams.segment_size.unwrap_or(datagrams.contents.len()).max(1);
         let segments = (SEND_BYTES_MAX / segment).min(self.max_send_segments()).max(1);
         let len = datagrams.contents.len().min(segments.saturating_mul(segment));
@@ -162,6 +166,7 @@ impl UdpTransport {
         };
         match self.send_once(&transmit) {
             Ok(()) if len > segment => self.offload_failures.store(0, Ordering::Relaxed),
+            Err(error) if is_too_large(&error) => return Err(error),
             Err(error) if len > segment && error.kind() != io::ErrorKind::WouldBlock => {
                 transmit.segment_size = None;
                 return self.send_one_by_one(transmit, segment);
@@ -174,7 +179,7 @@ impl UdpTransport {
     /// Sends the datagrams of a batch one by one. If that works, segmentation offload is to blame.
     ///
     /// One that fails is lost and the others need not be: the error is returned only if it met
-    /// them all.
+    /// them all. One that is too large is not lost: it is met again with the next call.
     fn send_one_by_one(&self, mut transmit: Transmit<'_>, segment: usize) -> io::Result<usize> {
         let len = transmit.contents.len();
         let (mut done, mut lost, mut failure) = (0, 0, None);
@@ -182,10 +187,12 @@ impl UdpTransport {
             transmit.contents = datagram;
             match self.send_once(&transmit) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match done {
-                    0 => return Err(error),
-                    _ => break,
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_too_large(&error) => {
+                    match done {
+                        0 => return Err(error),
+                        _ => break,
+                    }
+                }
                 Err(error) => {
                     lost += datagram.len();
                     failure = failure.or(Some(error));
@@ -215,19 +222,35 @@ impl UdpTransport {
     /// is about. Such a failure is taken back by trying again; the message itself stays in the
     /// error queue.
     fn send_once(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let mut result = Ok(());
-        for _ in 0..SEND_TRIES {
-            result = match self.dscp {
+        let mut tries = 0;
+        loop {
+            let result = match self.dscp {
                 Some(_) => dscp::send(&*self.io, transmit),
                 None => self.state.try_send((&*self.io).into(), transmit),
             };
-            match &result {
-                Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => {}
+            tries += 1;
+            let enough = match &result {
+                Ok(()) => true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+                // What it says is acted upon, and a router can say it of another peer.
+                Err(error) if is_too_large(error) => tries >= SIZE_TRIES,
+                Err(_) => tries >= SEND_TRIES,
+            };
+            if enough {
+                return result;
             }
         }
-        result
+    }
+
+    /// Has the kernel keep datagrams whole or not, from the next on.
+    fn set_dont_fragment(&self, on: bool) {
+        if self.dont_fragment.load(Ordering::Relaxed) == on {
+            return;
+        }
+        match error_queue::set_dont_fragment(&*self.io, self.local_addr, on) {
+            Ok(()) => self.dont_fragment.store(on, Ordering::Relaxed),
+            Err(error) => tracing::debug!(%error, on, "don't-fragment bit cannot be set"),
+        }
     }
 
     /// `address` as a socket of this family wants it.
@@ -394,6 +417,9 @@ const SEND_BYTES_MAX: usize = 65_535 - 40 - 8;
 
 /// Attempts to send before an error counts. Two would do unless ICMP messages come in quickly.
 const SEND_TRIES: usize = 3;
+
+/// The same before a datagram is taken to be too large for this host's link.
+const SIZE_TRIES: usize = 8;
 
 /// Batches in a row that must fail with segmentation offload, and go without, before it is given
 /// up. A single one may be the fault of a path with a small MTU.

@@ -41,6 +41,8 @@ struct Node {
     receiver: Option<Waker>,
     blocked: bool,
     sender: Option<Waker>,
+    /// The largest datagram that goes without fragments.
+    whole_bytes_max: Option<usize>,
 }
 
 pub(crate) const DELAY: Duration = Duration::from_millis(10);
@@ -79,6 +81,13 @@ impl Network {
     /// Fails so many of 1 000 calls to send from now on.
     pub(crate) fn fail_sends(&self, per_mille: u64) {
         self.0.lock().unwrap().failing_per_mille = per_mille;
+    }
+
+    /// Lets a node send no datagram above `bytes` without fragments from now on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_size(&self, address: SocketAddr, bytes: usize) {
+        let mut inner = self.0.lock().unwrap();
+        inner.nodes.entry(address).or_default().whole_bytes_max = Some(bytes);
     }
 
     /// A datagram out of nowhere.
@@ -175,6 +184,11 @@ impl AsyncUdpSocket for MemoryTransport {
             node.sender = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        let largest = datagrams.iter().map(<[u8]>::len).max();
+        let whole_bytes_max = node.whole_bytes_max.filter(|_| datagrams.dont_fragment);
+        if whole_bytes_max.is_some_and(|max| largest > Some(max)) {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(EMSGSIZE)));
+        }
         if next_random(&mut inner.failing_state) % 1_000 < inner.failing_per_mille {
             return Poll::Ready(Err(io::Error::other("no buffer space available")));
         }
@@ -196,6 +210,9 @@ impl AsyncUdpSocket for MemoryTransport {
         BufferBytes { receive: Some(RECEIVE_BYTES), send: None }
     }
 }
+
+/// "Message too long" on Linux, where the test of it runs.
+const EMSGSIZE: i32 = 90;
 
 /// What a node claims for its receive buffer.
 pub(crate) const RECEIVE_BYTES: usize = 1 << 20;

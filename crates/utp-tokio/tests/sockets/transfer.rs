@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use utp_tokio::{Config, UtpSocket};
 
+#[cfg(target_os = "linux")]
+use crate::memory::{Network, address};
 use crate::support::{bind, data, digest, exchange, localhost, pair, receive, send, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,4 +183,38 @@ async fn bound_socket_is_adopted() {
     let (ours, theirs) = pair(&b, &a).await;
     assert_eq!(ours.peer_addr(), address);
     exchange(ours, theirs, [&data(13, 100_000), &data(14, 100_000)]).await;
+}
+
+// req: MT-04, F-17
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn link_that_takes_only_smaller_datagrams_costs_no_byte() {
+    for limit in [1_200, 1_300, 1_400] {
+        let network = Network::new();
+        let builder = UtpSocket::builder();
+        let (a, b) = (network.socket(1, builder.clone()), network.socket(2, builder));
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        let (first, second) = (data(21, 1_000_000), data(22, 1_000_000));
+        within(async {
+            tokio::join!(
+                async {
+                    ours.write_all(&first).await.unwrap();
+                    network.limit_size(address(1), limit);
+                    ours.write_all(&second).await.unwrap();
+                    ours.shutdown().await.unwrap();
+                },
+                async {
+                    let mut received = Vec::new();
+                    theirs.read_to_end(&mut received).await.unwrap();
+                    assert!(received[..1_000_000] == first && received[1_000_000..] == second);
+                }
+            )
+        })
+        .await;
+        assert!(a.stats().sends_too_large > 0);
+        assert_eq!(a.stats().send_errors, 0);
+        let stats = ours.stats();
+        assert_eq!((stats.timeouts, stats.losses_detected), (0, 0), "{stats:?}");
+        assert!(usize::from(stats.datagram_bytes) <= limit);
+    }
 }

@@ -15,6 +15,7 @@ async fn send(from: &UdpTransport, to: &UdpTransport, contents: &[u8]) -> io::Re
         source: None,
         contents,
         segment_size: Some(SEGMENT),
+        dont_fragment: true,
     };
     poll_fn(|cx| from.poll_send(cx, &datagrams)).await
 }
@@ -66,16 +67,26 @@ fn transmit<'a>(to: &UdpTransport, contents: &'a [u8]) -> Transmit<'a> {
     Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None }
 }
 
+// req: MT-04
 #[tokio::test]
-async fn datagram_that_fails_first_does_not_take_the_others_along() {
+async fn datagram_that_is_too_large_takes_its_batch_back() {
     let (from, to) = (bind(), bind());
     // No datagram is larger than 65507 bytes; the last one here is smaller.
     let segment = 65_508;
     let contents = vec![7; segment + SEGMENT];
-    let done = from.send_one_by_one(transmit(&to, &contents), segment).expect("the last goes");
-    assert_eq!(done, contents.len());
-    assert_eq!(receive_bytes(&to, SEGMENT).await, SEGMENT);
+    let error = from.send_one_by_one(transmit(&to, &contents), segment).expect_err("none goes");
+    assert!(is_too_large(&error), "{error}");
     assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0, "offload is not to blame");
+    let whole = Datagrams {
+        destination: to.local_addr,
+        source: None,
+        contents: &contents,
+        segment_size: Some(segment),
+        dont_fragment: true,
+    };
+    let error = poll_fn(|cx| from.poll_send(cx, &whole)).await.expect_err("none goes");
+    assert!(is_too_large(&error), "{error}");
+    assert_eq!(send(&from, &to, &[7; SEGMENT]).await.expect("it goes"), SEGMENT);
 }
 
 #[tokio::test]
