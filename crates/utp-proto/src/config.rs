@@ -197,6 +197,10 @@ pub const MTU_SEARCH_STEP: u16 = 16;
 /// Lost probes of a size before it is held to be too large (RFC 8899 section 5.1.2: `MAX_PROBES`).
 pub const MTU_PROBES_MAX: u8 = 3;
 
+/// Least pause between two searches, in microseconds: the end of one must not be the beginning of the
+/// next.
+pub const MTU_SEARCH_US_MIN: u64 = 1_000_000;
+
 /// Longest pause between two searches for a larger path MTU (RFC 1191 asks for no less than ten
 /// minutes; libutp has thirty).
 pub const MTU_SEARCH_US_MAX: u64 = 1_800_000_000;
@@ -329,7 +333,7 @@ pub struct Config {
     /// The same as the largest over IPv6: 1 452, what Ethernet carries.
     pub datagram_bytes_max_v6: u16,
     /// Pause before larger packets are tried again after a search for the path MTU, in
-    /// microseconds; at most half an hour. Paths change (RFC 8899 section 5.1.1: 600 s).
+    /// microseconds; a second at least and half an hour at most. Paths change (RFC 8899 section 5.1.1: 600 s).
     pub mtu_search_us: u64,
     /// A connect that has not succeeded after this is given up, in microseconds.
     pub connect_timeout_us: u64,

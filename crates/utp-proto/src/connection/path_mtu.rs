@@ -9,7 +9,7 @@ use utp_wire::{Instant, SeqNr};
 
 use crate::config::{BLACK_HOLE_LOSSES, BLACK_HOLE_TIMEOUTS, Config, DATAGRAM_BYTES_FLOOR_V4};
 use crate::config::{DATAGRAM_BYTES_FLOOR_V6, DATAGRAM_BYTES_LIKELY, ICMP_DATAGRAM_BYTES_MIN};
-use crate::config::{MTU_PROBES_MAX, MTU_SEARCH_STEP, MTU_SEARCH_US_MAX};
+use crate::config::{MTU_PROBES_MAX, MTU_SEARCH_STEP, MTU_SEARCH_US_MAX, MTU_SEARCH_US_MIN};
 
 /// The search of one connection.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl PathMtu {
         let size = self.candidate();
         if size.is_none() {
             self.resting = true;
-            self.next_at = now.saturating_add(pause_us.min(MTU_SEARCH_US_MAX));
+            self.next_at = now.saturating_add(pause_us.clamp(MTU_SEARCH_US_MIN, MTU_SEARCH_US_MAX));
         }
         size
     }
