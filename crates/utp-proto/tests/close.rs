@@ -7,6 +7,7 @@ use utp_proto::{ConnectionError, Event, ReadError, State, WriteError};
 use utp_wire::PacketType;
 use wire::{FULL, MS, SECOND, Wire, plain};
 
+// req: CL-01
 #[test]
 fn a_fin_follows_the_last_byte_and_takes_the_next_number() {
     Wire::everywhere(plain, |mut wire| {
@@ -53,6 +54,7 @@ fn a_stream_that_ends_at_once_unlocks_the_acceptor_with_data_before_its_fin() {
     assert_eq!(wire.take_events(), [Event::Connected, Event::Finished]);
 }
 
+// req: CL-02
 #[test]
 fn a_fin_in_order_ends_the_stream_after_the_last_byte() {
     Wire::everywhere(plain, |mut wire| {
@@ -65,6 +67,7 @@ fn a_fin_in_order_ends_the_stream_after_the_last_byte() {
     });
 }
 
+// req: CL-03
 #[test]
 fn a_fin_before_missing_data_waits_for_it() {
     Wire::everywhere(plain, |mut wire| {
@@ -79,7 +82,7 @@ fn a_fin_before_missing_data_waits_for_it() {
     });
 }
 
-// req: HO-06
+// req: HO-06, CL-04
 #[test]
 fn nothing_beyond_the_end_is_delivered() {
     Wire::everywhere(plain, |mut wire| {
@@ -99,6 +102,7 @@ fn nothing_beyond_the_end_is_delivered() {
     });
 }
 
+// req: CL-09
 #[test]
 fn a_fin_with_payload_delivers_it_first() {
     Wire::everywhere(plain, |mut wire| {
@@ -109,6 +113,7 @@ fn a_fin_with_payload_delivers_it_first() {
     });
 }
 
+// req: CL-10
 #[test]
 fn a_repeated_fin_is_acked_and_ends_the_stream_once() {
     Wire::everywhere(plain, |mut wire| {
@@ -123,6 +128,7 @@ fn a_repeated_fin_is_acked_and_ends_the_stream_once() {
     });
 }
 
+// req: CL-11
 #[test]
 fn a_second_fin_elsewhere_is_ignored() {
     Wire::everywhere(plain, |mut wire| {
@@ -152,13 +158,74 @@ fn a_fin_in_place_of_held_data_is_a_conflict() {
     });
 }
 
+// req: CL-13
 #[test]
-fn a_close_reason_on_a_fin_is_tolerated() {
-    let mut wire = Wire::plain();
-    wire.recv(wire.fin(0, -1).extension(3, &[0, 0, 0, 7]));
-    assert_eq!(wire.read_until_end().1, ReadError::Finished);
+fn a_close_reason_on_a_fin_is_read() {
+    Wire::everywhere(plain, |mut wire| {
+        assert_eq!(wire.connection().close_reason(), None);
+        wire.recv(wire.fin(0, -1).extension(3, &[0, 0, 1, 7]));
+        assert_eq!(wire.read_until_end().1, ReadError::Finished);
+        assert_eq!(wire.stats().close_reason, Some(263));
+        // Behind another extension, and of the wrong length.
+        let mut wire = Wire::plain();
+        wire.recv(wire.fin(0, -1).extension(2, &[0; 8]).extension(3, &[0, 0, 0, 9]));
+        assert_eq!(wire.connection().close_reason(), Some(9));
+        let mut wire = Wire::plain();
+        wire.recv(wire.fin(0, -1).extension(3, &[0, 9]));
+        assert_eq!(wire.read_until_end().1, ReadError::Finished);
+        assert_eq!(wire.connection().close_reason(), None);
+    });
 }
 
+// req: EX-07
+#[test]
+fn a_close_reason_in_midstream_is_noted_and_the_stream_goes_on() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.recv(wire.data(0, -1, b"a").extension(3, &[0, 0, 0, 7]));
+        wire.recv(wire.data(1, -1, b"b"));
+        assert_eq!(wire.read_until_end(), (b"ab".to_vec(), ReadError::Blocked));
+        assert_eq!(wire.connection().close_reason(), Some(7));
+    });
+}
+
+// req: CL-13
+#[test]
+fn a_reason_goes_out_behind_the_extension_bits_on_each_copy_of_the_fin() {
+    Wire::everywhere(plain, |mut wire| {
+        wire.write(5);
+        let now = wire.now;
+        wire.connection_mut().finish_with_reason(now, 0x1234);
+        wire.drain();
+        wire.advance(2 * SECOND);
+        let sent = wire.take();
+        let fins: Vec<_> = sent.iter().filter(|sent| sent.is(PacketType::Fin)).collect();
+        assert!(fins.len() >= 2, "it is resent");
+        for fin in fins {
+            assert_eq!((fin.len, fin.payload.len()), (36, 0));
+            assert_eq!(fin.close_reason, Some(0x1234));
+            assert_eq!(fin.extension_bits, Some([0; 8]));
+        }
+        assert!(sent.iter().filter(|sent| !sent.is(PacketType::Fin)).all(|sent| sent.len <= 25));
+    });
+}
+
+// req: CL-13
+#[test]
+fn an_abort_tells_its_reason_and_one_of_the_peer_is_heard() {
+    let mut wire = Wire::plain();
+    let now = wire.now;
+    wire.connection_mut().abort_with_reason(now, 5);
+    wire.drain();
+    let reset = wire.take().pop().unwrap();
+    assert!(reset.is(PacketType::Reset));
+    assert_eq!(reset.close_reason, Some(5));
+    let mut wire = Wire::plain();
+    wire.write(1);
+    wire.recv(wire.reset(0).extension(3, &[0, 0, 0, 6]));
+    assert_eq!(wire.connection().close_reason(), Some(6));
+}
+
+// req: CL-06
 #[test]
 fn the_other_direction_stays_open_after_a_fin() {
     Wire::everywhere(plain, |mut wire| {
@@ -180,6 +247,7 @@ fn the_other_direction_stays_open_after_a_fin() {
     });
 }
 
+// req: CL-14
 #[test]
 fn a_simultaneous_close_is_clean_on_this_side() {
     Wire::everywhere(plain, |mut wire| {
@@ -207,6 +275,7 @@ fn an_ack_on_the_fin_of_the_peer_counts() {
     wire.expect(&["STATE 1 ack 0"]);
 }
 
+// req: CL-05
 #[test]
 fn what_is_repeated_after_the_close_is_answered_as_long_as_it_keeps_coming() {
     for repeats_fin in [true, false] {
@@ -260,6 +329,7 @@ fn a_lost_fin_is_resent() {
     });
 }
 
+// req: CL-07
 #[test]
 fn releasing_delivers_what_was_written_then_ends_without_events() {
     let mut wire = Wire::plain();
@@ -301,6 +371,7 @@ fn no_event_follows_a_release() {
     assert_eq!(wire.take_events(), []);
 }
 
+// req: CL-08, F-12
 #[test]
 fn a_close_to_a_dead_peer_is_freed_within_a_minute() {
     let mut wire = Wire::plain();

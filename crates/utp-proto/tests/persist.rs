@@ -7,6 +7,7 @@ use utp_proto::{ConnectionError, Event};
 use utp_wire::PacketType;
 use wire::{FULL, MS, SECOND, Wire, plain};
 
+// req: WN-03, WN-04
 #[test]
 fn a_shut_window_is_probed_with_an_empty_packet() {
     Wire::everywhere(plain, |mut wire| {
@@ -33,6 +34,7 @@ fn a_shut_window_is_probed_with_an_empty_packet() {
     });
 }
 
+// req: WN-04
 #[test]
 fn a_window_that_opens_ends_the_probing_and_its_back_off() {
     let mut wire = Wire::plain();
@@ -57,6 +59,7 @@ fn a_window_that_opens_ends_the_probing_and_its_back_off() {
     wire.expect(&["DATA 6 ack -1"]);
 }
 
+// req: WN-05
 #[test]
 fn a_tiny_window_makes_progress_within_a_minute() {
     for window in [1, 100, 700, 1_381] {
@@ -120,6 +123,7 @@ fn a_peer_that_shuts_its_window_on_what_is_in_flight_is_not_taken_for_dead() {
     assert!(wire.take().iter().any(|sent| sent.is(PacketType::Data)), "it was tried again");
 }
 
+// req: WN-11
 #[test]
 fn an_abandoned_connection_does_not_wait_for_ever_for_a_window() {
     let mut wire = Wire::plain();

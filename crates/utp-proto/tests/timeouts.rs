@@ -83,6 +83,7 @@ fn without_a_sample_the_first_time_out_is_a_second() {
     assert_eq!(offsets(&wire.take(), start), [0, 1_000, 3_000]);
 }
 
+// req: TM-06
 #[test]
 fn a_silent_peer_is_given_up_after_45_seconds() {
     Wire::everywhere(plain, |mut wire| {

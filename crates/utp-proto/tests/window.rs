@@ -18,6 +18,7 @@ fn announced(wire: &mut Wire) -> u32 {
     wire.take().last().expect("something was sent").header.wnd_size
 }
 
+// req: WN-01, WN-12
 #[test]
 fn the_announced_window_is_the_free_buffer() {
     let mut wire = Wire::with(with_buffer(10_000));
@@ -35,6 +36,7 @@ fn the_announced_window_is_the_free_buffer() {
     assert_eq!(announced(&mut wire), 0);
 }
 
+// req: WN-06
 #[test]
 fn a_window_that_opens_after_a_stop_is_told_at_once() {
     let mut wire = Wire::with(with_buffer(10_000));
@@ -72,6 +74,7 @@ fn taken_bytes_hold_the_window_until_they_are_consumed() {
     assert_eq!(announced(&mut wire), 9_000);
 }
 
+// req: WN-07
 #[test]
 fn small_reads_send_no_update() {
     let mut wire = Wire::plain();
@@ -83,6 +86,7 @@ fn small_reads_send_no_update() {
     }
 }
 
+// req: WN-10
 #[test]
 fn in_order_data_beyond_the_window_is_bounded_by_one_datagram() {
     for len in [1, 600, 1_400, 9_000, 65_487] {
@@ -95,6 +99,7 @@ fn in_order_data_beyond_the_window_is_bounded_by_one_datagram() {
     }
 }
 
+// req: WN-10, HO-07
 #[test]
 fn out_of_order_data_beyond_the_window_is_bounded() {
     for len in [1, 64, 600, 1_400, 9_000, 65_487] {
@@ -107,6 +112,7 @@ fn out_of_order_data_beyond_the_window_is_bounded() {
     }
 }
 
+// req: WN-12
 #[test]
 fn early_packets_never_take_the_room_of_the_one_they_wait_for() {
     for buffer in [4_096, 10_000, 65_536, 100_000] {
@@ -123,6 +129,7 @@ fn early_packets_never_take_the_room_of_the_one_they_wait_for() {
     }
 }
 
+// req: WN-02
 #[test]
 fn no_more_is_in_flight_than_the_peer_allows() {
     Wire::everywhere(plain, |mut wire| {
@@ -144,6 +151,7 @@ fn a_window_that_fits_exactly_is_used_up() {
     assert_eq!(wire.take().len(), 3);
 }
 
+// req: WN-08
 #[test]
 fn a_window_that_shrinks_below_what_is_in_flight_only_stops_new_data() {
     Wire::everywhere(plain, |mut wire| {
@@ -161,7 +169,7 @@ fn a_window_that_shrinks_below_what_is_in_flight_only_stops_new_data() {
     });
 }
 
-// req: WR-07, U-38
+// req: WR-07, U-38, WN-09
 #[test]
 fn huge_windows_are_large_and_nothing_else() {
     for window in [1 << 31, u32::MAX] {
@@ -206,6 +214,7 @@ fn an_old_packet_does_not_bring_an_old_window_back() {
     assert_eq!(wire.stats().peer_window_bytes, 9_000);
 }
 
+// req: HO-13
 #[test]
 fn a_flapping_window_keeps_the_stream_in_order() {
     let mut wire = Wire::plain();

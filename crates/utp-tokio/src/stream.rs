@@ -77,6 +77,13 @@ impl UtpStream {
         self.read.owner().stats()
     }
 
+    /// Why the peer says that it ended the stream, a number that applications agree on; `None` if it
+    /// did not say. Known as late as [`stats`](Self::stats).
+    #[must_use]
+    pub fn close_reason(&self) -> Option<u16> {
+        self.stats().close_reason
+    }
+
     /// Takes the next bytes, at most `len_max`, without copying them; none at the end of the
     /// stream.
     ///

@@ -7,6 +7,7 @@ mod ack;
 pub(crate) mod bucket;
 mod clock;
 mod close;
+mod close_reason;
 mod conflict;
 mod extension_bits;
 mod flow;
@@ -46,6 +47,7 @@ use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
 pub(crate) use clock::Clock;
+use close_reason::CloseReasons;
 use conflict::Doubts;
 pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
 use gate::{Clocks, Passage};
@@ -155,6 +157,7 @@ pub struct Connection {
     syn_sends: u8,
     syn_sent_at: Instant,
     new_id: NewId,
+    reasons: CloseReasons,
 
     stats: Counters,
     limited: Limited,
@@ -309,6 +312,7 @@ impl Connection {
             syn_sends: 0,
             syn_sent_at: now,
             new_id: NewId::Unused,
+            reasons: CloseReasons::default(),
             stats: Counters::default(),
             limited: Limited::new(now),
             trace: TraceLog::default(),
@@ -470,6 +474,7 @@ impl Connection {
             datagram_bytes: self.mtu.size(),
             receive_charged_bytes: self.recv_queue.charged_bytes() as u64,
             receive_buffer_bytes: self.receive_window.buffer_bytes,
+            close_reason: self.close_reason(),
         }
     }
 

@@ -33,6 +33,7 @@ impl Connection {
         });
         self.stats.packets_received += 1;
         self.on_heard(now);
+        self.hear_close_reason(packet.close_reason);
         // Whatever a finished peer repeats, it has not seen our ack of it.
         let ended = matches!(self.remote_fin, RemoteFin::Reached(_));
         if self.state == State::Lingering && ended && header.packet_type != PacketType::State {

@@ -101,6 +101,8 @@ pub struct Stats {
     pub send_buffered_bytes: u64,
     /// Bytes received and not consumed, as charged against the receive buffer.
     pub receive_charged_bytes: u64,
+    /// Why the peer says that it ended the stream, if it did.
+    pub close_reason: Option<u16>,
     /// Size of the receive buffer, which follows what the application takes.
     pub receive_buffer_bytes: u32,
 }

@@ -6,7 +6,9 @@
 use std::num::NonZeroUsize;
 
 use utp_wire::TimestampDiff;
-use utp_wire::{EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr};
+use utp_wire::{
+    EXTENSION_BITS, EXTENSION_SELECTIVE_ACK, HEADER_LEN, Header, Instant, PacketType, SeqNr,
+};
 
 use super::{Burst, Connection, Limit, LocalFin, State, Timer};
 use crate::sent_ring::{Slot, SlotState};
@@ -76,7 +78,13 @@ impl Connection {
         self.reset_pending = false;
         let mut header = self.header(now, PacketType::Reset, self.sent.next());
         header.wnd_size = 0;
-        Some(self.emit(now, &header, out))
+        let Some(reason) = self.reason_to_tell() else {
+            return Some(self.emit(now, &header, out));
+        };
+        self.append_header(now, &header, EXTENSION_BITS, out);
+        out.extend_from_slice(&reason);
+        let size = HEADER_LEN + reason.len();
+        Some(Burst { size, segment_size: None, dont_fragment: false })
     }
 
     /// A STATE. It carries the next unused number: libutp ignores the acks of a STATE that repeats
@@ -348,6 +356,12 @@ impl Connection {
         let header = self.header(now, packet_type, seq_nr);
         let start = out.len();
         self.trace_sent(&header, usize::from(slot.len));
+        if let Some(reason) = self.reason_to_tell().filter(|_| slot.fin) {
+            self.append_header(now, &header, EXTENSION_BITS, out);
+            out.extend_from_slice(&reason);
+            self.send_queue.copy(slot.position, usize::from(slot.len), out);
+            return out.len() - start;
+        }
         let (first_extension, padding) = self.padding(seq_nr, &slot);
         self.append_header(now, &header, first_extension, out);
         if padding > 0 {

@@ -71,7 +71,7 @@ impl Endpoint {
         };
         match packet.header.packet_type {
             PacketType::Syn => return self.handle_syn(now, &meta, &packet),
-            PacketType::Reset => self.handle_reset(now, meta.remote, &packet.header),
+            PacketType::Reset => self.handle_reset(now, meta.remote, &packet),
             PacketType::Data | PacketType::Fin | PacketType::State => {
                 return self.handle_packet(now, &meta, &packet, datagram);
             }
@@ -201,12 +201,14 @@ impl Endpoint {
 
     /// A reset names the id of the packet it answers, which is the one we send with, or the one we
     /// receive on.
-    fn handle_reset(&mut self, now: Instant, remote: SocketAddr, header: &Header) {
+    fn handle_reset(&mut self, now: Instant, remote: SocketAddr, packet: &Packet<'_>) {
+        let header = &packet.header;
         let id = header.connection_id;
         for id_recv in [id, id.previous(), id.next()] {
             let Some(slot) = self.index.get(remote, id_recv) else { continue };
             let connection = &mut self.entries[slot].connection;
             if connection.answers_to(id) && connection.handle_reset(now, header) {
+                connection.hear_close_reason(packet.close_reason);
                 self.sync(slot);
                 return;
             }

@@ -12,6 +12,8 @@ pub struct Sent {
     pub to: SocketAddr,
     pub header: Header,
     pub mask: Option<Vec<u8>>,
+    pub extension_bits: Option<[u8; 8]>,
+    pub close_reason: Option<u16>,
     pub payload: Vec<u8>,
     /// Of the whole datagram.
     pub len: usize,
@@ -24,6 +26,8 @@ impl Sent {
             at,
             to,
             header: packet.header,
+            extension_bits: packet.extension_bits,
+            close_reason: packet.close_reason,
             mask: packet.selective_ack.map(|mask| mask.as_bytes().to_vec()),
             payload: datagram[packet.payload_offset..].to_vec(),
             len: datagram.len(),
