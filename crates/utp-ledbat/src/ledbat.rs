@@ -10,6 +10,7 @@ use crate::base_delay::BaseDelay;
 use crate::config::{Config, FilterAge, GrowthLimit};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
+use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
 use crate::slow_start::{Phase, Step};
 
@@ -25,6 +26,7 @@ pub struct Ledbat {
     slow_start: Phase,
     base: BaseDelay,
     current: CurrentDelay,
+    round_trips: RoundTrips,
     skew: Option<Skew>,
     /// The latest round-trip time.
     rtt_us: Option<u32>,
@@ -66,6 +68,7 @@ impl Ledbat {
             slow_start: Phase::new(config.slow_start, subbytes(window_max)),
             base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
             current: CurrentDelay::new(config.current_filter),
+            round_trips: RoundTrips::new(&config),
             skew: config.compensate_skew.then(|| Skew::new(&config, now)),
             rtt_us: None,
             delay_us: None,
@@ -91,13 +94,19 @@ impl Ledbat {
     /// The queuing delay the law acts on; corrects the base on the way.
     fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
         let mut delay_us = self.filtered_delay_us(ack.now)?;
+        let queuing_us = ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us));
         if let Some(skew) = &mut self.skew {
-            if let Some(rtt_us) = ack.rtt_us {
-                let raise_us = skew.raise_us(ack.now, delay_us, rtt_us);
+            if let (Some(rtt_us), Some(queuing_us)) = (ack.rtt_us, queuing_us) {
+                let raise_us = skew.raise_us(ack.now, delay_us, rtt_us, queuing_us);
                 self.base.raise(raise_us);
                 delay_us = (delay_us - raise_us).min(rtt_us);
             }
             delay_us = delay_us.saturating_add(skew.penalty_us());
+        }
+        if let Some(queuing_us) = queuing_us
+            && self.round_trips.belies(queuing_us)
+        {
+            delay_us = delay_us.max(queuing_us);
         }
         self.delay_us = Some(delay_us);
         Some(delay_us)
@@ -171,8 +180,14 @@ impl Controller for Ledbat {
         let Some(ours) = sample.ours else {
             return;
         };
+        if let Some(base) = self.round_trips.base_after_step(ours) {
+            self.base = BaseDelay::new(self.config.base_history_minutes, self.config.base_rollover);
+            self.base.on_sample(now, base);
+            self.current = CurrentDelay::new(self.config.current_filter);
+        }
         self.base.on_sample(now, ours);
         self.current.on_sample(now, ours);
+        self.round_trips.on_report(ours);
         if let Some(skew) = &mut self.skew {
             skew.on_ours(now, ours);
         }

@@ -73,6 +73,7 @@ mod controller;
 mod current_delay;
 mod fixed;
 mod ledbat;
+mod round_trips;
 mod skew;
 mod slow_start;
 

@@ -21,8 +21,6 @@ use crate::config::Config;
 pub(crate) struct Skew {
     /// The base of the peer's packets.
     peer_base: BaseDelay,
-    /// The smallest round-trip time over the same history, as a delay.
-    rtt_base: BaseDelay,
     /// How far the peer's base fell without our base having followed, in microseconds.
     mirror_pending_us: u32,
     budget: Budget,
@@ -31,10 +29,8 @@ pub(crate) struct Skew {
 
 impl Skew {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
-        let history = BaseDelay::new(config.base_history_minutes, config.base_rollover);
         Self {
-            peer_base: history.clone(),
-            rtt_base: history,
+            peer_base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
             mirror_pending_us: 0,
             budget: Budget::new(now, config.target_us / 2, config.base_shift_ppm_max),
             drift: Drift::default(),
@@ -60,12 +56,15 @@ impl Skew {
         self.drift.on_sample(now, sample);
     }
 
-    /// By how much to raise the base delay, given the queuing delay above it and the round-trip
-    /// time measured with the same packet.
-    pub(crate) fn raise_us(&mut self, now: Instant, delay_us: u32, rtt_us: u32) -> u32 {
-        let rtt = TimestampDiff(rtt_us.min(i32::MAX.unsigned_abs()));
-        let rtt_base = self.rtt_base.on_sample(now, rtt);
-        let rtt_queuing_us = rtt.distance_from(rtt_base).max(0).unsigned_abs();
+    /// By how much to raise the base delay, given the queuing delay above it, the round-trip time
+    /// measured with the same packet, and the queuing within that.
+    pub(crate) fn raise_us(
+        &mut self,
+        now: Instant,
+        delay_us: u32,
+        rtt_us: u32,
+        rtt_queuing_us: u32,
+    ) -> u32 {
         let unexplained_us = delay_us.saturating_sub(rtt_queuing_us);
         let excess_us = delay_us.saturating_sub(rtt_us);
         let wanted_us = excess_us.max(self.mirror_pending_us.min(unexplained_us));

@@ -116,6 +116,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    // req: CC-09
     #[test]
     fn any_sequence_of_events_keeps_the_window_between_one_and_the_cap(
         config in config(),
@@ -199,6 +200,7 @@ fn round_trip(ledbat: &mut Ledbat, now: Instant, ours: u32) {
     });
 }
 
+// req: CC-09, WR-10
 #[test]
 fn a_step_between_any_two_boundary_delays_is_survived_and_forgotten() {
     let edges = [0x0000_0001, 0x7fff_fffe, 0x8000_0000, 0x8000_0001, 0xffff_fffe, 0xffff_ffff];

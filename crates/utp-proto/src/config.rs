@@ -171,6 +171,14 @@ pub const TURN_BYTES_CAPPED: i32 = 256;
 /// A blind attacker places far fewer within the time of a round trip; more are dropped.
 pub const DOUBTS_MAX: usize = 256;
 
+/// How long the smallest round trip is learned, in seconds; acks sooner than half of it earn
+/// no growth afterwards. Long enough to see a path without its queue once.
+pub const RTT_FLOOR_LEARNED_S: u32 = 10;
+
+/// After how long of nothing but such acks the path is taken to have become shorter, by half at a
+/// time, in seconds: a receiver that lies gains no more than that.
+pub const RTT_FLOOR_HALVES_S: u32 = 60;
+
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
 

@@ -385,6 +385,7 @@ fn any_packet_puts_the_keepalive_off() {
     wire.expect(&["STATE 0 ack -1"]);
 }
 
+// req: MF-04
 #[test]
 fn a_state_with_payload_brings_none() {
     let mut wire = Wire::plain();

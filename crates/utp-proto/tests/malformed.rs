@@ -17,6 +17,7 @@ fn comes_back(wire: &mut Wire, bytes: &[u8]) -> bool {
     back.is_some()
 }
 
+// req: MF-01
 #[test]
 fn datagrams_shorter_than_a_header_are_not_ours() {
     let mut wire = Wire::plain();
@@ -29,6 +30,7 @@ fn datagrams_shorter_than_a_header_are_not_ours() {
     assert!(!comes_back(&mut wire, &packet));
 }
 
+// req: MF-02, MF-03
 #[test]
 fn other_versions_and_types_are_not_ours_and_draw_no_answer() {
     let mut wire = Wire::plain();
@@ -46,6 +48,7 @@ fn other_versions_and_types_are_not_ours_and_draw_no_answer() {
     assert_eq!(wire.connection().state(), State::Connected);
 }
 
+// req: MF-06, MF-08
 #[test]
 fn neighbours_on_the_port_get_their_datagrams() {
     let mut wire = Wire::plain();
@@ -73,6 +76,7 @@ fn neighbours_on_the_port_get_their_datagrams() {
     wire.expect(&[]);
 }
 
+// req: EX-01, EX-02, EX-03, EX-04, EX-07
 #[test]
 fn unknown_extensions_are_skipped_wherever_they_stand() {
     let extensions: [&[(u8, &[u8])]; 8] = [
@@ -96,6 +100,7 @@ fn unknown_extensions_are_skipped_wherever_they_stand() {
     }
 }
 
+// req: EX-08
 #[test]
 fn data_with_a_selective_ack_does_both() {
     let mut wire = Wire::plain();
@@ -106,6 +111,7 @@ fn data_with_a_selective_ack_does_both() {
     assert_eq!(wire.stats().in_flight_bytes, 2 * FULL as u64);
 }
 
+// req: EX-06
 #[test]
 fn an_extension_past_the_end_drops_the_whole_packet() {
     let mut wire = Wire::plain();
@@ -125,6 +131,7 @@ fn an_extension_past_the_end_drops_the_whole_packet() {
     wire.expect(&[]);
 }
 
+// req: MF-10
 #[test]
 fn a_packet_cut_at_any_byte_is_harmless() {
     let mut wire = Wire::plain();
@@ -139,6 +146,7 @@ fn a_packet_cut_at_any_byte_is_harmless() {
     assert_eq!(wire.stats().in_flight_bytes, 0);
 }
 
+// req: EX-05, MF-07
 #[test]
 fn long_chains_of_extensions_are_walked_to_their_end() {
     let mut wire = Wire::plain();
@@ -158,6 +166,7 @@ fn long_chains_of_extensions_are_walked_to_their_end() {
     assert_eq!(wire.stats().in_flight_bytes, FULL as u64);
 }
 
+// req: MF-09
 #[test]
 fn a_flipped_bit_of_a_header_neither_wedges_nor_leaks() {
     // Type and number are left out: without a checksum such a packet is one that the peer could

@@ -373,7 +373,7 @@ fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement()
 fn the_queuing_delay_cannot_exceed_the_round_trip() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
     bench.limited();
-    bench.settle(30_000_000);
+    bench.settle(1_500_000);
     bench.ledbat.on_ack(&Ack {
         now: bench.now,
         bytes_acked: 100_000,

@@ -12,7 +12,7 @@ fn at_ms(ms: u64) -> Instant {
 fn skew() -> Skew {
     let mut skew = Skew::new(&Config::libutp(), at_ms(0));
     skew.on_theirs(at_ms(0), TimestampDiff(50_000));
-    assert_eq!(skew.raise_us(at_ms(0), 0, RTT_US), 0);
+    assert_eq!(skew.raise_us(at_ms(0), 0, RTT_US, 0), 0);
     skew
 }
 
@@ -20,29 +20,29 @@ fn skew() -> Skew {
 fn a_fall_of_the_peers_base_is_mirrored_as_far_as_the_delay_shows_it() {
     let mut skew = skew();
     skew.on_theirs(at_ms(1), TimestampDiff(42_000));
-    assert_eq!(skew.raise_us(at_ms(1), 3_000, RTT_US), 3_000);
-    assert_eq!(skew.raise_us(at_ms(2), 9_000, RTT_US), 5_000);
-    assert_eq!(skew.raise_us(at_ms(3), 9_000, RTT_US), 0);
+    assert_eq!(skew.raise_us(at_ms(1), 3_000, RTT_US, 0), 3_000);
+    assert_eq!(skew.raise_us(at_ms(2), 9_000, RTT_US, 0), 5_000);
+    assert_eq!(skew.raise_us(at_ms(3), 9_000, RTT_US, 0), 0);
 }
 
 #[test]
 fn a_fall_of_more_than_10_ms_is_not_drift() {
     let mut skew = skew();
     skew.on_theirs(at_ms(1), TimestampDiff(39_999));
-    assert_eq!(skew.raise_us(at_ms(1), 50_000, RTT_US), 0);
+    assert_eq!(skew.raise_us(at_ms(1), 50_000, RTT_US, 0), 0);
 }
 
 #[test]
 fn what_the_round_trip_shows_as_queuing_is_not_mirrored() {
     let mut skew = skew();
     skew.on_theirs(at_ms(1), TimestampDiff(42_000));
-    assert_eq!(skew.raise_us(at_ms(1), 30_000, RTT_US + 30_000), 0);
-    assert_eq!(skew.raise_us(at_ms(2), 32_000, RTT_US + 30_000), 2_000);
+    assert_eq!(skew.raise_us(at_ms(1), 30_000, RTT_US + 30_000, 30_000), 0);
+    assert_eq!(skew.raise_us(at_ms(2), 32_000, RTT_US + 30_000, 30_000), 2_000);
 }
 
 #[test]
 fn a_delay_above_the_round_trip_raises_the_base_by_the_excess() {
-    assert_eq!(skew().raise_us(at_ms(1), RTT_US + 7_000, RTT_US), 7_000);
+    assert_eq!(skew().raise_us(at_ms(1), RTT_US + 7_000, RTT_US, 0), 7_000);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn all_raises_together_stay_within_half_the_target_and_the_refill() {
     let mut raised_us = 0;
     for ms in 1..=10_000_u32 {
         skew.on_theirs(at_ms(ms.into()), TimestampDiff(50_000_u32.wrapping_sub(10_000 * ms)));
-        raised_us += skew.raise_us(at_ms(ms.into()), 2_000_000_000, RTT_US);
+        raised_us += skew.raise_us(at_ms(ms.into()), 2_000_000_000, RTT_US, 0);
     }
     // 50 ms at once and 500 ppm of ten seconds; the first half microsecond finds the budget full.
     assert_eq!(raised_us, 50_000 + 4_999);
@@ -63,8 +63,8 @@ fn what_the_peers_base_fell_beyond_the_budget_is_not_saved_up() {
     for step in 1..=20 {
         skew.on_theirs(at_ms(1), TimestampDiff(50_000_u32.wrapping_sub(10_000 * step)));
     }
-    assert_eq!(skew.raise_us(at_ms(1), 55_000, RTT_US), 50_000);
-    assert_eq!(skew.raise_us(at_ms(1_000_000), 55_000, RTT_US), 0);
+    assert_eq!(skew.raise_us(at_ms(1), 55_000, RTT_US, 0), 50_000);
+    assert_eq!(skew.raise_us(at_ms(1_000_000), 55_000, RTT_US, 0), 0);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn no_step_of_the_peers_clock_overflows() {
         skew.on_theirs(now, TimestampDiff(theirs));
         skew.on_ours(now, TimestampDiff(delay_us));
         for rtt_us in steps {
-            raised_us += skew.raise_us(now, delay_us, rtt_us);
+            raised_us += skew.raise_us(now, delay_us, rtt_us, 0);
         }
     }
     assert!(raised_us <= 50_100, "{raised_us}");

@@ -3,6 +3,7 @@
 use utp_ledbat::Ack;
 use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
+use super::rtt::RTO_US_MAX;
 use super::{Connection, Delivered, LocalFin, Timer};
 use crate::config::IN_FLIGHT_PACKETS_UNPROVEN;
 use crate::sent_ring::{Slot, SlotState};
@@ -50,13 +51,16 @@ impl Connection {
             self.stats.bytes_acked += acked.bytes;
             let (bytes, rtt_us) = (acked.bytes, acked.rtt_us);
             self.trace.record(|| TraceEvent::Acked { bytes, rtt_us });
-            self.controller.on_ack(&Ack {
-                now,
-                bytes_acked: acked.bytes,
-                in_flight_bytes: in_flight_before,
-                rtt_us: acked.rtt_us,
-                delay_sampled: header.timestamp_difference_microseconds.is_sample(),
-            });
+            // Losses and time-outs cut the window of a liar like any other.
+            if self.rtt_floor.allows_growth(now, rtt_us) {
+                self.controller.on_ack(&Ack {
+                    now,
+                    bytes_acked: bytes,
+                    in_flight_bytes: in_flight_before,
+                    rtt_us,
+                    delay_sampled: header.timestamp_difference_microseconds.is_sample(),
+                });
+            }
         }
         if moved {
             self.on_cumulative_progress(now);
@@ -121,7 +125,9 @@ impl Connection {
             self.lost_count -= 1;
         }
         let rtt_us = u32::try_from(acked.at.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
-        if slot.transmissions == 1 && !acked.stale {
+        // Our own clock may have jumped while the packet was on its way.
+        let jumped = u64::from(rtt_us) > RTO_US_MAX;
+        if slot.transmissions == 1 && !acked.stale && !jumped {
             self.rtt.on_sample(rtt_us);
             acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
         }

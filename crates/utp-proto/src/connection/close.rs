@@ -208,6 +208,10 @@ impl Connection {
         // Time in which nobody ran us is no silence of the peer.
         let late_us = self.stood_still_us(now);
         self.last_progress_at = self.last_progress_at.saturating_add(late_us).min(now);
+        self.stalled_since = self.stalled_since.saturating_add(late_us).min(now);
+        if let Some(at) = self.timers.get(Timer::Stalled) {
+            self.timers.set(Timer::Stalled, at.saturating_add(late_us));
+        }
         for timer in TIMERS {
             if self.state == State::Closed {
                 return;

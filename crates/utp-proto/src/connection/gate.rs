@@ -8,7 +8,7 @@
 //! An honest peer may fail, too: its host was suspended, a clock was set, a queue of many seconds
 //! came up at once. Three packets in a row that agree with each other are believed.
 
-use utp_wire::{Header, Instant, PacketType, TimestampDiff};
+use utp_wire::{Header, Instant, PacketType, SeqNr, TimestampDiff};
 
 use super::Connection;
 use crate::config::{GATE_DIFFERENCE_US, GATE_STAMP_US, Gate};
@@ -25,8 +25,9 @@ pub(super) struct Clocks {
     run: u8,
     /// How many more packets passed than failed, between 0 and [`PASSED_MAX`].
     passed: u8,
-    /// FINs held back; the third is taken.
+    /// How often the FIN `refused_fin` was held back; its third copy is taken.
     fins_refused: u8,
+    refused_fin: SeqNr,
     /// When a failure was answered last.
     answered_at_s: u32,
 }
@@ -99,7 +100,14 @@ impl Connection {
     /// A forged FIN would do the worst damage, a stream that seems complete. So a doubtful one has
     /// to be sent three times, which a peer does until it is acknowledged.
     fn holds_back_fin(&mut self, header: &Header) -> bool {
-        let hold = header.packet_type == PacketType::Fin && self.clocks.fins_refused < FINS_REFUSED;
+        if header.packet_type != PacketType::Fin {
+            return false;
+        }
+        if self.clocks.refused_fin != header.seq_nr {
+            self.clocks.refused_fin = header.seq_nr;
+            self.clocks.fins_refused = 0;
+        }
+        let hold = self.clocks.fins_refused < FINS_REFUSED;
         self.clocks.fins_refused += u8::from(hold);
         hold
     }
@@ -197,7 +205,7 @@ const PASSED_ENOUGH: u8 = 3;
 /// What a few failures must not use up.
 const PASSED_MAX: u8 = 16;
 
-/// Doubtful FINs held back.
+/// Copies of a doubtful FIN held back.
 const FINS_REFUSED: u8 = 2;
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod stats;
 mod tail_probe;
 mod timers;
 mod transmit;
+mod trust;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -63,6 +64,7 @@ use state::{LocalFin, RemoteFin, Transition};
 use stats::Limited;
 pub use stats::{Counters, Limit, LimitedUs, Stats};
 use timers::{Timer, Timers};
+use trust::RttFloor;
 
 /// One uTP connection. Owned by its [`Endpoint`](crate::Endpoint); reached through
 /// [`Endpoint::connection_mut`](crate::Endpoint::connection_mut).
@@ -79,6 +81,7 @@ pub struct Connection {
     clocks: Clocks,
     /// What was taken from somebody who may not be the peer.
     doubts: Doubts,
+    rtt_floor: RttFloor,
     state: State,
     error: Option<ConnectionError>,
     events: EventBits,
@@ -258,6 +261,7 @@ impl Connection {
             clock: Clock::default(),
             clocks: Clocks::default(),
             doubts: Doubts::default(),
+            rtt_floor: RttFloor::default(),
             state,
             error: None,
             events: EventBits::default(),

@@ -19,7 +19,7 @@ const RTO_INITIAL_US: u64 = 1_000_000;
 const MARGIN_US_MIN: u64 = 200_000;
 
 /// Upper bound of the backed-off time-out; RFC 6298 section 2.5 wants at least 60 s.
-const RTO_US_MAX: u64 = 60_000_000;
+pub(super) const RTO_US_MAX: u64 = 60_000_000;
 
 /// Doublings that an ack without a sample leaves: a path of 4 s is found out, and a stream that
 /// comes back from an outage waits no longer.
