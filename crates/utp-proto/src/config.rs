@@ -104,6 +104,33 @@ pub const HALF_OPEN_PRESSED_LIFE_US: u64 = 10_000_000;
 /// buffer is: more than any initiator sends at once. The first ack tells the true one.
 pub const SYN_ACK_WINDOW_BYTES: u32 = 64 * 1024;
 
+/// Times of what came from an accepted peer that may be sent to it before it has acked something of
+/// ours (RFC 9000 section 8.1).
+pub const UNPROVEN_FACTOR: u16 = 3;
+
+/// Resends to such a peer until it sends something again. With the first copy they make up the
+/// factor above, so that a packet as large as what came may be lost twice.
+pub const UNPROVEN_RESENDS_MAX: u8 = 2;
+
+/// Ended connections that are remembered, 32 bytes each, to answer what still comes for them. A
+/// power of two.
+pub const TOMBSTONES_MAX: usize = 4_096;
+
+/// Least time that one that failed is remembered, in microseconds; three time-outs if that is more.
+/// One that finished is as long as [`Config::linger_us`] says.
+pub const TOMBSTONE_LIFE_US_MIN: u64 = 10_000_000;
+
+/// Time for which a finished one is remembered from the last packet that came for it, in
+/// microseconds: longer than the pauses between the resends of a peer that has backed off.
+pub const TOMBSTONE_ASKED_US: u64 = 30_000_000;
+
+/// Least time between two answers to resets that are not believed, in microseconds.
+pub const CHALLENGE_PAUSE_US: u64 = 1_000_000;
+
+/// Resets sent to one network (/24 of IPv4, /48 of IPv6) within a second, so that forged strays
+/// cannot aim all of them at one.
+pub const RESETS_PER_NETWORK: u8 = 2;
+
 /// How soon a connection is asked again whether it lives when a SYN came that can only mean that
 /// its peer has forgotten it, in microseconds (RFC 5961 section 4 has the idea). Dead is known
 /// after 4.5 s, before a SYN is sent for the fourth time.

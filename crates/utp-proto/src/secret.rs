@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     HalfOpen = 4,
     /// The network of a peer.
     Network = 5,
+    /// The place of what is left of a connection.
+    Tombstone = 6,
 }
 
 /// Sixteen random bytes, drawn once.

@@ -382,6 +382,7 @@ fn a_close_to_a_dead_peer_is_freed_within_a_minute() {
     assert_eq!(wire.endpoint.poll_timeout(), None);
 }
 
+// req: RS-08
 #[test]
 fn a_libutp_that_closed_first_ends_our_close_with_a_reset_and_that_is_clean() {
     Wire::everywhere(plain, |mut wire| {

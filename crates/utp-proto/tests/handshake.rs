@@ -11,6 +11,7 @@ fn seconds(sent: &[Sent], start: u64) -> Vec<u64> {
     sent.iter().map(|sent| (sent.at.as_micros() - start) / SECOND).collect()
 }
 
+// req: HS-03
 #[test]
 fn a_syn_carries_the_receive_id_and_everything_else_the_next() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
@@ -28,6 +29,7 @@ fn a_syn_carries_the_receive_id_and_everything_else_the_next() {
     assert!(later.iter().all(|sent| sent.header.connection_id.0 == 4_001));
 }
 
+// req: HS-08
 #[test]
 fn an_initiator_speaks_at_once_and_acks_one_less_than_the_syn_ack() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
@@ -51,6 +53,7 @@ fn the_first_packet_carries_data_if_there_is_some() {
     wire.expect(&[]);
 }
 
+// req: HS-01, ID-01
 #[test]
 fn an_acceptor_answers_on_the_id_of_the_syn_and_keeps_its_number_unused() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -60,13 +63,14 @@ fn an_acceptor_answers_on_the_id_of_the_syn_and_keeps_its_number_unused() {
     assert_eq!(state.header.connection_id.0, 4_000);
     assert_eq!((state.header.seq_nr.0, state.header.ack_nr.0), (100, 198));
     assert_eq!(state.header.timestamp_difference_microseconds.0, 0);
-    wire.recv(wire.data(-1, -1, b"go"));
+    wire.recv(wire.data(-1, -1, b"go, and room for an answer and its repeats"));
     wire.expect(&["STATE 0 ack -1"]);
     assert_eq!(wire.take_events(), [Event::Connected, Event::Readable]);
     wire.write(5);
     wire.expect(&["DATA 0 ack -1 len 5"]);
 }
 
+// req: HS-13
 #[test]
 fn an_acceptor_does_not_speak_before_it_has_seen_data() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -76,18 +80,22 @@ fn an_acceptor_does_not_speak_before_it_has_seen_data() {
     wire.advance(50 * SECOND);
     wire.expect(&[]);
     assert_eq!(wire.connection().state(), State::SynReceived);
+    // No more goes there than came from there, until it shows that it gets it.
     wire.recv(wire.data(-1, -1, b""));
-    wire.expect(&["DATA 0 ack -1 len 5"]);
+    wire.expect(&["DATA 0 ack -1"]);
+    wire.recv(wire.state(0, 0));
+    wire.expect(&["DATA 1 ack -1 len 5"]);
 }
 
+// req: HS-09
 #[test]
 fn an_acceptor_takes_data_that_acks_the_syn_ack_or_the_number_before() {
     let mut libutp = Wire::accepting(plain(), 100, 200, 4_000);
     libutp.recv(libutp.data(-1, -1, b"a"));
     assert_eq!(libutp.read(), b"a");
     let mut text = Wire::accepting(plain(), 100, 200, 4_000);
-    text.recv(text.data(-1, 0, b"a"));
-    assert_eq!(text.read(), b"a");
+    text.recv(text.data(-1, 0, &[b'a'; 40]));
+    assert_eq!(text.read(), [b'a'; 40]);
     // To a peer that counts the SYN-ACK as a packet, our stream starts one later.
     text.take();
     text.write(1);
@@ -112,6 +120,7 @@ fn data_may_overtake_the_first_data() {
     assert_eq!(wire.read(), b"ab");
 }
 
+// req: HS-02
 #[test]
 fn a_repeated_syn_gets_the_same_answer_and_no_second_connection() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -124,6 +133,7 @@ fn a_repeated_syn_gets_the_same_answer_and_no_second_connection() {
     assert_eq!(wire.endpoint.stats().connections, 1);
 }
 
+// req: ID-07
 #[test]
 fn a_syn_into_a_live_connection_changes_nothing() {
     for seq in [-2, 7, 30_000] {
@@ -161,6 +171,7 @@ fn a_late_copy_of_its_syn_does_not_reopen_a_finished_stream() {
     assert_eq!(wire.connection().state(), State::Lingering);
 }
 
+// req: ID-09
 #[test]
 fn a_new_stream_may_take_the_id_of_a_finished_one() {
     let mut wire = finished();
@@ -178,6 +189,7 @@ fn a_new_stream_may_take_the_id_of_a_finished_one() {
     assert_eq!(old.read_chunk(now, 100), Err(ReadError::Finished));
 }
 
+// req: HS-07
 #[test]
 fn a_syn_ack_with_another_ack_is_ignored() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
@@ -193,6 +205,7 @@ fn a_syn_ack_with_another_ack_is_ignored() {
     assert_eq!(wire.connection().state(), State::Connected);
 }
 
+// req: HS-04, HS-05
 #[test]
 fn a_syn_is_repeated_then_sent_with_a_fresh_id_then_given_up() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
@@ -255,6 +268,7 @@ fn a_round_trip_of_a_repeated_syn_is_not_measured() {
     assert_eq!(wire.stats().rtt_us, 0);
 }
 
+// req: HS-11
 #[test]
 fn a_half_open_connection_is_gone_after_its_life() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -288,6 +302,7 @@ fn half_open_connections_are_limited() {
     assert!(wire.incoming.take().unwrap().is_proven());
 }
 
+// req: HS-14
 #[test]
 fn a_syn_with_payload_or_extensions_is_a_syn() {
     let payload = vec![7; 1_380];
@@ -318,6 +333,7 @@ fn a_dropped_syn_leaves_nothing_and_a_refused_one_is_reset() {
     assert_eq!((reset.header.connection_id.0, reset.header.ack_nr.0), (10, 198));
 }
 
+// req: HS-16
 #[test]
 fn data_to_an_unknown_id_opens_nothing() {
     let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 10);

@@ -166,7 +166,8 @@ proptest! {
         pair.accepts = Acceptor { to_write: 100_000, finish: true, read_max: None };
         let neighbour = pair.connect(100_000, true);
         pair.run_for(50 * MS);
-        prop_assume!(pair.seen.last().unwrap().connection_id.abs_diff(id) > 4);
+        let syns = pair.sent(0, utp_wire::PacketType::Syn);
+        prop_assume!(syns.last().unwrap().connection_id.abs_diff(id) > 4);
         let honest = [neighbour, *pair.apps[1].keys().last().unwrap()];
         prop_assert_eq!((pair.apps[0].len(), pair.apps[1].len()), (2, 2));
         for (mutation, side) in &mutations {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use utp_proto::{EndpointConfig, State};
 use wire::{Role, Wire, endpoint, plain};
 
+// req: ID-05, ID-06
 #[test]
 fn ids_at_the_wrap_work_for_an_acceptor() {
     for id in [0, 1, 0xfffe, 0xffff] {
@@ -24,6 +25,7 @@ fn ids_at_the_wrap_work_for_an_acceptor() {
     }
 }
 
+// req: ID-05, ID-06
 #[test]
 fn an_initiator_never_takes_the_id_libutp_cannot_count_beyond() {
     // The connecting id is drawn as 65535; the next one that is fit is 0.
@@ -37,6 +39,7 @@ fn an_initiator_never_takes_the_id_libutp_cannot_count_beyond() {
     assert_eq!(wire.take()[0].header.connection_id.0, 0xffff);
 }
 
+// req: ID-04
 #[test]
 fn a_thousand_connects_to_one_peer_have_ids_that_do_not_even_touch() {
     let limits = EndpointConfig::default();
@@ -55,6 +58,7 @@ fn a_thousand_connects_to_one_peer_have_ids_that_do_not_even_touch() {
     }
 }
 
+// req: ID-02, ID-03
 #[test]
 fn the_same_id_from_another_port_or_address_is_another_stream() {
     let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
@@ -80,6 +84,7 @@ fn a_mapped_ipv4_peer_is_the_same_peer() {
     assert_eq!(wire.read(), b"mine");
 }
 
+// req: HS-15
 #[test]
 fn two_sides_that_connect_at_once_have_two_streams() {
     for id in [999u16, 1_000, 1_001] {

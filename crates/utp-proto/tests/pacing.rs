@@ -193,15 +193,17 @@ fn a_driver_that_wakes_late_does_not_slow_the_stream() {
 
 #[test]
 fn before_a_round_trip_was_measured_ten_packets_go_and_little_more() {
-    let mut wire = Wire::accepting(paced(100), 100, 200, 1_000);
-    wire.recv(wire.data(-1, -1, b""));
-    wire.take();
+    // A SYN that was repeated measures nothing.
+    let mut wire = Wire::connecting(paced(100), 100, 200, 1_000);
     wire.write(FULL * 100);
+    wire.advance(SECOND);
+    wire.take();
+    wire.recv(wire.state(0, -2));
     assert_eq!(wire.take().len(), 10);
     wire.advance(19 * MS);
     assert!(wire.take().len() <= 4);
     // With a measurement the window is filled.
-    wire.recv(wire.state(0, 9));
+    wire.recv(wire.state(0, 8));
     wire.advance(20 * MS);
     assert!(wire.stats().in_flight_bytes >= 90 * FULL as u64);
 }

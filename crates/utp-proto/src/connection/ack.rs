@@ -163,6 +163,7 @@ impl Connection {
 
     /// Something was acknowledged for the first time: the peer is alive.
     fn on_progress(&mut self, now: Instant, sampled: bool) {
+        self.unproven = None;
         self.last_progress_at = now;
         self.rtt.on_progress(sampled);
         self.on_probing_over(now);

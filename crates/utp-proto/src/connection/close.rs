@@ -3,7 +3,9 @@
 use utp_wire::{Header, Instant, SeqNr};
 
 use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer, Transition};
+use crate::config::TOMBSTONE_LIFE_US_MIN;
 use crate::connection::timers::TIMERS;
+use crate::endpoint::Remains;
 use crate::error::ConnectionError;
 use crate::sent_ring::SentRing;
 use crate::trace::TraceEvent;
@@ -21,7 +23,8 @@ impl Connection {
 
     /// Ends the connection at once with a reset; unsent and unread bytes are lost.
     pub fn abort(&mut self, _now: Instant) {
-        if matches!(self.state, State::SynReceived | State::Connected) {
+        // Who has not proved to be there gets a reset as soon as it sends something, no sooner.
+        if self.state == State::Connected {
             self.reset_pending = true;
         }
         if self.state != State::Closed {
@@ -46,6 +49,31 @@ impl Connection {
             }
             State::Lingering | State::Closed => {}
         }
+    }
+
+    /// A finished connection that nobody reads from any more and that owes no ack is no more than
+    /// a tombstone.
+    pub(crate) fn leave_to_tombstone(&mut self) {
+        if self.state == State::Lingering && self.released && !self.ack_pending {
+            self.forget_sending();
+            self.transition(Transition::Forgotten);
+        }
+    }
+
+    /// What has to be remembered of a closed connection. Of an initiator that failed nothing: what
+    /// still comes for it is a stray.
+    pub(crate) fn remains(&self) -> Option<Remains> {
+        let finished = self.error.is_none() && self.local_fin == LocalFin::Acked;
+        (finished || self.syn_seq_nr.is_some()).then(|| Remains {
+            next: self.sent.next(),
+            ack_nr: self.ack_nr,
+            syn_seq_nr: self.syn_seq_nr,
+            finished,
+            life_us: match finished {
+                true => self.config.linger_us,
+                false => (3 * self.rtt.rto_us()).max(TOMBSTONE_LIFE_US_MIN),
+            },
+        })
     }
 
     /// Whether nothing of the connection is needed any more.
@@ -116,13 +144,8 @@ impl Connection {
         self.timers.set(Timer::Linger, now.saturating_add(self.config.linger_us));
     }
 
-    /// A reset that carries one of our ids.
-    ///
-    /// It must acknowledge a number we could have sent lately, or anybody who guesses an id of 16
-    /// bits could end the connection (RFC 5961 section 3); every stack in the field echoes the
-    /// number of the packet it answers. Says whether the reset was believed.
+    /// A reset that carries one of our ids. Says whether it was believed (see `reset.rs`).
     pub(crate) fn handle_reset(&mut self, now: Instant, header: &Header) -> bool {
-        let behind = self.sent.next().distance_from(header.ack_nr);
         match self.state {
             State::Closed => return false,
             State::SynSent => {
@@ -133,7 +156,8 @@ impl Connection {
                 return true;
             }
             State::SynReceived | State::Connected | State::Lingering => {
-                if behind > self.sent.len() + RESET_BEHIND_MAX {
+                if !self.is_reset_credible(now, header.ack_nr) {
+                    self.challenge(now, header.ack_nr);
                     return false;
                 }
             }
@@ -252,7 +276,3 @@ impl Connection {
         }
     }
 }
-
-/// How far before the oldest outstanding packet a reset may point: what we sent a moment ago and
-/// was acknowledged since.
-const RESET_BEHIND_MAX: u16 = 8;

@@ -4,6 +4,7 @@
 //! found in `loss.rs`, what is sent next in `transmit.rs`, how a connection ends in `close.rs`.
 
 mod ack;
+mod amplification;
 pub(crate) mod bucket;
 mod clock;
 mod close;
@@ -21,6 +22,7 @@ mod receive;
 mod receive_window;
 mod recovery;
 mod reorder;
+mod reset;
 mod rtt;
 mod stall;
 mod state;
@@ -47,6 +49,7 @@ use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
 use crate::trace::{TraceEvent, TraceLog};
+use amplification::Unproven;
 pub(crate) use clock::Clock;
 use close_reason::CloseReasons;
 use conflict::Doubts;
@@ -133,6 +136,10 @@ pub struct Connection {
     write_blocked: bool,
     /// The peer is known to hold more packets ahead of the stream than libutp does.
     peer_holds_more: bool,
+    /// Set until the peer of an accepted connection has acked something of ours.
+    unproven: Option<Unproven>,
+    /// Until then no forged reset draws an answer.
+    challenge_at: Instant,
     /// Whether our SYN, or our answer to one, tells that we do.
     announces_holding_more: bool,
     local_fin: LocalFin,
@@ -232,6 +239,7 @@ impl Connection {
         connection.start_numbers(opening.first);
         connection.ack_nr = opening.syn_seq_nr;
         connection.syn_seq_nr = Some(opening.syn_seq_nr);
+        connection.unproven = Some(Unproven::default());
         connection.peer_holds_more = opening.holds_more;
         connection.announces_holding_more = opening.holds_more;
         connection
@@ -299,6 +307,8 @@ impl Connection {
             probe_pending: false,
             write_blocked: false,
             peer_holds_more: false,
+            unproven: None,
+            challenge_at: Instant::default(),
             announces_holding_more: false,
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),

@@ -32,6 +32,7 @@ impl Connection {
             packet: PacketFields::new(header, payload_bytes),
         });
         self.stats.packets_received += 1;
+        self.charge_received(datagram.len());
         self.on_heard(now);
         self.hear_close_reason(packet.close_reason);
         // Whatever a finished peer repeats, it has not seen our ack of it.

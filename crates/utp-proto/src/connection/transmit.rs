@@ -33,6 +33,7 @@ impl Connection {
             State::SynSent => self.transmit_syn(now, out),
             State::SynReceived => self.transmit_syn_ack(now, out),
             State::Lingering => self.transmit_ack(now, out),
+            State::Connected if self.unproven.is_some() => self.transmit_to_unproven(now, out),
             State::Connected => {
                 if self.ack_pending && self.recv_queue.has_holes() {
                     return self.transmit_ack(now, out);
@@ -89,7 +90,7 @@ impl Connection {
 
     /// A STATE. It carries the next unused number: libutp ignores the acks of a STATE that repeats
     /// one (quirk Q7).
-    fn transmit_ack(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+    pub(super) fn transmit_ack(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
         if !self.ack_pending {
             return None;
         }
@@ -113,7 +114,7 @@ impl Connection {
 
     /// A STATE that acks one less than it could, as libutp's keepalive does: it cannot be taken for
     /// a duplicate ack and draws no answer.
-    fn transmit_keepalive(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
+    pub(super) fn transmit_keepalive(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
         if !self.keepalive_pending {
             return None;
         }
@@ -123,7 +124,7 @@ impl Connection {
         Some(self.emit(now, &header, out))
     }
 
-    fn transmit_data(
+    pub(super) fn transmit_data(
         &mut self,
         now: Instant,
         max_datagrams: NonZeroUsize,
@@ -228,7 +229,7 @@ impl Connection {
 
     fn next_new(&mut self, now: Instant, len_max: usize, unsent: usize) -> Option<SeqNr> {
         let full = usize::from(self.payload_max);
-        let mut len = unsent.min(full);
+        let mut len = unsent.min(full).min(self.unproven_len_max().unwrap_or(full));
         if len > len_max {
             return None;
         }
@@ -423,9 +424,12 @@ impl Connection {
         self.on_window_announced(header.wnd_size);
         self.stats.packets_sent += 1;
         if self.state == State::Connected {
-            let keepalive_us = self.config.keepalive_us.max(KEEPALIVE_US_MIN);
-            self.timers.set(Timer::Keepalive, now.saturating_add(keepalive_us));
+            self.timers.set(Timer::Keepalive, now.saturating_add(self.keepalive_us()));
         }
+    }
+
+    pub(super) fn keepalive_us(&self) -> u64 {
+        self.config.keepalive_us.max(KEEPALIVE_US_MIN)
     }
 }
 

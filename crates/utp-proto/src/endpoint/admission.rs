@@ -131,6 +131,11 @@ impl Endpoint {
                 return Disposition::Consumed;
             }
         }
+        // req: ID-09
+        if self.tombstones.is_late_copy(now, &Key::new(meta.remote, id_recv), syn.seq_nr) {
+            self.stats.syns_dropped += 1;
+            return Disposition::Consumed;
+        }
         match self.judge(meta, syn.connection_id) {
             Verdict::Answer => {}
             Verdict::Ignore => {

@@ -6,7 +6,7 @@
 
 use utp_wire::{ConnectionId, Instant, SeqNr};
 
-use super::key::Key;
+use super::key::{Key, reduce};
 use crate::config::{HALF_OPEN_PER_NETWORK, HALF_OPEN_PRESSED_LIFE_US};
 use crate::secret::{Purpose, Secret};
 
@@ -177,9 +177,4 @@ impl HalfOpen {
     fn counter(&self, key: &Key) -> usize {
         reduce(key.network_hash(&self.secret), COUNTERS)
     }
-}
-
-/// A hash, as a number below `len`.
-fn reduce(hash: u64, len: usize) -> usize {
-    usize::try_from(hash % len as u64).expect("it is below a usize")
 }

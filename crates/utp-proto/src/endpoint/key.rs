@@ -12,6 +12,9 @@ use crate::secret::{Purpose, Secret};
 pub(super) struct Key([u8; 20]);
 
 impl Key {
+    /// The name of nothing: no peer has port 0 and this address.
+    pub(super) const NONE: Self = Self([0; 20]);
+
     pub(super) fn new(remote: SocketAddr, id_recv: ConnectionId) -> Self {
         let ip = match remote.ip() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -47,4 +50,9 @@ impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(&self.0);
     }
+}
+
+/// A hash, as a number below `len`.
+pub(super) fn reduce(hash: u64, len: usize) -> usize {
+    usize::try_from(hash % len as u64).expect("it is below a usize")
 }

@@ -14,6 +14,7 @@ mod reply;
 mod reset;
 mod shares;
 mod stats;
+mod tombstones;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -38,12 +39,15 @@ pub use filter::{SynFilter, SynInfo, Verdict};
 use half_open::HalfOpen;
 pub(crate) use half_open::Opening;
 use index::Index;
+use key::Key;
 use numbers::FirstNumbers;
 pub use receive::{Disposition, IcmpError, RecvMeta};
 use reply::{Replies, Reply};
 use reset::{Resets, reset_for};
 use shares::Shares;
 pub use stats::EndpointStats;
+pub(crate) use tombstones::Remains;
+use tombstones::Tombstones;
 
 /// Source of connection ids and sequence numbers; must not be predictable in production.
 pub trait Entropy: Send {
@@ -109,6 +113,7 @@ pub struct Endpoint {
     event_queue: VecDeque<ConnectionHandle>,
     numbers: FirstNumbers,
     openings: HalfOpen,
+    tombstones: Tombstones,
     replies: Replies,
     resets: Resets,
     refusing: bool,
@@ -154,6 +159,7 @@ impl Endpoint {
         Self {
             numbers: FirstNumbers::new(secret, origin),
             openings: HalfOpen::new(secret, config.half_open_max, config.half_open_life_us),
+            tombstones: Tombstones::new(secret),
             replies: Replies::default(),
             refusing: false,
             shares: Shares::new(config.send_rate_max),
@@ -230,6 +236,7 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.openings.expire(now);
+        self.tombstones.expire(now);
         while let Some((at, slot, generation)) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(slot) else { continue };
             // An entry that was overtaken must not be pushed again beside its successor.
@@ -322,8 +329,15 @@ impl Endpoint {
 
     /// When [`Self::handle_timeout`] wants to be called, at the latest.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        let deadlines = [self.deadlines.peek(), self.openings.deadline(), self.shares.wake_at()];
-        deadlines.into_iter().flatten().min()
+        let tables = [self.openings.deadline(), self.tombstones.deadline()];
+        let connections = [self.deadlines.peek(), self.shares.wake_at()];
+        tables.into_iter().chain(connections).flatten().min()
+    }
+
+    /// Whether there is nothing left to do: no connection exists, and none that ended lately may
+    /// have to answer something yet.
+    pub fn is_idle(&self) -> bool {
+        self.entries.is_empty() && self.tombstones.is_empty()
     }
 
     /// Counters, as of now.
@@ -366,16 +380,32 @@ impl Endpoint {
     }
 
     /// A connection id to receive on. Neither it nor its neighbours are in use with this peer, so
-    /// that no id of one connection is taken for that of another; and not 0xFFFF, which libutp
-    /// cannot count beyond (quirk Q13).
+    /// that no id of one connection is taken for that of another. Rather not one that something
+    /// late may still come for, and 0xFFFF, which libutp cannot count beyond (quirk Q13), only when
+    /// there is no other.
+    // req: ID-04, ID-05
     fn free_id(&mut self, remote: SocketAddr) -> Option<ConnectionId> {
         let start = random(&mut *self.entropy);
-        (0..=u16::MAX).map(|step| ConnectionId(start.wrapping_add(step))).find(|id| {
-            id.0 != u16::MAX
-                && [id.previous(), *id, id.next()]
-                    .iter()
-                    .all(|near| self.index.get(remote, *near).is_none())
-        })
+        let now = self.now;
+        let ids = || {
+            let order = (0..=u16::MAX).map(|step| ConnectionId(start.wrapping_add(step)));
+            order.filter(|id| self.is_free(remote, *id))
+        };
+        let usual = || ids().filter(|id| id.0 != u16::MAX);
+        let rested = |id: &ConnectionId| {
+            let key = Key::new(remote, *id);
+            !self.tombstones.contains(now, &key) && self.openings.get(now, &key).is_none()
+        };
+        usual()
+            .take(RESTED_IDS_TRIED)
+            .find(rested)
+            .or_else(|| usual().next())
+            .or_else(|| ids().next())
+    }
+
+    fn is_free(&self, remote: SocketAddr, id: ConnectionId) -> bool {
+        let near = [id.previous(), id, id.next()];
+        near.iter().all(|near| self.index.get(remote, *near).is_none())
     }
 
     /// A connect goes on with another id and another first number.
@@ -420,6 +450,7 @@ impl Endpoint {
             waiting: false,
         });
         self.index.insert(remote, id, slot);
+        self.tombstones.remove(&Key::new(remote, id));
         self.sync(slot);
         ConnectionHandle { slot, generation }
     }
@@ -443,6 +474,7 @@ impl Endpoint {
         self.balance(slot);
         self.queue_event(slot);
         let Some(entry) = self.entries.get_mut(slot) else { return };
+        entry.connection.leave_to_tombstone();
         let connection = ConnectionHandle { slot, generation: entry.generation };
         let subject = Subject { now: self.now, connection };
         entry.connection.trace_mut().flush(subject, &mut self.trace);
@@ -462,6 +494,9 @@ impl Endpoint {
             let (remote, spent) = (connection.remote(), connection.is_spent());
             if let Some(id) = entry.indexed.take() {
                 self.index.remove(remote, id, slot);
+                if let Some(remains) = connection.remains() {
+                    self.tombstones.insert(self.now, Key::new(remote, id), &remains);
+                }
             }
             if spent {
                 let entry = self.entries.remove(slot);
@@ -527,7 +562,8 @@ impl Endpoint {
         debug_assert!(offending.packet_type != PacketType::Reset, "a reset is never answered");
         let seq_nr = SeqNr(random(&mut *self.entropy));
         let header = reset_for(offending, seq_nr);
-        let allowed = self.replies.has_room() && self.resets.take(now);
+        let network = Key::new(remote, offending.connection_id).network_hash(&self.secret);
+        let allowed = self.replies.has_room() && self.resets.take(now, network);
         if allowed && self.replies.push(Reply::new(remote, source, &header, None)) {
             self.stats.resets_sent += 1;
         } else {
@@ -535,6 +571,9 @@ impl Endpoint {
         }
     }
 }
+
+/// Free ids that are looked at for one that nothing late may come for.
+const RESTED_IDS_TRIED: usize = 64;
 
 fn random(entropy: &mut dyn Entropy) -> u16 {
     let mut bytes = [0; 2];

@@ -4,7 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use utp_wire::{Header, Instant, Packet, PacketType};
 
+use super::key::Key;
+use super::reply::Reply;
 use super::{Endpoint, Incoming};
+use crate::config::{IN_FLIGHT_PACKETS_MAX, SYN_ACK_WINDOW_BYTES, TOMBSTONE_ASKED_US};
+use crate::connection::Clock;
 
 /// What the driver knows of a datagram beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +188,9 @@ impl Endpoint {
     ) -> Disposition {
         let header = &packet.header;
         let Some(slot) = self.index.get(meta.remote, header.connection_id) else {
+            if self.answer_from_tombstone(now, meta, header) {
+                return Disposition::Consumed;
+            }
             if let Some(disposition) = self.handle_proof(now, meta, packet, datagram) {
                 return disposition;
             }
@@ -199,6 +206,39 @@ impl Endpoint {
         Disposition::Consumed
     }
 
+    /// Answers what comes late for a connection that is gone. False if it left nothing.
+    fn answer_from_tombstone(&mut self, now: Instant, meta: &RecvMeta, header: &Header) -> bool {
+        let id_recv = header.connection_id;
+        let key = Key::new(meta.remote, id_recv);
+        let Some(tombstone) = self.tombstones.get_mut(now, &key) else { return false };
+        if !tombstone.finished {
+            self.stats.unmatched += 1;
+            self.send_reset(now, meta.remote, meta.local_ip, header);
+            return true;
+        }
+        if header.packet_type == PacketType::State {
+            return true;
+        }
+        // Nobody reads what comes: the peer need not send it again.
+        if header.seq_nr.distance_from(tombstone.ack_nr) <= IN_FLIGHT_PACKETS_MAX {
+            tombstone.ack_nr = header.seq_nr;
+        }
+        let id_send = if tombstone.initiator { id_recv.next() } else { id_recv.previous() };
+        let clock = Clock::new(&self.secret, meta.remote, id_recv);
+        let answer = Header {
+            packet_type: PacketType::State,
+            connection_id: id_send,
+            timestamp_microseconds: clock.stamp(now),
+            timestamp_difference_microseconds: clock.since(now, header.timestamp_microseconds),
+            wnd_size: SYN_ACK_WINDOW_BYTES,
+            seq_nr: tombstone.next,
+            ack_nr: tombstone.ack_nr,
+        };
+        self.tombstones.prolong(now, &key, TOMBSTONE_ASKED_US);
+        self.replies.push(Reply::new(meta.remote, meta.local_ip, &answer, None));
+        true
+    }
+
     /// A reset names the id of the packet it answers, which is the one we send with, or the one we
     /// receive on.
     fn handle_reset(&mut self, now: Instant, remote: SocketAddr, packet: &Packet<'_>) {
@@ -207,10 +247,15 @@ impl Endpoint {
         for id_recv in [id, id.previous(), id.next()] {
             let Some(slot) = self.index.get(remote, id_recv) else { continue };
             let connection = &mut self.entries[slot].connection;
-            if connection.answers_to(id) && connection.handle_reset(now, header) {
-                connection.hear_close_reason(packet.close_reason);
+            if connection.answers_to(id) {
+                let believed = connection.handle_reset(now, header);
+                if believed {
+                    connection.hear_close_reason(packet.close_reason);
+                }
                 self.sync(slot);
-                return;
+                if believed {
+                    return;
+                }
             }
         }
         self.stats.resets_ignored += 1;

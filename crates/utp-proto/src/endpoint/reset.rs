@@ -2,9 +2,15 @@
 
 use utp_wire::{Header, Instant, PacketType, SeqNr, Timestamp, TimestampDiff};
 
-/// A token bucket.
+use super::key::reduce;
+use crate::config::RESETS_PER_NETWORK;
+
+/// A token bucket, and a counter for each network.
 #[derive(Debug)]
 pub(super) struct Resets {
+    /// Resets of this second; networks share counters. Allocated with the first.
+    per_network: Vec<u8>,
+    second: u64,
     per_second: u64,
     /// Both in millionths of a reset, so that refilling is exact.
     tokens_micro: u64,
@@ -14,10 +20,15 @@ pub(super) struct Resets {
 
 const TOKEN: u64 = 1_000_000;
 
+/// Counters of networks.
+const COUNTERS: usize = 1_024;
+
 impl Resets {
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         let tokens_micro_max = u64::from(burst) * TOKEN;
         Self {
+            per_network: Vec::new(),
+            second: 0,
             per_second: u64::from(per_second),
             tokens_micro: tokens_micro_max,
             tokens_micro_max,
@@ -25,8 +36,18 @@ impl Resets {
         }
     }
 
-    /// Takes the right to send one; says whether there was any.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    /// Takes the right to send one to a network; says whether there was any.
+    pub(super) fn take(&mut self, now: Instant, network_hash: u64) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if self.second != second || self.per_network.is_empty() {
+            self.second = second;
+            self.per_network.clear();
+            self.per_network.resize(COUNTERS, 0);
+        }
+        let counter = &mut self.per_network[reduce(network_hash, COUNTERS)];
+        if *counter >= RESETS_PER_NETWORK {
+            return false;
+        }
         let elapsed_us = now.saturating_since(self.refilled_at);
         self.refilled_at = now;
         self.tokens_micro = self
@@ -37,6 +58,7 @@ impl Resets {
             return false;
         }
         self.tokens_micro -= TOKEN;
+        *counter += 1;
         true
     }
 }

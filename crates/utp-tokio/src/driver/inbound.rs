@@ -73,8 +73,10 @@ impl Driver {
 
     /// Somebody wants to connect.
     fn handle_incoming(&mut self, now: Instant, incoming: Incoming) {
-        // The core knows since the batch began; this is for those that came with it.
-        if !self.has_backlog() {
+        // There was room when its SYN was answered, and there is more than was told then: who has
+        // connected is not turned away because others were quicker.
+        let queue = self.backlog.as_ref().map(|backlog| &backlog.queue);
+        if queue.is_none_or(|queue| queue.capacity() == 0) {
             self.stats.connects_refused += 1;
             self.endpoint.refuse(now, incoming);
             return;

@@ -297,7 +297,7 @@ impl Driver {
             return false;
         }
         self.close_at = None;
-        closing == Closing::Bounded || self.endpoint.stats().connections == 0
+        closing == Closing::Bounded || self.endpoint.is_idle()
     }
 
     fn publish(&mut self) {

@@ -1,0 +1,100 @@
+//! How much is sent towards a peer that has not shown that it receives what we send.
+//!
+//! The initiator of an accepted connection has acknowledged a number of 16 bits, which somebody who
+//! forges the address of another may have guessed. Until it acknowledges data of ours, no more than
+//! three times of what came from it goes there (RFC 9000 section 8.1 has the idea), one packet at a
+//! time, with two resends. Each further packet of the peer gives it more, so that nothing waits for
+//! ever.
+
+use utp_wire::{HEADER_LEN, Instant};
+
+use super::{Burst, Connection};
+use crate::config::{UNPROVEN_FACTOR, UNPROVEN_RESENDS_MAX};
+
+/// What may be sent to a peer that has acknowledged nothing of ours. What answers SYNs is not
+/// charged, nor are they: one is never larger than the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unproven {
+    /// In bytes. More than fits is not allowed either.
+    room: u16,
+    /// Since the last packet of the peer.
+    resends: u8,
+}
+
+impl Connection {
+    /// A datagram of the peer was taken.
+    pub(super) fn charge_received(&mut self, datagram_bytes: usize) {
+        if let Some(unproven) = &mut self.unproven {
+            let bytes = u16::try_from(datagram_bytes).unwrap_or(u16::MAX);
+            unproven.room = unproven.room.saturating_add(bytes.saturating_mul(UNPROVEN_FACTOR));
+            unproven.resends = 0;
+        }
+    }
+
+    /// The longest payload that leaves room for its resends, while the peer is unproven. A peer that
+    /// has sent no more than a header gets an empty packet, which it acks as well.
+    pub(super) fn unproven_len_max(&self) -> Option<usize> {
+        let room = usize::from(self.unproven?.room);
+        Some((room / (1 + usize::from(UNPROVEN_RESENDS_MAX))).saturating_sub(HEADER_LEN))
+    }
+
+    /// What is sent while the peer is unproven.
+    // req: HS-13
+    pub(super) fn transmit_to_unproven(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        let unproven = self.unproven?;
+        let room = usize::from(unproven.room);
+        let holes = self.ack_pending && self.recv_queue.has_holes();
+        let ack_bytes = if holes { self.holes_len() } else { HEADER_LEN };
+        if room < ack_bytes {
+            return None;
+        }
+        let resend = !self.sent.is_empty();
+        let burst = match holes {
+            true => self.transmit_ack(now, out),
+            false => self
+                .transmit_data_to_unproven(now, unproven, out)
+                .inspect(|_| {
+                    if let Some(unproven) = &mut self.unproven {
+                        unproven.resends += u8::from(resend);
+                    }
+                })
+                .or_else(|| self.transmit_ack(now, out))
+                .or_else(|| self.transmit_keepalive(now, out))
+                .or_else(|| self.transmit_liveness_probe(now, out)),
+        }?;
+        if let Some(unproven) = &mut self.unproven {
+            let bytes = u16::try_from(burst.size).unwrap_or(u16::MAX);
+            unproven.room = unproven.room.saturating_sub(bytes);
+        }
+        Some(burst)
+    }
+
+    /// The length of an ack that names what is held.
+    fn holes_len(&self) -> usize {
+        HEADER_LEN + 2 + self.recv_queue.selective_ack(self.ack_nr).mask_len()
+    }
+
+    /// One packet, or the one that is lost again.
+    fn transmit_data_to_unproven(
+        &mut self,
+        now: Instant,
+        unproven: Unproven,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        // The time-out finds what is lost early enough.
+        self.recovery.probe_due = false;
+        if let Some(outstanding) = self.sent.get(self.sent.first()) {
+            let bytes = HEADER_LEN + usize::from(outstanding.len);
+            let exhausted =
+                unproven.resends >= UNPROVEN_RESENDS_MAX || bytes > usize::from(unproven.room);
+            if self.lost_count == 0 || exhausted {
+                return None;
+            }
+        }
+        self.transmit_data(now, std::num::NonZeroUsize::MIN, out)
+    }
+}

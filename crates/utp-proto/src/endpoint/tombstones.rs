@@ -1,0 +1,204 @@
+//! What is left of connections that ended: enough to answer what still comes for them, in a table
+//! of fixed size.
+//!
+//! A finished connection answers a late FIN or DATA with a STATE, since the ack of the first copy
+//! may have been lost; one that ended otherwise with a reset, within the limits for resets. Neither
+//! lets late copies of the packets that opened it open another (RFC 9293 calls this TIME-WAIT).
+
+use utp_wire::{Instant, SeqNr};
+
+use super::key::{Key, reduce};
+use crate::config::TOMBSTONES_MAX;
+use crate::secret::{Purpose, Secret};
+
+/// One connection that is gone: 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tombstone {
+    key: Key,
+    /// The number that its next packet would have had.
+    pub(super) next: SeqNr,
+    /// The last number that it received.
+    pub(super) ack_nr: SeqNr,
+    /// The SYN that it accepted; any number if it was the initiator.
+    syn_seq_nr: SeqNr,
+    /// Both directions, or all that anybody wanted of them, were finished.
+    pub(super) finished: bool,
+    pub(super) initiator: bool,
+    /// 0 marks a free place.
+    expires_tick: u32,
+}
+
+/// What is to be remembered of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remains {
+    pub(crate) next: SeqNr,
+    pub(crate) ack_nr: SeqNr,
+    pub(crate) syn_seq_nr: Option<SeqNr>,
+    pub(crate) finished: bool,
+    /// How long it matters, in microseconds.
+    pub(crate) life_us: u64,
+}
+
+/// The table: a keyed hash chooses a few places; the one that expires first gives way.
+#[derive(Debug)]
+pub(super) struct Tombstones {
+    secret: Secret,
+    /// Grows up to its limit while tombstones are many, given back when the last has expired.
+    places: Vec<Tombstone>,
+    last_expires_tick: u32,
+}
+
+/// Places a key may be in.
+const WAYS: usize = 8;
+
+const FREE: Tombstone = Tombstone {
+    key: Key::NONE,
+    next: SeqNr(0),
+    ack_nr: SeqNr(0),
+    syn_seq_nr: SeqNr(0),
+    finished: false,
+    initiator: false,
+    expires_tick: 0,
+};
+
+impl Tombstones {
+    pub(super) const fn new(secret: Secret) -> Self {
+        Self { secret, places: Vec::new(), last_expires_tick: 0 }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// When the last has expired.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let at = Instant::from_micros(u64::from(self.last_expires_tick) * TICK_US);
+        (!self.places.is_empty()).then_some(at)
+    }
+
+    pub(super) fn insert(&mut self, now: Instant, key: Key, remains: &Remains) {
+        let now_tick = tick(now);
+        let life_ticks = u32::try_from(remains.life_us.div_ceil(TICK_US)).unwrap_or(u32::MAX);
+        let tombstone = Tombstone {
+            key,
+            next: remains.next,
+            ack_nr: remains.ack_nr,
+            syn_seq_nr: remains.syn_seq_nr.unwrap_or_default(),
+            finished: remains.finished,
+            initiator: remains.syn_seq_nr.is_none(),
+            expires_tick: now_tick.saturating_add(life_ticks).max(1),
+        };
+        self.last_expires_tick = self.last_expires_tick.max(tombstone.expires_tick);
+        if self.places.is_empty() {
+            self.places = vec![FREE; TOMBSTONES_MIN];
+        }
+        loop {
+            let ways = self.ways(&key);
+            let oldest = ways
+                .clone()
+                .find(|at| self.places[*at].key == key)
+                .or_else(|| ways.min_by_key(|at| self.places[*at].expires_tick));
+            let Some(at) = oldest else { return };
+            let place = self.places[at];
+            let taken = place.key != key && place.expires_tick > now_tick;
+            if !taken || self.places.len() >= TOMBSTONES_MAX {
+                self.places[at] = tombstone;
+                return;
+            }
+            self.grow(now_tick);
+        }
+    }
+
+    /// The tombstone of `key`.
+    pub(super) fn get_mut(&mut self, now: Instant, key: &Key) -> Option<&mut Tombstone> {
+        let now_tick = tick(now);
+        let at = self.ways(key).find(|at| {
+            let place = &self.places[*at];
+            place.key == *key && place.expires_tick > now_tick
+        })?;
+        Some(&mut self.places[at])
+    }
+
+    /// Whether a SYN is a late copy of the one that opened a connection that is gone. Any other is
+    /// a new connection, to which the tombstone gives way.
+    pub(super) fn is_late_copy(&mut self, now: Instant, key: &Key, syn_seq_nr: SeqNr) -> bool {
+        let Some(tombstone) = self.get_mut(now, key) else { return false };
+        if !tombstone.initiator && tombstone.syn_seq_nr == syn_seq_nr {
+            return true;
+        }
+        *tombstone = FREE;
+        false
+    }
+
+    pub(super) fn contains(&self, now: Instant, key: &Key) -> bool {
+        let now_tick = tick(now);
+        self.ways(key).any(|at| {
+            let place = &self.places[at];
+            place.key == *key && place.expires_tick > now_tick
+        })
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        if let Some(at) = self.ways(key).find(|at| self.places[*at].key == *key) {
+            self.places[at] = FREE;
+        }
+    }
+
+    /// Keeps one for another while: its peer still repeats itself.
+    pub(super) fn prolong(&mut self, now: Instant, key: &Key, life_us: u64) {
+        let life_ticks = u32::try_from(life_us.div_ceil(TICK_US)).unwrap_or(u32::MAX);
+        let expires_tick = tick(now).saturating_add(life_ticks);
+        if let Some(tombstone) = self.get_mut(now, key) {
+            tombstone.expires_tick = tombstone.expires_tick.max(expires_tick);
+            self.last_expires_tick = self.last_expires_tick.max(expires_tick);
+        }
+    }
+
+    /// Gives the memory back when nothing is left in it.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.deadline().is_some_and(|at| at <= now) {
+            self.places = Vec::new();
+            self.last_expires_tick = 0;
+        }
+    }
+
+    fn grow(&mut self, now_tick: u32) {
+        let len = (self.places.len() * 4).min(TOMBSTONES_MAX);
+        let old = std::mem::replace(&mut self.places, vec![FREE; len]);
+        for tombstone in old.into_iter().filter(|place| place.expires_tick > now_tick) {
+            let free = self.ways(&tombstone.key).min_by_key(|at| self.places[*at].expires_tick);
+            if let Some(at) = free {
+                self.places[at] = tombstone;
+            }
+        }
+    }
+
+    fn ways(&self, key: &Key) -> std::ops::Range<usize> {
+        if self.places.is_empty() {
+            return 0..0;
+        }
+        let sets = self.places.len() / WAYS;
+        let start = reduce(key.hash(&self.secret, Purpose::Tombstone), sets) * WAYS;
+        start..start + WAYS
+    }
+}
+
+fn tick(now: Instant) -> u32 {
+    u32::try_from(now.as_micros() / TICK_US).unwrap_or(u32::MAX)
+}
+
+/// The unit of expiries: 32 bits hold 13 years of it.
+const TICK_US: u64 = 100_000;
+
+/// Places to begin with: two kilobytes.
+const TOMBSTONES_MIN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tombstone_has_32_bytes() {
+        assert_eq!(size_of::<Tombstone>(), 32);
+    }
+}
