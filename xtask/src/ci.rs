@@ -31,6 +31,10 @@ pub(crate) enum Step {
     Alone,
     /// Every test and every example of the documentation passes
     Test,
+    /// Every bug that is planted in the core is caught by its test
+    Canaries,
+    /// Random operations on two endpoints, 2 000 seeds, break no promise
+    Swarm,
     /// Every scenario gives what it expects, and the results that are committed
     Simulate,
     /// A scenario gives the same bytes when run again, and in a debug build

@@ -8,6 +8,7 @@
 //! wrong usage, 3 for an internal error such as a program that does not start. That of a simulation
 //! or a transfer is handed on as it is.
 
+mod canaries;
 mod ci;
 mod cite;
 mod command;
@@ -43,6 +44,9 @@ enum Task {
     /// Measure throughput over loopback, this stack next to libutp
     #[command(after_help = interop::BENCH_HELP, override_usage = interop::BENCH_USAGE)]
     Bench(PassedOn),
+    /// Plant known bugs in the core and look whether the tests find them
+    #[command(after_help = canaries::HELP)]
+    Canaries,
     /// Run every check of continuous integration, and stop at the first that fails
     #[command(after_help = ci::HELP)]
     Ci {
@@ -80,8 +84,12 @@ struct PassedOn {
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = canaries::wrapped() {
+        return status;
+    }
     let result = match Cli::parse().command {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
+        Task::Canaries => canaries::run(),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
         Task::Instructions => instructions::run(),

@@ -216,6 +216,17 @@ fn an_old_packet_does_not_bring_an_old_window_back() {
 
 // req: HO-13
 #[test]
+fn a_window_counts_across_the_wrap_of_the_stamps() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 4);
+    wire.recv(wire.state(0, 1).wnd(8_000).stamp(u32::MAX - 5));
+    wire.recv(wire.state(0, 1).wnd(9_000).stamp(10));
+    assert_eq!(wire.stats().peer_window_bytes, 9_000);
+    wire.recv(wire.state(0, 1).wnd(3).stamp(u32::MAX));
+    assert_eq!(wire.stats().peer_window_bytes, 9_000);
+}
+
+#[test]
 fn a_flapping_window_keeps_the_stream_in_order() {
     let mut wire = Wire::plain();
     wire.write(FULL * 300);

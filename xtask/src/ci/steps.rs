@@ -7,8 +7,9 @@ use std::{
 
 use super::{Step, compare};
 use crate::{
+    canaries,
     command::{self, Failure, Profile, cargo},
-    interop, simulate, test, tidy,
+    interop, simulate, swarm, test, tidy,
 };
 
 /// The libraries, from the bottom up.
@@ -40,6 +41,8 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Doc => doc(),
         Step::Alone => alone(),
         Step::Test => test::run(),
+        Step::Canaries => canaries::run(),
+        Step::Swarm => swarm::run(&["--seeds".into(), "2000".into()]),
         Step::Simulate => simulate_all(),
         Step::Determinism => determinism(),
         Step::Interop => interop::run("interop", &["--quick".into()]),

@@ -155,7 +155,10 @@ impl Connection {
     pub(super) fn update_peer_window(&mut self, now: Instant, header: &Header, acks_new: bool) {
         let current = header.ack_nr == self.sent.first().previous();
         let stamp = header.timestamp_microseconds;
-        let newer = |last: Timestamp| stamp.since(last).0 < 1 << 31;
+        let newer = |last: Timestamp| match cfg!(canary = "stamp-wrap") {
+            true => stamp.0 >= last.0,
+            false => stamp.since(last).0 < 1 << 31,
+        };
         let fresh = acks_new || self.peer_window_stamp.is_none_or(newer);
         if !current || !fresh {
             return;

@@ -75,7 +75,8 @@ impl Connection {
     fn on_syn_ack(&mut self, now: Instant, packet: &Packet<'_>) -> bool {
         let header = &packet.header;
         let syn_seq_nr = self.sent.first().previous();
-        if header.packet_type != PacketType::State || header.ack_nr != syn_seq_nr {
+        let acks_syn = header.ack_nr == syn_seq_nr || cfg!(canary = "any-syn-ack");
+        if header.packet_type != PacketType::State || !acks_syn {
             return false;
         }
         // The SYN-ACK carries the number of the first packet to come and does not use it up.
@@ -124,7 +125,7 @@ impl Connection {
     /// and reordering) and the last packet sent.
     fn is_ack_possible(&self, ack_nr: SeqNr) -> bool {
         let behind = self.sent.next().previous().distance_from(ack_nr);
-        behind <= self.sent.len() + ACK_BEHIND_MAX
+        behind <= self.sent.len() + ACK_BEHIND_MAX || cfg!(canary = "ack-unsent")
     }
 
     /// A number that is too far from the stream cannot be of a packet that is on its way (libutp
@@ -209,6 +210,9 @@ impl Connection {
         self.ack_pending = true;
         if ahead > 0 {
             self.hold(seq_nr, ahead, payload, fin);
+            if fin && cfg!(canary = "early-end") {
+                self.on_end_of_stream(now);
+            }
             return;
         }
         self.deliver(payload);
@@ -255,6 +259,7 @@ impl Connection {
     fn is_beyond_end(&self, seq_nr: SeqNr, fin: bool) -> bool {
         match self.remote_fin {
             RemoteFin::Open => false,
+            RemoteFin::Announced(end) if cfg!(canary = "fin-wrap") => end.0 < seq_nr.0,
             RemoteFin::Announced(end) => end.precedes(seq_nr) || (fin && seq_nr != end),
             RemoteFin::Reached(_) => true,
         }

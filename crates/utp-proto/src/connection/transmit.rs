@@ -262,7 +262,9 @@ impl Connection {
 
     pub(super) fn held(&self, len: usize) -> Option<Limit> {
         let in_flight = self.in_flight_bytes + len as u64;
-        if in_flight > u64::from(self.peer_window) {
+        let peer_window = u64::from(self.peer_window);
+        let underflows = cfg!(canary = "window-underflow") && self.in_flight_bytes > peer_window;
+        if in_flight > peer_window && !underflows {
             Some(Limit::PeerWindow)
         } else if in_flight > self.controller.window_bytes() {
             Some(Limit::CongestionWindow)
@@ -370,7 +372,9 @@ impl Connection {
             out.resize(at + padding, 0);
             utp_wire::encode_padding(&mut out[at..]);
         }
-        self.send_queue.copy(slot.position, usize::from(slot.len), out);
+        let recut = cfg!(canary = "recut") && slot.transmissions > 1;
+        let len = if recut { slot.len / 2 } else { slot.len };
+        self.send_queue.copy(slot.position, usize::from(len), out);
         out.len() - start
     }
 
