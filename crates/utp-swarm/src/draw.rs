@@ -1,6 +1,8 @@
 //! Plans out of seeds. Small streams mostly, so that a seed costs milliseconds.
 
-use crate::op::{Conditions, ControllerChoice, Flips, Op, Plan, SideConfig};
+use std::num::NonZeroU64;
+
+use crate::op::{Conditions, ControllerChoice, Flips, Limits, Op, Plan, SideConfig};
 use crate::pair::Draws;
 
 const MS: u64 = 1_000;
@@ -30,7 +32,20 @@ impl Plan {
         let sides = [side(&mut draws), side(&mut draws)];
         let segments_max = if draws.chance(300) { 1 } else { to_usize(log(&mut draws, 1, 64)) };
         let latency_us = log(&mut draws, 100, 300 * MS);
-        Self { seed, sides, segments_max, latency_us, flips, ops }
+        let limits = limits(&mut draws);
+        Self { seed, sides, segments_max, latency_us, limits, flips, ops }
+    }
+}
+
+fn limits(draws: &mut Draws) -> Limits {
+    Limits {
+        half_open_max: match draws.next() % 4 {
+            0 => to_usize(between(draws, 0, 3)),
+            _ => 1_024,
+        },
+        report_at_syn: draws.chance(300),
+        announce_holds_more: draws.chance(300),
+        resets_per_second: if draws.chance(200) { 1 } else { 100 },
     }
 }
 
@@ -52,6 +67,12 @@ fn side(draws: &mut Draws) -> SideConfig {
             0 => u16::try_from(between(draws, 150, 1_472)).unwrap_or(u16::MAX),
             _ => 1_402,
         },
+        rate_max: match draws.next() % 8 {
+            0 => NonZeroU64::new(log(draws, 2_000, 10_000_000)),
+            _ => None,
+        },
+        gate_drops: draws.chance(300),
+        probes_idle_peers: draws.chance(800),
         // The clock wraps every 71.6 minutes: some begin shortly before.
         clock_us: match draws.next() % 4 {
             0 => (1 << 32) - between(draws, 1, 20 * SECOND),

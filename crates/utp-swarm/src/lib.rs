@@ -21,6 +21,6 @@ mod pair;
 mod run;
 mod shrink;
 
-pub use op::{Conditions, ControllerChoice, Flips, Op, Plan, SideConfig};
+pub use op::{Conditions, ControllerChoice, Flips, Limits, Op, Plan, SideConfig};
 pub use run::{Report, run, run_traced};
 pub use shrink::{check, shrink};

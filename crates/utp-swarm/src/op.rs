@@ -1,5 +1,7 @@
 //! What can happen in a run.
 
+use std::num::NonZeroU64;
+
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -11,6 +13,8 @@ pub struct Plan {
     pub segments_max: usize,
     /// Time from one side to the other, in microseconds.
     pub latency_us: u64,
+    /// What both endpoints allow.
+    pub limits: Limits,
     /// What may be flipped in headers at all.
     pub flips: Flips,
     /// What happens, in order.
@@ -28,8 +32,27 @@ pub struct SideConfig {
     pub send_buffer_bytes: u32,
     /// UDP payload of its full packets.
     pub datagram_bytes: u16,
+    /// Bytes per second that a connection sends at most.
+    pub rate_max: Option<NonZeroU64>,
+    /// Packets that do not show the clocks of the connection are dropped and not just counted.
+    pub gate_drops: bool,
+    /// Silent peers of idle connections are asked for a sign of life.
+    pub probes_idle_peers: bool,
     /// How far its clock is ahead, in microseconds.
     pub clock_us: u64,
+}
+
+/// What the endpoints allow.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Answered SYNs that are remembered.
+    pub half_open_max: usize,
+    /// Connections are reported at their SYN.
+    pub report_at_syn: bool,
+    /// SYNs tell that their side holds more than libutp.
+    pub announce_holds_more: bool,
+    /// Resets sent per second.
+    pub resets_per_second: u32,
 }
 
 /// Which congestion control.

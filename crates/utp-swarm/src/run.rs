@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use utp_ledbat::FixedWindowFactory;
+use utp_proto::config::Gate;
 use utp_proto::{Config, ConnectionHandle, EndpointConfig};
 
 use crate::judge;
 use crate::network::Network;
-use crate::op::{ControllerChoice, Flips, Op, Plan, SideConfig};
+use crate::op::{ControllerChoice, Flips, Limits, Op, Plan, SideConfig};
 use crate::pair::{App, Pair};
 
 const SECOND: u64 = 1_000_000;
@@ -115,6 +116,22 @@ fn config(side: &SideConfig) -> Config {
     config.receive_buffer_bytes = side.receive_buffer_bytes;
     config.send_buffer_bytes = side.send_buffer_bytes;
     config.datagram_bytes_max_v4 = side.datagram_bytes;
+    config.send_rate_max = side.rate_max;
+    if side.gate_drops {
+        config.timestamp_gate = Gate::Drop;
+    }
+    if !side.probes_idle_peers {
+        config.idle_probe_us = None;
+    }
+    config
+}
+
+fn endpoint_config(limits: &Limits) -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.half_open_max = limits.half_open_max;
+    config.report_at_syn = limits.report_at_syn;
+    config.announce_holds_more = limits.announce_holds_more;
+    config.resets_per_second = limits.resets_per_second;
     config
 }
 
@@ -122,7 +139,7 @@ impl World {
     fn new(plan: &Plan, traced: bool) -> Self {
         let network = Rc::new(RefCell::new(Network::new(plan.seed, plan.flips, traced)));
         let [first, second] = [0, 1].map(|side| config(&plan.sides[side]));
-        let mut pair = Pair::with_limits(plan.seed, first, EndpointConfig::default());
+        let mut pair = Pair::with_limits(plan.seed, first, endpoint_config(&plan.limits));
         pair.config_of_1 = Some(Arc::new(second));
         pair.record = false;
         pair.unchecked = plan.flips == Flips::All;

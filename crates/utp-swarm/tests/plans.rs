@@ -1,9 +1,11 @@
 //! Any list of operations, also those that no seed draws, and shrunk when it fails.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::num::NonZeroU64;
+
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use utp_swarm::{Conditions, ControllerChoice, Flips, Op, Plan, SideConfig, check, run};
+use utp_swarm::{Conditions, ControllerChoice, Flips, Limits, Op, Plan, SideConfig, check, run};
 
 const SECOND: u64 = 1_000_000;
 
@@ -51,13 +53,19 @@ fn side() -> impl Strategy<Value = SideConfig> {
         Just(ControllerChoice::Libutp),
         Just(ControllerChoice::Rfc6817),
     ];
-    (controller, 4_096..1_000_000u32, 1..1_000_000u32, 150..1_472u16, 0..1u64 << 33).prop_map(
-        |(controller, receive_buffer_bytes, send_buffer_bytes, datagram_bytes, clock_us)| {
+    let bytes = (4_096..1_000_000u32, 1..1_000_000u32, 150..1_472u16);
+    let rate = prop::option::weighted(0.2, 2_000..10_000_000u64);
+    (controller, bytes, rate, any::<[bool; 2]>(), 0..1u64 << 33).prop_map(
+        |(controller, bytes, rate, [gate_drops, probes_idle_peers], clock_us)| {
+            let (receive_buffer_bytes, send_buffer_bytes, datagram_bytes) = bytes;
             SideConfig {
                 controller,
                 receive_buffer_bytes,
                 send_buffer_bytes,
                 datagram_bytes,
+                rate_max: rate.and_then(NonZeroU64::new),
+                gate_drops,
+                probes_idle_peers,
                 clock_us,
             }
         },
@@ -72,12 +80,22 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Flips::All),
     ];
     let ops = prop::collection::vec(op(), 1..80);
-    (any::<u64>(), [side(), side()], 1..64usize, 0..300_000u64, flips, ops).prop_map(
-        |(seed, sides, segments_max, latency_us, flips, ops)| Plan {
+    let limits = (prop_oneof![0..4usize, Just(1_024)], any::<[bool; 2]>(), 1..100u32).prop_map(
+        |(half_open_max, [report_at_syn, announce_holds_more], resets_per_second)| Limits {
+            half_open_max,
+            report_at_syn,
+            announce_holds_more,
+            resets_per_second,
+        },
+    );
+    let path = (1..64usize, 0..300_000u64);
+    (any::<u64>(), [side(), side()], path, limits, flips, ops).prop_map(
+        |(seed, sides, (segments_max, latency_us), limits, flips, ops)| Plan {
             seed,
             sides,
             segments_max,
             latency_us,
+            limits,
             flips,
             ops,
         },
