@@ -3,6 +3,7 @@
 
 mod wire;
 
+use utp_proto::{ConnectionError, Event};
 use utp_wire::PacketType;
 use wire::{FULL, MS, Raw, SECOND, Wire, plain};
 
@@ -314,6 +315,20 @@ fn a_peer_that_drops_what_it_named_gets_it_again() {
     wire.recv(wire.state(0, 3));
     assert_eq!(wire.stats().send_buffered_bytes, 0);
     assert_eq!(wire.stats().in_flight_bytes, 0);
+}
+
+// req: SK-10, H-18
+#[test]
+fn a_peer_that_drops_what_it_names_again_and_again_is_given_up() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 2);
+    wire.recv(wire.state(0, -1).sack(&[0b1, 0, 0, 0]));
+    wire.recv(wire.state(0, 0));
+    for _ in 0..60 {
+        wire.advance(SECOND);
+        wire.recv(wire.state(0, -1).sack(&[0b1, 0, 0, 0]));
+    }
+    assert_eq!(wire.take_events().last(), Some(&Event::Closed(ConnectionError::TimedOut)));
 }
 
 // req: SK-07, SK-08

@@ -42,7 +42,7 @@ impl Connection {
             self.trim_marks();
         }
         if progress {
-            self.on_progress(now, acked.rtt_us.is_some());
+            self.on_progress(now, moved, acked.rtt_us.is_some());
         }
         self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
@@ -163,9 +163,12 @@ impl Connection {
     }
 
     /// Something was acknowledged for the first time: the peer is alive.
-    fn on_progress(&mut self, now: Instant, sampled: bool) {
+    fn on_progress(&mut self, now: Instant, moved: bool, sampled: bool) {
         self.unproven = None;
-        self.last_progress_at = now;
+        self.reneged &= !moved;
+        if !self.reneged {
+            self.last_progress_at = now;
+        }
         self.rtt.on_progress(sampled);
         self.on_probing_over(now);
         self.mtu.on_progress();

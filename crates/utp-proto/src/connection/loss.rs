@@ -153,6 +153,7 @@ impl Connection {
         // A peer that asks for a packet it named before has dropped it (RFC 2018 section 8).
         let first = self.sent.first();
         let reneged = self.sent.get(first).is_some_and(|slot| slot.state() == SlotState::Acked);
+        self.reneged |= reneged;
         for offset in 0..self.sent.len() {
             let seq_nr = first.add(offset);
             let Some(slot) = self.sent.get_mut(seq_nr) else { break };

@@ -123,6 +123,8 @@ pub struct Connection {
     /// One packet allowed whatever the congestion window.
     granted: bool,
     last_progress_at: Instant,
+    /// The peer has dropped what it named, and its cumulative ack has not moved since.
+    reneged: bool,
     last_data_sent_at: Option<Instant>,
     /// The last packet sent with less than a full payload.
     last_partial: Option<SeqNr>,
@@ -297,6 +299,7 @@ impl Connection {
             fast_resends: 0,
             granted: false,
             last_progress_at: now,
+            reneged: false,
             last_data_sent_at: None,
             last_partial: None,
             unlock_pending: false,
