@@ -1,6 +1,6 @@
 //! Plans out of seeds. Small streams mostly, so that a seed costs milliseconds.
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 
 use crate::op::{Conditions, ControllerChoice, Flips, Limits, Op, Plan, SideConfig};
 use crate::pair::Draws;
@@ -68,7 +68,7 @@ fn side(draws: &mut Draws) -> SideConfig {
             _ => 1_402,
         },
         rate_max: match draws.next() % 8 {
-            0 => NonZeroU64::new(log(draws, 2_000, 10_000_000)),
+            0 => NonZeroU32::new(to_u32(log(draws, 2_000, 10_000_000))),
             _ => None,
         },
         gate_drops: draws.chance(300),
@@ -104,6 +104,12 @@ fn op(draws: &mut Draws, flips: Flips, faulty: bool) -> Op {
             Op::Blackout { from: [draws.chance(700), draws.chance(700)], us }
         }
         95..97 if faulty => Op::Latency { us: log(draws, 100, 400 * MS) },
+        98..100 if faulty => {
+            let bytes = u16::try_from(between(draws, 600, 1_500)).unwrap_or(u16::MAX);
+            // What a search begins with goes through, in fragments at least.
+            let fragments = bytes < 1_232 || draws.chance(500);
+            Op::PathMtu { from: side, bytes, fragments, icmp: draws.chance(300) }
+        }
         97 if faulty => Op::ClockStep { side, us: step(draws) },
         _ => quiet,
     }

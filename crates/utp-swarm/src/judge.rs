@@ -32,6 +32,16 @@ pub(crate) fn memory(world: &World, plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
+/// Nobody is woken again and again for nothing. What is not caused by a packet is caused by a timer
+/// and those are few: a keepalive in half a minute, a time-out that backs off, a pacer's pause.
+pub(crate) fn wakes(world: &World) -> Result<(), String> {
+    let trace = world.pair.trace;
+    match trace.steps > 20_000 + 20 * trace.packets {
+        true => Err(format!("woken {} times for {} packets", trace.steps, trace.packets)),
+        false => Ok(()),
+    }
+}
+
 /// What was read is the beginning of what one other end wrote, and of nothing else. (That the
 /// bytes are those of the pattern was checked as they were read.)
 pub(crate) fn streams(world: &World) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! What can happen in a run.
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct SideConfig {
     /// UDP payload of its full packets.
     pub datagram_bytes: u16,
     /// Bytes per second that a connection sends at most.
-    pub rate_max: Option<NonZeroU64>,
+    pub rate_max: Option<NonZeroU32>,
     /// Packets that do not show the clocks of the connection are dropped and not just counted.
     pub gate_drops: bool,
     /// Silent peers of idle connections are asked for a sign of life.
@@ -121,6 +121,8 @@ pub enum Op {
     Finish { side: bool, stream: u8 },
     /// The path gets longer or shorter.
     Latency { us: u64 },
+    /// The way from a side carries no larger datagrams from now on, but in fragments, or not even so.
+    PathMtu { from: bool, bytes: u16, fragments: bool, icmp: bool },
     /// A reader stops after so many bytes more.
     Pause { side: bool, stream: u8, after: u32 },
     /// The owner of an end leaves.

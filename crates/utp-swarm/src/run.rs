@@ -11,7 +11,7 @@ use utp_proto::{Config, ConnectionHandle, EndpointConfig};
 use crate::judge;
 use crate::network::Network;
 use crate::op::{ControllerChoice, Flips, Limits, Op, Plan, SideConfig};
-use crate::pair::{App, Pair};
+use crate::pair::{App, Pair, Path};
 
 const SECOND: u64 = 1_000_000;
 
@@ -89,6 +89,7 @@ fn execute(plan: &Plan, world: &mut World) -> Result<Report, String> {
         world.note(op);
         world.apply(*op);
         judge::memory(world, plan)?;
+        judge::wakes(world)?;
         judge::streams(world)?;
     }
     world.recover();
@@ -98,6 +99,7 @@ fn execute(plan: &Plan, world: &mut World) -> Result<Report, String> {
     let mut report = judge::count(world);
     world.leave();
     world.pair.run_for(SETTLE_US);
+    judge::wakes(world)?;
     judge::nothing_is_left(world)?;
     report.packets = world.pair.trace.packets;
     report.hash = world.pair.trace.hash;
@@ -190,6 +192,10 @@ impl World {
             }
             Op::Conditions { from, conditions } => {
                 self.network.borrow_mut().conditions[usize::from(from)] = conditions;
+            }
+            Op::PathMtu { from, bytes, fragments, icmp } => {
+                let path = &mut self.pair.paths[usize::from(from)];
+                *path = Path { datagram_bytes: bytes.into(), fragments, icmp, ..*path };
             }
             Op::Latency { us } => self.pair.latency_us = us,
             Op::Abort { side, stream }

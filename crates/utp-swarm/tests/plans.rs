@@ -1,7 +1,7 @@
 //! Any list of operations, also those that no seed draws, and shrunk when it fails.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::num::NonZeroU64;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -36,6 +36,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<bool>().prop_map(|side| Op::Connect { side }),
         2 => (any::<bool>(), conditions())
             .prop_map(|(from, conditions)| Op::Conditions { from, conditions }),
+        1 => (any::<bool>(), 1_232..1_500u16, any::<[bool; 2]>())
+            .prop_map(|(from, bytes, [fragments, icmp])| Op::PathMtu { from, bytes, fragments, icmp }),
         2 => end().prop_map(|(side, stream)| Op::Finish { side, stream }),
         1 => (0..500_000u64).prop_map(|us| Op::Latency { us }),
         2 => (end(), 0..50_000u32)
@@ -54,7 +56,7 @@ fn side() -> impl Strategy<Value = SideConfig> {
         Just(ControllerChoice::Rfc6817),
     ];
     let bytes = (4_096..1_000_000u32, 1..1_000_000u32, 150..1_472u16);
-    let rate = prop::option::weighted(0.2, 2_000..10_000_000u64);
+    let rate = prop::option::weighted(0.2, 2_000..10_000_000u32);
     (controller, bytes, rate, any::<[bool; 2]>(), 0..1u64 << 33).prop_map(
         |(controller, bytes, rate, [gate_drops, probes_idle_peers], clock_us)| {
             let (receive_buffer_bytes, send_buffer_bytes, datagram_bytes) = bytes;
@@ -63,7 +65,7 @@ fn side() -> impl Strategy<Value = SideConfig> {
                 receive_buffer_bytes,
                 send_buffer_bytes,
                 datagram_bytes,
-                rate_max: rate.and_then(NonZeroU64::new),
+                rate_max: rate.and_then(NonZeroU32::new),
                 gate_drops,
                 probes_idle_peers,
                 clock_us,

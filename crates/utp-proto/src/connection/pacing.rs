@@ -96,12 +96,18 @@ impl Pacer {
         self.credit = self.credit.min(if idle == Idle::Long { full } else { most });
     }
 
-    const fn permits(&self, bytes: u64) -> bool {
-        self.share > 0 && self.has_credit(bytes)
+    fn permits(&self, bytes: u64, packet_bytes: u64) -> bool {
+        self.share > 0 && self.has_credit(bytes, packet_bytes)
     }
 
-    const fn has_credit(&self, bytes: u64) -> bool {
-        self.rate == 0 || self.credit >= credit_of(bytes)
+    fn has_credit(&self, bytes: u64, packet_bytes: u64) -> bool {
+        self.rate == 0 || self.credit >= self.wanted(bytes, packet_bytes)
+    }
+
+    /// The credit that a packet of `bytes` waits for: its own, but no more than the bucket holds. A
+    /// packet that was sent before the path became narrow may be larger than that.
+    fn wanted(&self, bytes: u64, packet_bytes: u64) -> i64 {
+        credit_of(bytes).min(quantum(self.rate, packet_bytes))
     }
 
     /// Takes a share of what the endpoint may send, until the next one.
@@ -122,7 +128,8 @@ impl Pacer {
     /// When to come back for a packet of `bytes`: when there is credit for half a quantum, so that
     /// a fast sender is woken once for several packets.
     fn wake_at(&mut self, now: Instant, bytes: u64, packet_bytes: u64) -> Instant {
-        let wanted = credit_of(bytes).max(quantum(self.rate, packet_bytes) / 2);
+        let half = quantum(self.rate, packet_bytes) / 2;
+        let wanted = self.wanted(bytes, packet_bytes).max(half);
         let missing = wanted.saturating_sub(self.credit).max(1).unsigned_abs();
         let wake_at = now.saturating_add(missing.div_ceil(self.rate.max(1)));
         let wake_in_us = wake_at.saturating_since(self.filled_at);
@@ -213,7 +220,7 @@ impl Connection {
 
     /// Whether a DATA packet with `len` bytes may go now.
     pub(super) fn pacer_permits(&self, len: usize) -> bool {
-        self.pacer.permits((len + HEADER_LEN) as u64)
+        self.pacer.permits((len + HEADER_LEN) as u64, self.packet_bytes())
     }
 
     /// A DATA or FIN packet goes.
@@ -225,7 +232,7 @@ impl Connection {
     /// A packet with `len` bytes is held back by pacing alone.
     pub(super) fn on_held_by_pacing(&mut self, now: Instant, len: usize) {
         let bytes = (len + HEADER_LEN) as u64;
-        if self.pacer.has_credit(bytes) {
+        if self.pacer.has_credit(bytes, self.packet_bytes()) {
             // The endpoint will call again.
             self.pacer.wants_share = true;
             return;
@@ -289,7 +296,7 @@ mod tests {
         let mut sent = 0;
         for step in 1..=1_428_571_u64 {
             pacer.fill(at(step * 7), busy(333_333));
-            if pacer.permits(PACKET) {
+            if pacer.permits(PACKET, PACKET) {
                 pacer.charge(PACKET, PACKET);
                 sent += PACKET;
             }
@@ -308,6 +315,20 @@ mod tests {
         assert_eq!(quantum_of(1), 60);
         assert_eq!(quantum_of(100_000), 2_000);
         assert_eq!(quantum_of(5_000_000), 5_000);
+    }
+
+    #[test]
+    fn a_packet_larger_than_the_bucket_goes_when_it_is_full() {
+        let mut pacer = pacer(PACKET);
+        pacer.charge(10 * PACKET, PACKET);
+        pacer.fill(at(0), busy(100_000));
+        let large = 3 * PACKET;
+        assert!(!pacer.permits(large, PACKET));
+        let wake_at = pacer.wake_at(at(0), large, PACKET);
+        pacer.fill(wake_at, busy(100_000));
+        assert!(pacer.permits(large, PACKET), "two packets are all that it holds");
+        pacer.charge(large, PACKET);
+        assert!(!pacer.permits(1, PACKET), "the rest is paid for afterwards");
     }
 
     #[test]

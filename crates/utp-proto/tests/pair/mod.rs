@@ -314,6 +314,7 @@ impl Pair {
             return false;
         }
         self.now = self.now.max(next);
+        self.trace.steps += 1;
         while let Some(Reverse(InFlight(at, ..))) = self.network.peek() {
             if *at > self.now.as_micros() {
                 break;
@@ -541,6 +542,8 @@ impl Pair {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     pub packets: u64,
+    /// Moments at which something was due: an arrival, or a deadline of an endpoint.
+    pub steps: u64,
     pub hash: u64,
 }
 
