@@ -93,7 +93,9 @@ impl Connection {
         let is_end = self.remote_fin == RemoteFin::Reached(header.seq_nr);
         let hash = || hash(self.clock.secret(), payload, fin);
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
-        believed && !self.released && (differs || (is_end && !fin))
+        // Without payload it may be a probe for life.
+        let cut_short = is_end && !fin && !payload.is_empty();
+        believed && !self.released && (differs || cut_short)
     }
 
     /// A packet beyond the end of the stream. Says whether it proves that the end was not the

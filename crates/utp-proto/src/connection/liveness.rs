@@ -5,7 +5,7 @@
 
 use utp_wire::{Header, Instant, PacketType};
 
-use super::{Burst, Connection, State, Timer};
+use super::{Burst, Connection, LocalFin, State, Timer};
 use crate::config::{IDLE_PROBE_US_MIN, IDLE_PROBES, LIVENESS_PAUSE_US};
 use crate::error::ConnectionError;
 
@@ -77,7 +77,10 @@ impl Connection {
         }
         self.liveness.pending = false;
         self.stats.liveness_probes += 1;
-        let header: Header = self.header(now, PacketType::Data, self.sent.first().previous());
+        let last = self.sent.first().previous();
+        // A DATA packet with the number of our FIN would contradict it.
+        let seq_nr = if self.local_fin == LocalFin::Acked { last.previous() } else { last };
+        let header: Header = self.header(now, PacketType::Data, seq_nr);
         Some(self.emit(now, &header, out))
     }
 }
