@@ -236,6 +236,30 @@ fn small_writes_are_gathered_while_one_is_on_its_way() {
     assert_eq!(pair.sent(0, PacketType::Data).len() - before, 2);
 }
 
+// req: F-02
+#[test]
+fn the_loss_of_any_one_packet_and_of_any_burst_is_made_good() {
+    for burst in [1, 3, 5] {
+        for first in 0..50 {
+            let mut pair = Pair::new(1_000 * burst + first);
+            pair.record = false;
+            pair.accepts = Acceptor { to_write: 15_000, finish: true, read_max: None };
+            let mut count = 0;
+            pair.script = Some(Box::new(move |_| {
+                count += 1;
+                let lost = (first..first + burst).contains(&(count - 1));
+                if lost { Fate::Drop } else { Fate::Deliver }
+            }));
+            let handle = pair.connect(20_000, true);
+            let ended = pair.run_until(60 * SECOND, |pair| {
+                done(pair.app(0, handle), 15_000)
+                    && pair.apps[1].values().any(|app| done(app, 20_000))
+            });
+            assert!(ended, "{burst} lost from packet {first}: {:?}", pair.apps);
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Plan {
     seed: u64,

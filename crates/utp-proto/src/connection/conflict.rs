@@ -93,9 +93,10 @@ impl Connection {
         let is_end = self.remote_fin == RemoteFin::Reached(header.seq_nr);
         let hash = || hash(self.clock.secret(), payload, fin);
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
-        // Without payload it may be a probe for life.
-        let cut_short = is_end && !fin && !payload.is_empty();
-        believed && !self.released && (differs || cut_short)
+        // A probe for life repeats the last number, or the one before a FIN, without its payload.
+        let near_end = self.ack_nr.distance_from(header.seq_nr) <= 1;
+        let probes = near_end && !fin && payload.is_empty();
+        believed && !self.released && !probes && (differs || (is_end && !fin))
     }
 
     /// A packet beyond the end of the stream. Says whether it proves that the end was not the

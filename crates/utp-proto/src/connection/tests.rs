@@ -78,6 +78,7 @@ fn resends_are_forgotten_when_they_are_acked() {
     assert!(connection.resends.len() <= 20, "{} are remembered", connection.resends.len());
 }
 
+// req: H-37
 #[test]
 fn a_connection_stays_small() {
     // Beside it an idle connection has its controller on the heap.
