@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Alone,
     /// Every test and every example of the documentation passes
     Test,
+    /// Every MUST of the requirements has a test, and the table that says which is up to date
+    Cite,
     /// Every bug that is planted in the core is caught by its test
     Canaries,
     /// Random operations on two endpoints, 2 000 seeds, break no promise

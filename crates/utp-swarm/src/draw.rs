@@ -45,6 +45,10 @@ fn limits(draws: &mut Draws) -> Limits {
         },
         report_at_syn: draws.chance(300),
         announce_holds_more: draws.chance(300),
+        memory_max_bytes: match draws.next() % 4 {
+            0 => to_usize(log(draws, 10_000, 10_000_000)),
+            _ => 1 << 28,
+        },
         resets_per_second: if draws.chance(200) { 1 } else { 100 },
     }
 }
@@ -59,9 +63,15 @@ fn side(draws: &mut Draws) -> SideConfig {
     let buffer = |draws: &mut Draws, min| {
         if draws.chance(400) { default } else { to_u32(log(draws, min, default.into())) }
     };
+    let receive_buffer_bytes = buffer(draws, 4_096);
+    let receive_buffer_max_bytes = match draws.next() % 2 {
+        0 => receive_buffer_bytes,
+        _ => receive_buffer_bytes.saturating_mul(8),
+    };
     SideConfig {
         controller,
-        receive_buffer_bytes: buffer(draws, 4_096),
+        receive_buffer_bytes,
+        receive_buffer_max_bytes,
         send_buffer_bytes: buffer(draws, 1),
         datagram_bytes: match draws.next() % 4 {
             0 => u16::try_from(between(draws, 150, 1_472)).unwrap_or(u16::MAX),

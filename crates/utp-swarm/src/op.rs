@@ -26,8 +26,10 @@ pub struct Plan {
 pub struct SideConfig {
     /// The congestion control of its connections.
     pub controller: ControllerChoice,
-    /// Bytes its connections may hold for their readers.
+    /// Bytes its connections may hold for their readers at first.
     pub receive_buffer_bytes: u32,
+    /// Bytes they may hold once the path is seen to need more.
+    pub receive_buffer_max_bytes: u32,
     /// Bytes its connections hold for their writers.
     pub send_buffer_bytes: u32,
     /// UDP payload of its full packets.
@@ -51,6 +53,8 @@ pub struct Limits {
     pub report_at_syn: bool,
     /// SYNs tell that their side holds more than libutp.
     pub announce_holds_more: bool,
+    /// Bytes in all buffers of an endpoint.
+    pub memory_max_bytes: usize,
     /// Resets sent per second.
     pub resets_per_second: u32,
 }

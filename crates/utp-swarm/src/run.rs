@@ -116,6 +116,7 @@ fn config(side: &SideConfig) -> Config {
         ControllerChoice::Rfc6817 => Arc::new(utp_ledbat::Config::rfc6817()),
     };
     config.receive_buffer_bytes = side.receive_buffer_bytes;
+    config.receive_buffer_max_bytes = side.receive_buffer_max_bytes;
     config.send_buffer_bytes = side.send_buffer_bytes;
     config.datagram_bytes_max_v4 = side.datagram_bytes;
     config.send_rate_max = side.rate_max;
@@ -133,6 +134,7 @@ fn endpoint_config(limits: &Limits) -> EndpointConfig {
     config.half_open_max = limits.half_open_max;
     config.report_at_syn = limits.report_at_syn;
     config.announce_holds_more = limits.announce_holds_more;
+    config.memory_max_bytes = limits.memory_max_bytes;
     config.resets_per_second = limits.resets_per_second;
     config
 }

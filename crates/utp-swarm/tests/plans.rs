@@ -63,6 +63,7 @@ fn side() -> impl Strategy<Value = SideConfig> {
             SideConfig {
                 controller,
                 receive_buffer_bytes,
+                receive_buffer_max_bytes: receive_buffer_bytes.saturating_mul(4),
                 send_buffer_bytes,
                 datagram_bytes,
                 rate_max: rate.and_then(NonZeroU32::new),
@@ -87,6 +88,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             half_open_max,
             report_at_syn,
             announce_holds_more,
+            memory_max_bytes: 1 << 26,
             resets_per_second,
         },
     );

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Step, compare};
 use crate::{
-    canaries,
+    canaries, cite,
     command::{self, Failure, Profile, cargo},
     interop, simulate, swarm, test, tidy,
 };
@@ -41,6 +41,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Doc => doc(),
         Step::Alone => alone(),
         Step::Test => test::run(),
+        Step::Cite => cite::run(true),
         Step::Canaries => canaries::run(),
         Step::Swarm => swarm::run(&["--seeds".into(), "2000".into()]),
         Step::Simulate => simulate_all(),
