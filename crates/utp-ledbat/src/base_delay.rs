@@ -112,6 +112,7 @@ mod tests {
         BaseDelay::new(minutes, rollover)
     }
 
+    // req: R-02
     #[test]
     fn a_lower_sample_is_adopted_at_once() {
         let mut base = base(10, BaseRollover::EveryMinute);
@@ -132,6 +133,7 @@ mod tests {
         assert_eq!(base.on_sample(at_s(2), TimestampDiff(5)), TimestampDiff(u32::MAX - 5));
     }
 
+    // req: CC-08, B-39, R-11
     #[test]
     fn a_minimum_is_forgotten_after_the_history_and_not_before() {
         for (rollover, minutes) in

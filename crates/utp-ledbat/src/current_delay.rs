@@ -60,6 +60,7 @@ mod tests {
         TimestampDiff(BASE.0.wrapping_add(above_base))
     }
 
+    // req: R-10
     #[test]
     fn the_smallest_of_the_last_samples_counts() {
         let mut current = CurrentDelay::new(3);

@@ -200,7 +200,7 @@ fn round_trip(ledbat: &mut Ledbat, now: Instant, ours: u32) {
     });
 }
 
-// req: CC-09, WR-10
+// req: CC-09, WR-10, H-17
 #[test]
 fn a_step_between_any_two_boundary_delays_is_survived_and_forgotten() {
     let edges = [0x0000_0001, 0x7fff_fffe, 0x8000_0000, 0x8000_0001, 0xffff_fffe, 0xffff_ffff];

@@ -7,6 +7,7 @@ use utp_proto::{Event, State};
 use utp_wire::{PacketType, Timestamp};
 use wire::{FULL, MS, Role, SECOND, Wire, plain};
 
+// req: SQ-01, SQ-11
 #[test]
 fn in_order_packets_are_acked_as_they_come_and_once_per_batch() {
     Wire::everywhere(plain, |mut wire| {
@@ -29,6 +30,7 @@ fn data_carries_the_ack_in_place_of_a_state() {
     wire.expect(&["DATA 0 ack 0 len 5"]);
 }
 
+// req: U-15
 #[test]
 fn a_resend_does_not_stand_in_for_an_ack() {
     // libutp reads no ack from a packet that it has already.
@@ -45,6 +47,7 @@ fn a_resend_does_not_stand_in_for_an_ack() {
     wire.expect(&["DATA 0 ack 0 len 1382", "STATE 4 ack 0"]);
 }
 
+// req: SQ-02
 #[test]
 fn data_and_fin_use_a_number_and_state_does_not() {
     Wire::everywhere(plain, |mut wire| {
@@ -65,6 +68,7 @@ fn data_and_fin_use_a_number_and_state_does_not() {
     });
 }
 
+// req: SQ-03, SQ-12
 #[test]
 fn old_data_draws_an_ack_and_is_not_delivered_again() {
     Wire::everywhere(plain, |mut wire| {
@@ -83,6 +87,7 @@ fn old_data_draws_an_ack_and_is_not_delivered_again() {
     });
 }
 
+// req: SQ-05
 #[test]
 fn far_future_data_is_dropped_and_the_stream_lives() {
     let large = || {
@@ -103,7 +108,7 @@ fn far_future_data_is_dropped_and_the_stream_lives() {
     });
 }
 
-// req: WR-02
+// req: WR-02, SQ-04
 #[test]
 fn out_of_order_data_waits_for_the_gap_to_fill() {
     Wire::everywhere(plain, |mut wire| {
@@ -135,6 +140,7 @@ fn another_packet_with_a_number_that_was_delivered_is_ignored() {
     assert_eq!(wire.connection().state(), State::Connected);
 }
 
+// req: SQ-13
 #[test]
 fn empty_data_takes_a_number_and_brings_nothing() {
     let mut wire = Wire::plain();
@@ -253,6 +259,7 @@ fn data_with_a_slightly_stale_ack_is_taken() {
     });
 }
 
+// req: SQ-07
 #[test]
 fn a_stale_ack_frees_nothing_and_resends_nothing() {
     Wire::everywhere(plain, |mut wire| {

@@ -148,7 +148,7 @@ fn cases(least: u32) -> ProptestConfig {
 proptest! {
     #![proptest_config(cases(100))]
 
-    // req: MF-12
+    // req: MF-12, F-27
     #[test]
     fn mutated_packets_do_no_harm_beyond_their_connection(
         seed in any::<u64>(),
@@ -262,6 +262,7 @@ fn start(at: u8, us: u16, them: u16) -> Wire {
 proptest! {
     #![proptest_config(cases(500))]
 
+    // req: H-27
     #[test]
     fn any_order_of_calls_and_packets_ends_with_nothing_left(
         at in 0u8..16,

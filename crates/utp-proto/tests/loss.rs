@@ -17,6 +17,7 @@ fn numbers(wire: &mut Wire) -> Vec<u16> {
         .collect()
 }
 
+// req: SQ-08
 #[test]
 fn three_repeated_states_resend_the_first_packet_once() {
     Wire::everywhere(plain, |mut wire| {
@@ -38,6 +39,7 @@ fn three_repeated_states_resend_the_first_packet_once() {
     });
 }
 
+// req: SQ-10
 #[test]
 fn a_resend_has_the_same_bytes_with_a_fresh_ack_and_stamp() {
     let mut wire = Wire::plain();
@@ -58,6 +60,7 @@ fn a_resend_has_the_same_bytes_with_a_fresh_ack_and_stamp() {
     assert_eq!(later.0, 20_000);
 }
 
+// req: SQ-09
 #[test]
 fn data_and_keepalives_never_count_as_repeated_acks() {
     Wire::everywhere(plain, |mut wire| {
@@ -75,6 +78,7 @@ fn data_and_keepalives_never_count_as_repeated_acks() {
     });
 }
 
+// req: U-34
 #[test]
 fn repeated_states_with_an_empty_mask_count() {
     // libutp sends them while all that it holds lies beyond the packets it can name.

@@ -131,7 +131,7 @@ fn an_extension_past_the_end_drops_the_whole_packet() {
     wire.expect(&[]);
 }
 
-// req: MF-10
+// req: MF-10, F-06
 #[test]
 fn a_packet_cut_at_any_byte_is_harmless() {
     let mut wire = Wire::plain();

@@ -221,6 +221,7 @@ fn batches_are_cut_into_equal_segments_and_bounded() {
     assert_eq!(pair.only(1).read, 3_000_000);
 }
 
+// req: B-37
 #[test]
 fn small_writes_are_gathered_while_one_is_on_its_way() {
     let mut pair = Pair::new(12);

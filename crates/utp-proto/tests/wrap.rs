@@ -27,7 +27,7 @@ fn two_hundred_thousand_packets_keep_every_byte() {
     assert_eq!(pair.endpoints[0].connection(handle).unwrap().stats().timeouts, 0);
 }
 
-// req: WR-02
+// req: WR-02, WR-05
 #[test]
 fn both_directions_wrap_under_faults() {
     let mut pair = Pair::with_config(2, small_packets());
@@ -65,6 +65,7 @@ fn duration(start: u64, clocks_us: [u64; 2]) -> u64 {
     pair.now.saturating_since(Instant::from_micros(start))
 }
 
+// req: WR-09
 #[test]
 fn a_wrap_of_the_stamps_goes_unnoticed() {
     let twin = duration(1_000_000, [0, 0]);
@@ -74,6 +75,7 @@ fn a_wrap_of_the_stamps_goes_unnoticed() {
     }
 }
 
+// req: WR-10
 #[test]
 fn clocks_any_distance_apart_measure_the_same_path() {
     let twin = duration(1_000_000, [0, 0]);

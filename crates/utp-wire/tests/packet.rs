@@ -34,6 +34,7 @@ fn datagram(header: &Header, extensions: &[(u8, &[u8])], payload: &[u8]) -> Vec<
     datagram
 }
 
+// req: B-01
 #[test]
 fn header_fields_stand_where_the_diagram_has_them() {
     let mut bytes = [0xff; HEADER_LEN];
@@ -53,6 +54,7 @@ fn header_fields_stand_where_the_diagram_has_them() {
     );
 }
 
+// req: B-03
 #[test]
 fn five_first_bytes_are_those_of_a_packet() {
     for first in 0..=u8::MAX {
@@ -272,6 +274,7 @@ proptest! {
         prop_assert_eq!(Packet::decode(&datagram), Ok(expected));
     }
 
+    // req: H-27
     #[test]
     fn any_bytes_are_a_sound_packet_or_an_error(datagram in datagrams()) {
         if let Ok(packet) = Packet::decode(&datagram) {

@@ -75,6 +75,7 @@ impl Bench {
     }
 }
 
+// req: CC-03, R-03
 #[test]
 fn a_window_acknowledged_on_an_empty_queue_earns_the_gain() {
     let mut libutp = Bench::with_window(Config::libutp(), 100_000);
@@ -87,6 +88,7 @@ fn a_window_acknowledged_on_an_empty_queue_earns_the_gain() {
     assert_eq!(rfc6817.window(), 101_382);
 }
 
+// req: R-04
 #[test]
 fn splitting_an_acknowledgement_earns_nothing_extra() {
     let mut whole = Bench::with_window(Config::rfc6817(), 100_000);
@@ -122,6 +124,7 @@ fn growth_of_less_than_a_byte_per_acknowledgement_adds_up() {
     assert_eq!(bench.window(), 1_000_029);
 }
 
+// req: CC-05, B-38
 #[test]
 fn a_delay_above_the_target_shrinks_in_proportion() {
     for (delay_us, lost_bytes) in [(100_000, 0), (150_000, 1_500), (200_000, 3_000)] {
@@ -140,6 +143,7 @@ fn three_times_the_target_costs_two_packets_per_round_trip_by_the_rfc() {
     assert_eq!(bench.window(), 100_000 - 2 * 1_382);
 }
 
+// req: R-06
 #[test]
 fn delay_does_not_shrink_below_the_floor() {
     for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
@@ -152,6 +156,7 @@ fn delay_does_not_shrink_below_the_floor() {
     }
 }
 
+// req: CC-07, R-17
 #[test]
 fn without_a_usable_sample_the_window_stays() {
     for config in [Config::libutp(), Config::rfc6817()] {
@@ -169,6 +174,7 @@ fn without_a_usable_sample_the_window_stays() {
     }
 }
 
+// req: CC-06
 #[test]
 fn libutp_grows_for_a_second_after_the_window_held_data_back() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
@@ -202,6 +208,7 @@ fn an_application_limited_window_still_shrinks() {
     assert_eq!(bench.window(), 97_000);
 }
 
+// req: CC-06, R-05
 #[test]
 fn the_rfc_holds_the_window_to_what_was_in_flight_and_one_packet() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
@@ -226,6 +233,7 @@ fn packets_received_in_a_row_do_not_look_like_an_application_limit() {
     assert_eq!(bench.window(), 48_122 + 1_382);
 }
 
+// req: CC-01
 #[test]
 fn libutp_cuts_by_half_at_most_once_in_100_ms() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
@@ -331,6 +339,7 @@ fn a_loss_ends_slow_start() {
     assert_eq!(metrics.ssthresh_bytes, Some(window / 2));
 }
 
+// req: CC-02
 #[test]
 fn a_time_out_with_data_in_flight_leaves_one_packet_and_slow_start() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
@@ -358,6 +367,7 @@ fn a_window_below_one_packet_gets_one_at_the_time_out() {
     assert!(bench.ledbat.metrics().slow_start);
 }
 
+// req: CC-02, R-08
 #[test]
 fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
@@ -369,6 +379,7 @@ fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement()
     assert_eq!(bench.window(), 2_764);
 }
 
+// req: R-16
 #[test]
 fn the_queuing_delay_cannot_exceed_the_round_trip() {
     let mut bench = Bench::with_window(Config::libutp(), 100_000);
@@ -385,6 +396,7 @@ fn the_queuing_delay_cannot_exceed_the_round_trip() {
     assert_eq!(bench.window(), 101_500);
 }
 
+// req: H-16
 #[test]
 fn a_clock_that_hides_every_queue_is_penalised() {
     // The peer's clock loses 100 ms every second, so that each sample is a new base.

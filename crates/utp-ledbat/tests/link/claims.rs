@@ -31,6 +31,7 @@ fn utilisation_permille(model: &mut Model, from_s: u64, to_s: u64) -> u64 {
     (model.packets_acked - before) * model.serialise_us() * 1_000 / ((to_s - from_s) * SECOND_US)
 }
 
+// req: CC-04, CC-15, R-13
 #[test]
 fn the_queue_settles_within_a_millisecond_of_the_target() {
     for config in [Config::libutp(), Config::rfc6817()] {
@@ -43,6 +44,7 @@ fn the_queue_settles_within_a_millisecond_of_the_target() {
     }
 }
 
+// req: CC-14
 #[test]
 fn the_link_is_full_at_the_target() {
     for config in [Config::libutp(), Config::rfc6817()] {
@@ -50,6 +52,7 @@ fn the_link_is_full_at_the_target() {
     }
 }
 
+// req: CC-10
 #[test]
 fn the_linear_start_is_that_of_libutp() {
     // Bytes sent per round trip of 100 ms, as libutp was observed to send them. The start matches
@@ -85,6 +88,7 @@ fn a_single_flow_drifts_up_as_the_base_is_forgotten() {
     }
 }
 
+// req: CC-11, R-12
 #[test]
 fn a_fast_receiver_clock_changes_nothing_with_skew_compensation() {
     let run = |receiver_clock_ppm| {
@@ -110,6 +114,7 @@ fn a_fast_receiver_clock_throttles_the_rfc() {
     assert!((40..=50).contains(&permille), "{permille}");
 }
 
+// req: CC-11
 #[test]
 fn a_slow_receiver_clock_costs_no_goodput() {
     // It hides part of the queue, which grows by what the clocks part over the history.

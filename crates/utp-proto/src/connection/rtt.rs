@@ -104,6 +104,7 @@ fn weighted(old: u64, new: u64, n: u64) -> u32 {
 mod tests {
     use super::*;
 
+    // req: B-30
     #[test]
     fn first_sample_sets_both_estimates() {
         let mut rtt = Rtt::new(500_000);
@@ -121,6 +122,7 @@ mod tests {
         assert_eq!(rtt.rto_us(), 500_000);
     }
 
+    // req: B-34
     #[test]
     fn time_out_doubles_and_is_bounded() {
         let mut rtt = Rtt::new(500_000);

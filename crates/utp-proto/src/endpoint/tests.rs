@@ -36,6 +36,7 @@ fn exchange(endpoints: &mut [Endpoint; 2], addresses: [SocketAddr; 2], now: Inst
     }
 }
 
+// req: H-26
 #[test]
 fn the_deadlines_of_a_long_lived_connection_do_not_pile_up() {
     let addresses = [([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into()];
