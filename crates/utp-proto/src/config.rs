@@ -117,8 +117,9 @@ pub const UNPROVEN_RESENDS_MAX: u8 = 2;
 pub const TOMBSTONES_MAX: usize = 4_096;
 
 /// Least time that one that failed is remembered, in microseconds; three time-outs if that is more.
+/// As long as a cookie is taken, or what its peer resends would open it once more.
 /// One that finished is as long as [`Config::linger_us`] says.
-pub const TOMBSTONE_LIFE_US_MIN: u64 = 10_000_000;
+pub const TOMBSTONE_LIFE_US_MIN: u64 = 60_000_000;
 
 /// Time for which a finished one is remembered from the last packet that came for it, in
 /// microseconds: longer than the pauses between the resends of a peer that has backed off.

@@ -126,6 +126,13 @@ pub(crate) fn open(world: &World) -> Vec<&App> {
 /// A number that changes with everything that moves.
 pub(crate) fn progress(world: &World) -> u64 {
     let mut sum = 0;
+    for side in [0, 1] {
+        // What a peer takes whose owner has left is read by nobody.
+        for handle in world.pair.apps[side].keys() {
+            let connection = world.pair.endpoints[side].connection(*handle);
+            sum += connection.map_or(0, |connection| connection.stats().bytes_acked);
+        }
+    }
     for app in world.pair.apps.iter().flat_map(|apps| apps.values()) {
         let steps = [app.connected, app.finished, app.end_of_stream, app.closed.is_some()];
         sum += app.read + app.written + steps.iter().filter(|step| **step).count() as u64;

@@ -162,7 +162,8 @@ impl Connection {
         self.rtt.on_sample(rtt_us);
     }
 
-    /// Something was acknowledged for the first time: the peer is alive.
+    /// Something was acknowledged for the first time: the peer is alive. Not so what it names once
+    /// more after it was sent again because the peer dropped it: that could go on for ever.
     fn on_progress(&mut self, now: Instant, moved: bool, sampled: bool) {
         self.unproven = None;
         self.reneged &= !moved;

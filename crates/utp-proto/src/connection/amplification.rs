@@ -8,7 +8,7 @@
 
 use utp_wire::{HEADER_LEN, Instant};
 
-use super::{Burst, Connection};
+use super::{Burst, Connection, LocalFin, Timer};
 use crate::config::{UNPROVEN_FACTOR, UNPROVEN_RESENDS_MAX};
 
 /// What may be sent to a peer that has acknowledged nothing of ours. What answers SYNs is not
@@ -28,6 +28,7 @@ impl Connection {
             let bytes = u16::try_from(datagram_bytes).unwrap_or(u16::MAX);
             unproven.room = unproven.room.saturating_add(bytes.saturating_mul(UNPROVEN_FACTOR));
             unproven.resends = 0;
+            self.timers.stop(Timer::HalfOpen);
         }
     }
 
@@ -50,6 +51,7 @@ impl Connection {
         let holes = self.ack_pending && self.recv_queue.has_holes();
         let ack_bytes = if holes { self.holes_len() } else { HEADER_LEN };
         if room < ack_bytes {
+            self.limit_wait_for_room(now);
             return None;
         }
         let resend = !self.sent.is_empty();
@@ -65,12 +67,25 @@ impl Connection {
                 .or_else(|| self.transmit_ack(now, out))
                 .or_else(|| self.transmit_keepalive(now, out))
                 .or_else(|| self.transmit_liveness_probe(now, out)),
-        }?;
+        };
+        let Some(burst) = burst else {
+            self.limit_wait_for_room(now);
+            return None;
+        };
         if let Some(unproven) = &mut self.unproven {
             let bytes = u16::try_from(burst.size).unwrap_or(u16::MAX);
             unproven.room = unproven.room.saturating_sub(bytes);
         }
         Some(burst)
+    }
+
+    /// Only another packet of the peer makes room. If none comes, what waits for it must not do so
+    /// for ever.
+    fn limit_wait_for_room(&mut self, now: Instant) {
+        let waits = self.send_queue.unsent_bytes() > 0 || self.local_fin == LocalFin::Queued;
+        if waits && self.sent.is_empty() && !self.timers.is_set(Timer::HalfOpen) {
+            self.timers.set(Timer::HalfOpen, now.saturating_add(self.config.give_up_us));
+        }
     }
 
     /// The length of an ack that names what is held.
