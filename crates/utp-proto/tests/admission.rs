@@ -32,7 +32,7 @@ fn flood(wire: &mut Wire, count: u32) {
     }
 }
 
-// req: HS-01, HS-02, HS-10
+// req: HS-01, HS-02, HS-10, H-12
 #[test]
 fn a_bare_syn_makes_no_connection_and_data_makes_one() {
     for half_open_max in [0, 1_024] {
@@ -115,6 +115,7 @@ fn what_the_table_remembers_is_gone_after_its_life() {
     assert!(wire.incoming.is_none() && wire.events.is_empty(), "nobody is told");
 }
 
+// req: HO-12
 #[test]
 fn one_network_has_32_places_in_the_table() {
     let mut wire = idle(1_024);
@@ -127,7 +128,7 @@ fn one_network_has_32_places_in_the_table() {
     assert_eq!(wire.endpoint.stats().half_open, 33);
 }
 
-// req: HS-13
+// req: HS-13, HO-01, H-10
 #[test]
 fn a_flood_of_forged_syns_fills_the_table_and_hinders_nobody() {
     let mut wire = idle(1_024);
@@ -343,7 +344,7 @@ fn sides_that_hold_more_tell_each_other_in_the_handshake() {
     assert_eq!(wire.take()[0].len, 20);
 }
 
-// req: HS-13
+// req: HS-13, HO-02
 #[test]
 fn packets_of_every_type_draw_no_more_than_they_bring() {
     let mut wire = idle(1_024);

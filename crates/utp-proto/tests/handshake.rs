@@ -29,7 +29,7 @@ fn a_syn_carries_the_receive_id_and_everything_else_the_next() {
     assert!(later.iter().all(|sent| sent.header.connection_id.0 == 4_001));
 }
 
-// req: HS-08
+// req: HS-08, U-05
 #[test]
 fn an_initiator_speaks_at_once_and_acks_one_less_than_the_syn_ack() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
@@ -70,7 +70,7 @@ fn an_acceptor_answers_on_the_id_of_the_syn_and_keeps_its_number_unused() {
     wire.expect(&["DATA 0 ack -1 len 5"]);
 }
 
-// req: HS-13
+// req: HS-13, U-04
 #[test]
 fn an_acceptor_does_not_speak_before_it_has_seen_data() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -120,7 +120,7 @@ fn data_may_overtake_the_first_data() {
     assert_eq!(wire.read(), b"ab");
 }
 
-// req: HS-02
+// req: HS-02, H-12
 #[test]
 fn a_repeated_syn_gets_the_same_answer_and_no_second_connection() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
@@ -283,6 +283,7 @@ fn a_half_open_connection_is_gone_after_its_life() {
     assert_eq!(wire.endpoint.stats().connections, 0);
 }
 
+// req: H-10
 #[test]
 fn half_open_connections_are_limited() {
     let mut limits = EndpointConfig::default();
@@ -302,7 +303,7 @@ fn half_open_connections_are_limited() {
     assert!(wire.incoming.take().unwrap().is_proven());
 }
 
-// req: HS-14
+// req: HS-14, MF-05
 #[test]
 fn a_syn_with_payload_or_extensions_is_a_syn() {
     let payload = vec![7; 1_380];

@@ -25,7 +25,7 @@ fn ids_at_the_wrap_work_for_an_acceptor() {
     }
 }
 
-// req: ID-05, ID-06
+// req: ID-05, ID-06, U-07
 #[test]
 fn an_initiator_never_takes_the_id_libutp_cannot_count_beyond() {
     // The connecting id is drawn as 65535; the next one that is fit is 0.

@@ -23,7 +23,7 @@ fn a_reset_that_answers_what_was_sent_ends_the_connection() {
     });
 }
 
-// req: RS-01
+// req: RS-01, U-31
 #[test]
 fn a_reset_may_carry_either_id() {
     for offset in [0u16, 1, 2, 3] {

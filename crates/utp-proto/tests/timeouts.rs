@@ -72,6 +72,7 @@ fn an_ack_of_a_packet_sent_once_ends_the_back_off() {
     assert_eq!(wire.stats().rto_us, 500_000);
 }
 
+// req: B-33
 #[test]
 fn without_a_sample_the_first_time_out_is_a_second() {
     let mut wire = Wire::accepting(plain(), 100, 200, 1_000);
@@ -216,6 +217,7 @@ fn settings_of_nothing_at_all_keep_no_driver_busy() {
     assert_eq!(wire.connection().state(), State::Closed);
 }
 
+// req: TM-13
 #[test]
 fn a_driver_that_stood_still_gets_one_time_out_and_not_the_missed_ones() {
     let mut wire = Wire::plain();
@@ -235,6 +237,7 @@ fn a_driver_that_stood_still_gets_one_time_out_and_not_the_missed_ones() {
     assert_eq!(wire.stats().timeouts, 1);
 }
 
+// req: H-29
 #[test]
 fn a_clock_that_runs_backwards_is_taken_to_stand_still() {
     let mut wire = Wire::plain();

@@ -14,7 +14,8 @@ impl Connection {
     /// time-out, or shows in another way that it comes from the peer.
     // req: RS-01, RS-02, RS-11
     pub(super) fn is_reset_credible(&self, now: Instant, ack_nr: SeqNr) -> bool {
-        let rto_us = self.rtt.rto_us();
+        // The round trip of a path that has been idle may have grown since it was measured.
+        let rto_us = self.rtt.rto_us().max(RESET_ANSWER_US_MIN);
         if let Some(slot) = self.sent.get(ack_nr) {
             return slot.transmissions > 0 && now.saturating_since(slot.sent_at) <= rto_us;
         }
@@ -46,6 +47,9 @@ impl Connection {
         }
     }
 }
+
+/// Least time for which an answer to a packet is waited for.
+const RESET_ANSWER_US_MIN: u64 = 3_000_000;
 
 /// How far before the oldest outstanding packet a reset may point. With the next number these are
 /// four of 65 536.
