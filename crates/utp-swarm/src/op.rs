@@ -125,7 +125,7 @@ pub enum Op {
     Finish { side: bool, stream: u8 },
     /// The path gets longer or shorter.
     Latency { us: u64 },
-    /// The way from a side carries no larger datagrams from now on, but in fragments, or not even so.
+    /// The way from a side carries no larger datagrams from now on, or does so in fragments.
     PathMtu { from: bool, bytes: u16, fragments: bool, icmp: bool },
     /// A reader stops after so many bytes more.
     Pause { side: bool, stream: u8, after: u32 },

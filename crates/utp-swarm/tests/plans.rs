@@ -37,7 +37,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (any::<bool>(), conditions())
             .prop_map(|(from, conditions)| Op::Conditions { from, conditions }),
         1 => (any::<bool>(), 1_232..1_500u16, any::<[bool; 2]>())
-            .prop_map(|(from, bytes, [fragments, icmp])| Op::PathMtu { from, bytes, fragments, icmp }),
+            .prop_map(|(from, bytes, [fragments, icmp])| {
+                Op::PathMtu { from, bytes, fragments, icmp }
+            }),
         2 => end().prop_map(|(side, stream)| Op::Finish { side, stream }),
         1 => (0..500_000u64).prop_map(|us| Op::Latency { us }),
         2 => (end(), 0..50_000u32)
