@@ -52,8 +52,8 @@ pub const GATHER_CHUNK_BYTES_MIN: usize = 64;
 /// looked for and dropped.
 pub const STALE_MAX: usize = 64;
 
-/// Bytes that each direction of a connection may hold even when the endpoint's memory is used up, so
-/// that every stream goes on: two packets. The budget may so be passed by as much for each.
+/// Bytes that each direction of a connection may hold even when the endpoint's memory is used up,
+/// so that every stream goes on: two packets. The budget may so be passed by as much for each.
 pub const MEMORY_FLOOR_BYTES: u32 = 4_096;
 
 /// How long a peer must have taken nothing before its connection may be given up for the memory
@@ -156,8 +156,8 @@ pub const LIVENESS_PAUSE_US: u32 = 10_000_000;
 /// one.
 pub const IDLE_PROBE_US_MIN: u64 = 1_000_000;
 
-/// How far a packet's stamp may be off the clock that the peer has shown, in microseconds: more than
-/// any queue delays a packet from one to the next, 2^-7.7 of all stamps.
+/// How far a packet's stamp may be off the clock that the peer has shown, in microseconds: more
+/// than any queue delays a packet from one to the next, 2^-7.7 of all stamps.
 pub const GATE_STAMP_US: u32 = 10_000_000;
 
 /// How far a reported difference may be off the one expected, in microseconds: 2^-8.7 of all.
@@ -233,8 +233,8 @@ pub const MTU_SEARCH_STEP: u16 = 16;
 /// Lost probes of a size before it is held to be too large (RFC 8899 section 5.1.2: `MAX_PROBES`).
 pub const MTU_PROBES_MAX: u8 = 3;
 
-/// Least pause between two searches, in microseconds: the end of one must not be the beginning of the
-/// next.
+/// Least pause between two searches, in microseconds: the end of one must not be the beginning of
+/// the next.
 pub const MTU_SEARCH_US_MIN: u64 = 1_000_000;
 
 /// Longest pause between two searches for a larger path MTU (RFC 1191 asks for no less than ten
@@ -244,8 +244,8 @@ pub const MTU_SEARCH_US_MAX: u64 = 1_800_000_000;
 /// Round trips from a lost probe to the next: each leaves a hole that delays what follows by one.
 pub const MTU_PROBE_PAUSE_ROUND_TRIPS: u64 = 5;
 
-/// Full packets that must wait, and fit into both windows, behind a probe. Without packets behind it
-/// only the timer finds that it is lost.
+/// Full packets that must wait, and fit into both windows, behind a probe. Without packets behind
+/// it only the timer finds that it is lost.
 pub const MTU_PROBE_PACKETS_BEHIND: u16 = 4;
 
 /// Retransmission time-outs in a row after which a path is taken to swallow packets of the present
@@ -369,7 +369,8 @@ pub struct Config {
     /// The same as the largest over IPv6: 1 452, what Ethernet carries.
     pub datagram_bytes_max_v6: u16,
     /// Pause before larger packets are tried again after a search for the path MTU, in
-    /// microseconds; a second at least and half an hour at most. Paths change (RFC 8899 section 5.1.1: 600 s).
+    /// microseconds; a second at least and half an hour at most. Paths change (RFC 8899 section
+    /// 5.1.1: 600 s).
     pub mtu_search_us: u64,
     /// A connect that has not succeeded after this is given up, in microseconds.
     pub connect_timeout_us: u64,
@@ -379,8 +380,9 @@ pub struct Config {
     /// A packet is sent after this long without one, in microseconds; at least a second. 29 s keeps
     /// the mapping of a NAT that forgets after 30 s.
     pub keepalive_us: u64,
-    /// Silence of the peer after which it is asked for a sign of life, in microseconds; `None` never
-    /// asks. Longer than two keepalives of a peer, so that one of them may be lost without a probe.
+    /// Silence of the peer after which it is asked for a sign of life, in microseconds; `None`
+    /// never asks. Longer than two keepalives of a peer, so that one of them may be lost without a
+    /// probe.
     pub idle_probe_us: Option<u64>,
     /// How long a living peer may take no byte of what waits for it, in microseconds, before the
     /// connection ends (RFC 6429); `None` lets it wait as long as it likes.

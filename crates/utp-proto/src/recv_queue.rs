@@ -62,8 +62,8 @@ impl RecvQueue {
         self.held.insert(seq_nr, ahead, payload, fin);
     }
 
-    /// What is held of `seq_nr`, `ahead` of the next expected number: its payload, and whether it is
-    /// a FIN.
+    /// What is held of `seq_nr`, `ahead` of the next expected number: its payload, and whether it
+    /// is a FIN.
     pub(crate) fn held(&self, seq_nr: SeqNr, ahead: u16) -> Option<(&[u8], bool)> {
         self.held.get(seq_nr, ahead)
     }

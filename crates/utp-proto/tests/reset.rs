@@ -81,7 +81,8 @@ fn blind_resets_hardly_ever_hit() {
     assert_eq!(wire.connection().state(), State::Connected);
     wire.expect(&[]);
     // Nothing was sent for a while, so that nothing can be answered: not even the next number ends
-    // it, only the last one that was acked, which a peer names that aborts. But the answer that this draws can be.
+    // it, only the last one that was acked, which a peer names that aborts. But the answer that
+    // this draws can be.
     wire.advance(10 * SECOND);
     for ack in (i16::MIN..-3).chain(1..i16::MAX).chain([0]) {
         assert_eq!(wire.connection().state(), State::Connected);

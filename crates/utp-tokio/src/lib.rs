@@ -53,8 +53,8 @@
 //!
 //! Memory is bounded: a stream that is not read keeps its receive buffer
 //! ([`Config::receive_buffer_bytes`](utp_proto::Config::receive_buffer_bytes), more if it was read
-//! fast before) and no more, for bytes are charged to it until the user has read them. A stream that is written keeps its send
-//! buffer and a queue of 256 KiB.
+//! fast before) and no more, for bytes are charged to it until the user has read them. A stream
+//! that is written keeps its send buffer and a queue of 256 KiB.
 //!
 //! Time, tasks, randomness and datagrams come through two traits,
 //! [`Runtime`](runtime::Runtime) and [`AsyncUdpSocket`](transport::AsyncUdpSocket). With both

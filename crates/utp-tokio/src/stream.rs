@@ -77,8 +77,8 @@ impl UtpStream {
         self.read.owner().stats()
     }
 
-    /// Why the peer says that it ended the stream, a number that applications agree on; `None` if it
-    /// did not say. Known as late as [`stats`](Self::stats).
+    /// Why the peer says that it ended the stream, a number that applications agree on; `None` if
+    /// it did not say. Known as late as [`stats`](Self::stats).
     #[must_use]
     pub fn close_reason(&self) -> Option<u16> {
         self.stats().close_reason

@@ -1,5 +1,5 @@
-//! Owns the trace of a socket: [`TraceSink`], which writes what happens to connections as JSON lines
-//! without ever holding the driver up.
+//! Owns the trace of a socket: [`TraceSink`], which writes what happens to connections as JSON
+//! lines without ever holding the driver up.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

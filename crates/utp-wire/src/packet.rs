@@ -89,9 +89,9 @@ impl<'a> Packet<'a> {
 ///
 /// `datagrams` holds packets `segment_size` bytes apart, the last one possibly shorter, as they go
 /// to a segmenting socket. `later_by_us` is added to the `timestamp_microseconds` of each, modulo
-/// 2^32, a sum of zero as one. A stamp of zero and the stamp of a RESET stay as they are, since they mean that there is
-/// none. A segment that does not begin with a uTP header is left alone, and a `segment_size` of
-/// zero leaves all alone.
+/// 2^32, a sum of zero as one. A stamp of zero and the stamp of a RESET stay as they are, since
+/// they mean that there is none. A segment that does not begin with a uTP header is left alone, and
+/// a `segment_size` of zero leaves all alone.
 ///
 /// ```
 /// let mut datagrams = [0; 2 * 20];
@@ -124,10 +124,10 @@ pub const EXTENSION_SELECTIVE_ACK: u8 = 1;
 /// The extension of eight bytes of flags (libutp).
 pub const EXTENSION_BITS: u8 = 2;
 
-/// The bit of [`EXTENSION_BITS`], taken as a big-endian number, by which this implementation tells in
-/// a SYN, and in the SYN-ACK that answers it, that it holds more packets ahead of the stream than
-/// the 1 023 of libutp. No other implementation sends the extension; it is not one of the low bits,
-/// which somebody else would take first.
+/// The bit of [`EXTENSION_BITS`], taken as a big-endian number, by which this implementation tells
+/// in a SYN, and in the SYN-ACK that answers it, that it holds more packets ahead of the stream
+/// than the 1 023 of libutp. No other implementation sends the extension; it is not one of the low
+/// bits, which somebody else would take first.
 pub const EXTENSION_BIT_HOLDS_MORE: u64 = 1 << 41;
 
 /// The extension that tells why a connection was closed (libtorrent).

@@ -1,8 +1,8 @@
 //! Owns the extensions that make a packet larger and say nothing.
 
 /// Fills `out` with a chain of extensions that every peer skips; the header before it names
-/// [`EXTENSION_BITS`](crate::EXTENSION_BITS) as the first. Says whether there is a chain of that length: 10 bytes, or 13
-/// and more.
+/// [`EXTENSION_BITS`](crate::EXTENSION_BITS) as the first. Says whether there is a chain of that
+/// length: 10 bytes, or 13 and more.
 ///
 /// The first element is that of libutp's extension bits, all clear: libutp takes a datagram that
 /// begins with an extension it does not know for another protocol's, and skips those behind one

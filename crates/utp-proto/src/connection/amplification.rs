@@ -32,8 +32,8 @@ impl Connection {
         }
     }
 
-    /// The longest payload that leaves room for its resends, while the peer is unproven. A peer that
-    /// has sent no more than a header gets an empty packet, which it acks as well.
+    /// The longest payload that leaves room for its resends, while the peer is unproven. A peer
+    /// that has sent no more than a header gets an empty packet, which it acks as well.
     pub(super) fn unproven_len_max(&self) -> Option<usize> {
         let room = usize::from(self.unproven?.room);
         Some((room / (1 + usize::from(UNPROVEN_RESENDS_MAX))).saturating_sub(HEADER_LEN))

@@ -80,8 +80,8 @@ impl Connection {
         }
     }
 
-    /// Takes a lost packet that was sent at `sent_at` for a lost probe if it is one; nothing else is
-    /// concluded from it then (RFC 8899 section 3: it is no sign of congestion).
+    /// Takes a lost packet that was sent at `sent_at` for a lost probe if it is one; nothing else
+    /// is concluded from it then (RFC 8899 section 3: it is no sign of congestion).
     // req: MT-02
     pub(super) fn lose_mtu_probe(&mut self, seq_nr: SeqNr, sent_at: Instant) -> bool {
         let is_probe = self.mtu.probe().is_some_and(|probe| probe.seq_nr == seq_nr);

@@ -26,7 +26,8 @@ pub(super) struct Pacer {
     cap: Option<NonZeroU32>,
     /// Bytes per second by which the bucket was filled last; 0 when nothing is held back.
     rate: u64,
-    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was not.
+    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was
+    /// not.
     wake_in_us: u32,
     /// Bytes that the endpoint allows at present, in any packets that can be held back.
     share: i32,

@@ -1,5 +1,5 @@
-//! The search for the path MTU (RFC 8899), without the packets: which size is known to arrive, which
-//! is tried next, and when a size that used to arrive does no more.
+//! The search for the path MTU (RFC 8899), without the packets: which size is known to arrive,
+//! which is tried next, and when a size that used to arrive does no more.
 //!
 //! Sizes are UDP payloads, the uTP header included. When probes are sent is in `mtu.rs`.
 

@@ -1,8 +1,8 @@
 //! Which resets are believed.
 //!
 //! A reset has to name a number that we sent lately, or anybody who guesses an id of 16 bits could
-//! end the connection (RFC 5961 section 3); every stack in the field echoes the number of the packet
-//! that it answers.
+//! end the connection (RFC 5961 section 3); every stack in the field echoes the number of the
+//! packet that it answers.
 
 use utp_wire::{Instant, SeqNr};
 
@@ -10,8 +10,8 @@ use super::{Connection, State, Timer};
 use crate::config::{CHALLENGE_PAUSE_US, IN_FLIGHT_PACKETS_UNPROVEN};
 
 impl Connection {
-    /// Whether a reset that names `ack_nr` answers a packet of ours, one that was sent within the last
-    /// time-out, or shows in another way that it comes from the peer.
+    /// Whether a reset that names `ack_nr` answers a packet of ours, one that was sent within the
+    /// last time-out, or shows in another way that it comes from the peer.
     // req: RS-01, RS-02, RS-11
     pub(super) fn is_reset_credible(&self, now: Instant, ack_nr: SeqNr) -> bool {
         // The round trip of a path that has been idle may have grown since it was measured.
@@ -19,8 +19,9 @@ impl Connection {
         if let Some(slot) = self.sent.get(ack_nr) {
             return slot.transmissions > 0 && now.saturating_since(slot.sent_at) <= rto_us;
         }
-        // A peer that aborts names the last that it has got, whenever that was. An ack or a keepalive
-        // carries the next number, and a packet may have been answered and acknowledged at once.
+        // A peer that aborts names the last that it has got, whenever that was. An ack or a
+        // keepalive carries the next number, and a packet may have been answered and acknowledged
+        // at once.
         let behind = self.sent.first().distance_from(ack_nr);
         if behind == 1 {
             return true;

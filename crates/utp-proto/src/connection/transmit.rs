@@ -211,8 +211,8 @@ impl Connection {
             return None;
         }
         // The peer's window was respected when the packet was new; it may have shrunk since.
-        // One that is larger than the path MTU has become is one packet still: a window of one packet
-        // lets it go, and so does the credit for one.
+        // One that is larger than the path MTU has become is one packet still: a window of one
+        // packet lets it go, and so does the credit for one.
         let len = len.min(self.payload_max);
         let fits = self.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
         if !fits || !self.pacer_permits(usize::from(len)) {

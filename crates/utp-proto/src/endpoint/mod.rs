@@ -252,8 +252,8 @@ impl Endpoint {
         }
     }
 
-    /// Tells that nothing could be sent since `since`, for instance because the buffer of the socket
-    /// was full, and that it can again. Such a time is no loss and no silence of a peer.
+    /// Tells that nothing could be sent since `since`, for instance because the buffer of the
+    /// socket was full, and that it can again. Such a time is no loss and no silence of a peer.
     ///
     /// A driver calls it for stalls that are long beside a round trip, and calls no
     /// [`Self::handle_timeout`] in one. It looks at every connection and what it has in flight.

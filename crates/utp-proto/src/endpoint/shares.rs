@@ -2,7 +2,8 @@
 //!
 //! Turns are those of deficit round robin: each adds to what a connection may send in proportion to
 //! its weight, and what a packet overdraws is taken from its next turn. Every connection that has
-//! something to send so gets turns, however small its weight is. Acks and control packets need none.
+//! something to send so gets turns, however small its weight is. Acks and control packets need
+//! none.
 
 use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -180,8 +181,8 @@ impl Endpoint {
     /// Limits what all connections together send to so many bytes of UDP payload per second, in
     /// DATA and FIN packets, headers and repeats included; `None` lifts the limit.
     ///
-    /// It is shared out by the [weights](crate::Config::weight) of those who have data. Acks and control
-    /// packets always pass. A batch is about what a millisecond is worth, or two packets.
+    /// It is shared out by the [weights](crate::Config::weight) of those who have data. Acks and
+    /// control packets always pass. A batch is about what a millisecond is worth, or two packets.
     pub fn set_send_rate_max(&mut self, bytes_per_second: Option<NonZeroU32>) {
         self.shares.set_cap(bytes_per_second);
         // Whoever waited for the old cap looks at the new one.

@@ -136,8 +136,8 @@ const START: Instant = Instant::from_micros(5_000_000);
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 2000);
 
 impl Wire {
-    /// An endpoint without a connection. If the first SYN it sees is number -2 with the id `id`, its
-    /// answer is number 0.
+    /// An endpoint without a connection. If the first SYN it sees is number -2 with the id `id`,
+    /// its answer is number 0.
     pub fn idle(limits: EndpointConfig, config: Config, us: u16, them: u16, id: u16) -> Self {
         let syn = Raw::syn(id, them.wrapping_sub(2)).encode(START);
         let meta = RecvMeta { remote: PEER, local_ip: None, received_at: None };

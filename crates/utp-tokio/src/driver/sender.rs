@@ -242,8 +242,8 @@ fn report_lost(
     }
 }
 
-/// Up to this size a datagram of the user's fits any path whole, so that the kernel need not be told
-/// otherwise.
+/// Up to this size a datagram of the user's fits any path whole, so that the kernel need not be
+/// told otherwise.
 const RAW_WHOLE_BYTES_MAX: usize = 1_200;
 
 /// A stall below this is nothing beside a round trip that would matter.

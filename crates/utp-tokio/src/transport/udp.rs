@@ -25,10 +25,10 @@ use super::{dscp, error_queue};
 /// A UDP socket of the operating system, with everything that makes it fast: segmentation offload
 /// in both directions, several buffers per system call, large kernel buffers.
 ///
-/// Datagrams are not fragmented, here or on their way (`IP_PMTUDISC_PROBE`), since the core searches
-/// the path MTU. On Linux those that ask for it are; on other systems they are lost where the path
-/// carries them no more. On Linux it also reports ICMP messages and how long each datagram waited
-/// in the kernel.
+/// Datagrams are not fragmented, here or on their way (`IP_PMTUDISC_PROBE`), since the core
+/// searches the path MTU. On Linux those that ask for it are; on other systems they are lost where
+/// the path carries them no more. On Linux it also reports ICMP messages and how long each datagram
+/// waited in the kernel.
 pub struct UdpTransport {
     io: Arc<UdpSocket>,
     state: UdpSocketState,

@@ -189,7 +189,10 @@ impl Sides {
 
     async fn data(&mut self, side: Side, bytes: u64, seed: u64) -> Step {
         let wanted = pattern_sha256(seed, bytes);
-        let is = move |event: &Event| matches!(event, Event::Data { n, sha256, .. } if (*n, sha256) == (bytes, &wanted));
+        let is = move |event: &Event| match event {
+            Event::Data { n, sha256, .. } => (*n, sha256) == (bytes, &wanted),
+            _ => false,
+        };
         self.expect(side, "data", is).await
     }
 
