@@ -36,9 +36,10 @@ fn the_time_out_doubles_and_has_a_floor() {
         wire.advance(40 * SECOND);
         let sent = wire.take();
         // The second is a probe, from which the time-out counts.
-        assert_eq!(offsets(&sent, start), [0, 65, 565, 1_565, 3_565, 7_565, 15_565, 31_565]);
+        let expected = [0, 65, 565, 1_565, 3_565, 7_565, 15_565, 23_565, 31_565, 39_565];
+        assert_eq!(offsets(&sent, start), expected);
         assert!(sent.iter().all(|sent| sent.header.seq_nr.0 == wire.seq_nr_of_us(20)));
-        assert_eq!(wire.stats().timeouts, 6);
+        assert_eq!(wire.stats().timeouts, 8);
     });
 }
 

@@ -3,7 +3,7 @@
 use utp_ledbat::Ack;
 use utp_wire::{Instant, Packet, PacketType, SelectiveAck, SeqNr};
 
-use super::rtt::RTO_US_MAX;
+use super::rtt::RTT_US_MAX;
 use super::{Connection, Delivered, LocalFin, Timer};
 use crate::config::IN_FLIGHT_PACKETS_UNPROVEN;
 use crate::sent_ring::{Slot, SlotState};
@@ -14,6 +14,8 @@ use crate::trace::{ResendCause, TraceEvent};
 struct Acked {
     packets: u32,
     bytes: u64,
+    /// The newest of the transmissions, and its round trip if the packet was sent once.
+    newest_tx_nr: u64,
     rtt_us: Option<u32>,
     /// When the packet came.
     at: Instant,
@@ -40,6 +42,9 @@ impl Connection {
         self.update_peer_window(now, header, moved);
         if moved {
             self.trim_marks();
+        }
+        if let Some(rtt_us) = acked.rtt_us {
+            self.rtt.on_sample(rtt_us);
         }
         if progress {
             self.on_progress(now, moved, acked.rtt_us.is_some());
@@ -125,12 +130,16 @@ impl Connection {
             self.lost_count -= 1;
         }
         let rtt_us = u32::try_from(acked.at.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
-        // Our own clock may have jumped while the packet was on its way.
-        let jumped = u64::from(rtt_us) > RTO_US_MAX;
-        let once = slot.transmissions == 1 || cfg!(canary = "karn");
-        if once && !acked.stale && !jumped {
-            self.rtt.on_sample(rtt_us);
-            acked.rtt_us = Some(acked.rtt_us.map_or(rtt_us, |min| min.min(rtt_us)));
+        // The newest is what the peer answers. The others may have waited for what it brought, or
+        // their acks were lost; and of a packet that was sent twice nobody knows which copy is
+        // meant (Karn).
+        // req: TM-04
+        if slot.tx_nr >= acked.newest_tx_nr {
+            acked.newest_tx_nr = slot.tx_nr;
+            // Our own clock may have jumped while the packet was on its way.
+            let once = slot.transmissions == 1 || cfg!(canary = "karn");
+            let usable = once && !acked.stale && rtt_us <= RTT_US_MAX;
+            acked.rtt_us = usable.then_some(rtt_us);
         }
         self.on_size_arrived(seq_nr, slot);
         self.on_delivered(slot, rtt_us);

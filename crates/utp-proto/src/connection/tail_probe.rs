@@ -34,7 +34,7 @@ impl Connection {
         }
     }
 
-    /// No ack for too long. The time-out begins anew, since the probe may still be answered.
+    /// No ack for too long. The time-out counts from here on, since the probe may be answered.
     pub(super) fn on_probe_timer(&mut self, now: Instant) {
         // What waits to be sent again needs no probe.
         if self.lost_count == 0 && self.newest_in_flight().is_some() {

@@ -1,0 +1,144 @@
+//! Whole transfers over paths that lose, copy, reorder, stall and go dark: that they end, how soon,
+//! and how often a packet was sent in vain. `examples/figures_loss.rs` prints the figures.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "pair/faults.rs"]
+mod faults;
+mod pair;
+
+use faults::{MS, Path, SECOND, run};
+use utp_proto::ConnectionError;
+
+// req: F-01
+#[test]
+fn ten_mebibytes_at_any_loss_up_to_thirty_per_cent_each_way_end_in_time() {
+    for (loss_per_mille, within_s) in [(10, 60), (100, 60), (300, 600)] {
+        let outcome = run(Path::new(10 << 20).loss(loss_per_mille));
+        assert!(outcome.complete, "{loss_per_mille} per mille: {:?}", outcome.closed);
+        assert!(outcome.took_us <= within_s * SECOND, "{loss_per_mille}: {}", outcome.took_us);
+    }
+}
+
+// req: F-01
+#[test]
+fn losses_are_found_without_time_outs_up_to_five_per_cent_each_way() {
+    for seed in 1..6 {
+        let outcome = run(Path::new(2 << 20).loss(50).seed(seed));
+        assert!(outcome.complete);
+        assert_eq!(outcome.stats.timeouts, 0);
+        assert_eq!(outcome.stats.retransmissions_timeout, 0);
+    }
+}
+
+// req: F-02
+#[test]
+fn whichever_packet_is_lost_a_transfer_is_a_few_round_trips_longer() {
+    // A window that never changes shows what finding and repairing the loss costs.
+    let path = Path::new(300_000).latency(50_000).window(40_000);
+    let clean = run(path);
+    for lost in 1..=200 {
+        let outcome = run(path.drop_packet(lost));
+        assert!(outcome.complete);
+        let later_us = outcome.took_us.saturating_sub(clean.took_us);
+        assert!(later_us <= 350 * MS, "packet {lost}: {later_us}");
+        assert_eq!(outcome.stats.timeouts, 0, "packet {lost}");
+        assert_eq!(outcome.stats.cuts_undone, 0, "packet {lost}");
+    }
+}
+
+// req: F-02
+#[test]
+fn a_lost_tail_is_repaired_within_four_round_trips() {
+    // The last 12 numbers, data and FIN. The pause of two round trips begins with the last ack.
+    let path = Path::new(100_000).latency(50_000).window(1 << 20);
+    let clean = run(path);
+    for lost in 62..=74 {
+        let outcome = run(path.drop_packet(lost));
+        let later_us = outcome.took_us - clean.took_us;
+        assert!(later_us <= 375 * MS, "packet {lost}: {later_us}");
+        assert_eq!(outcome.stats.timeouts, 0);
+    }
+}
+
+// req: F-03
+#[test]
+fn copies_bring_no_byte_twice_and_draw_one_ack_each_at_most() {
+    for per_mille in [10, 200, 1_000] {
+        let outcome = run(Path::new(1 << 20).copies(per_mille));
+        assert!(outcome.complete);
+        assert_eq!(outcome.read, 1 << 20);
+        let packets = outcome.stats.packets_sent;
+        let limit = packets * (1_050 + per_mille) / 1_000 + 50;
+        assert!(outcome.acks <= limit, "{} for {packets} packets", outcome.acks);
+        // Three copies of an ack look like three acks of a peer that names nothing (SQ-08).
+        let resent = u64::from(outcome.stats.retransmissions);
+        assert!(resent * 10 <= packets, "{resent} of {packets}");
+    }
+}
+
+// req: F-04
+#[test]
+fn packets_that_come_three_places_late_cost_a_tenth_at_the_most() {
+    let path = Path::new(3_000_000).latency(20_000).rate(2_500_000);
+    let clean = run(path);
+    for per_mille in [10, 100, 500] {
+        let outcome = run(path.reorder(per_mille, 3));
+        assert!(outcome.complete);
+        assert!(clean.took_us * 10 >= outcome.took_us * 9, "{per_mille}: {}", outcome.took_us);
+        assert!(outcome.stats.retransmissions <= 10, "{}", outcome.stats.retransmissions);
+    }
+}
+
+// req: F-04
+#[test]
+fn packets_that_come_any_number_of_places_late_wedge_nothing() {
+    for places in [10, 100, 1_000] {
+        let path = Path::new(1_000_000).latency(20_000).rate(2_500_000).reorder(100, places);
+        let outcome = run(path);
+        assert!(outcome.complete, "{places}: {:?}", outcome.closed);
+        assert!(outcome.took_us <= 60 * SECOND, "{places}: {}", outcome.took_us);
+    }
+}
+
+// req: F-07
+#[test]
+fn a_second_of_delay_causes_two_time_outs_at_most_and_costs_no_window() {
+    let path = Path::new(5_000_000).latency(50_000);
+    let clean = run(path);
+    for spike_us in [100 * MS, 500 * MS, SECOND] {
+        let outcome = run(path.spike(3 * SECOND, spike_us));
+        assert!(outcome.complete);
+        assert!(outcome.stats.timeouts <= 2, "{spike_us}: {}", outcome.stats.timeouts);
+        assert!(outcome.stats.retransmissions <= 6, "{}", outcome.stats.retransmissions);
+        let later_us = outcome.took_us - clean.took_us;
+        assert!(later_us <= spike_us + 300 * MS, "{spike_us}: {later_us}");
+    }
+}
+
+// req: F-07
+#[test]
+fn ten_seconds_of_delay_close_nothing() {
+    let outcome = run(Path::new(5_000_000).latency(50_000).spike(3 * SECOND, 10 * SECOND));
+    assert!(outcome.complete);
+    assert_eq!(outcome.stats.cuts_undone, 1);
+    assert!(outcome.stats.timeouts <= 4, "at 0.5, 1.5, 3.5 and 7.5 s");
+}
+
+// req: F-08
+#[test]
+fn blackouts_up_to_thirty_seconds_are_survived_and_longer_ones_end_in_an_error() {
+    let path = Path::new(3_000_000).latency(50_000);
+    let clean = run(path);
+    for seconds in [1, 5, 30] {
+        let outcome = run(path.blackout(2 * SECOND, seconds * SECOND));
+        assert!(outcome.complete, "{seconds} s: {:?}", outcome.closed);
+        // At most as late as the pause between two resends, and the window begins anew.
+        let later_us = outcome.took_us - clean.took_us;
+        assert!(later_us <= (seconds + 13) * SECOND, "{seconds} s: {later_us}");
+    }
+    for seconds in [60, 300] {
+        let outcome = run(path.blackout(2 * SECOND, seconds * SECOND));
+        assert_eq!(outcome.closed, Some(ConnectionError::TimedOut));
+        assert!(outcome.took_us <= 48 * SECOND, "45 s after the last ack");
+    }
+}

@@ -1,0 +1,172 @@
+//! One transfer over a path with a given fault, and what it took.
+
+#![allow(dead_code, reason = "every user needs another part")]
+#![allow(unreachable_pub, reason = "a module of test binaries")]
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use utp_ledbat::FixedWindowFactory;
+use utp_proto::{Config, ConnectionError, Stats};
+use utp_wire::PacketType;
+
+use crate::pair::{Draws, Fate, Pair};
+
+pub const MS: u64 = 1_000;
+pub const SECOND: u64 = 1_000_000;
+
+/// A path, and what goes wrong on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    bytes: u64,
+    latency_us: u64,
+    /// Bytes per second of the way of the data; 0 is without a limit.
+    rate: u64,
+    loss_per_mille: u64,
+    /// Which DATA or FIN packet is lost, counted from 1.
+    dropped: u64,
+    /// How many of 1 000 packets are overtaken, and by how many.
+    reordered: (u64, u64),
+    copies_per_mille: u64,
+    /// When, and by how much, what is on its way then arrives later.
+    spike: (u64, u64),
+    /// When it begins, and for how long nothing arrives.
+    blackout: (u64, u64),
+    /// A constant congestion window in bytes, or LEDBAT.
+    window: Option<u64>,
+    seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    pub complete: bool,
+    pub closed: Option<ConnectionError>,
+    pub took_us: u64,
+    pub stats: Stats,
+    /// Of the receiver.
+    pub read: u64,
+    pub acks: u64,
+}
+
+impl Path {
+    pub const fn new(bytes: u64) -> Self {
+        Self {
+            bytes,
+            latency_us: 10_000,
+            rate: 0,
+            loss_per_mille: 0,
+            dropped: 0,
+            reordered: (0, 0),
+            copies_per_mille: 0,
+            spike: (0, 0),
+            blackout: (0, 0),
+            window: None,
+            seed: 1,
+        }
+    }
+
+    pub const fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    pub const fn latency(self, latency_us: u64) -> Self {
+        Self { latency_us, ..self }
+    }
+
+    pub const fn rate(self, rate: u64) -> Self {
+        Self { rate, ..self }
+    }
+
+    pub const fn window(self, bytes: u64) -> Self {
+        Self { window: Some(bytes), ..self }
+    }
+
+    pub const fn loss(self, loss_per_mille: u64) -> Self {
+        Self { loss_per_mille, ..self }
+    }
+
+    pub const fn drop_packet(self, dropped: u64) -> Self {
+        Self { dropped, ..self }
+    }
+
+    pub const fn reorder(self, per_mille: u64, places: u64) -> Self {
+        Self { reordered: (per_mille, places), ..self }
+    }
+
+    pub const fn copies(self, copies_per_mille: u64) -> Self {
+        Self { copies_per_mille, ..self }
+    }
+
+    pub const fn spike(self, at_us: u64, by_us: u64) -> Self {
+        Self { spike: (at_us, by_us), ..self }
+    }
+
+    pub const fn blackout(self, at_us: u64, for_us: u64) -> Self {
+        Self { blackout: (at_us, for_us), ..self }
+    }
+}
+
+/// Sends so many bytes from side 0 to side 1, and both ends.
+pub fn run(path: Path) -> Outcome {
+    let mut config = Config::default();
+    if let Some(bytes) = path.window {
+        config.controller = Arc::new(FixedWindowFactory(bytes));
+    }
+    let mut pair = Pair::with_config(path.seed, config);
+    pair.record = false;
+    pair.latency_us = path.latency_us;
+    pair.accepts.finish = true;
+    let start = pair.now;
+    let acks = Rc::new(Cell::new(0));
+    let counted = acks.clone();
+    let mut draws = Draws(path.seed ^ 0xfa17);
+    let mut numbered = 0;
+    let mut link_free_us = 0;
+    pair.script = Some(Box::new(move |seen| {
+        let at_us = seen.at.saturating_since(start);
+        let is_data =
+            matches!(seen.packet_type, PacketType::Data | PacketType::Fin) && seen.from == 0;
+        numbered += u64::from(is_data);
+        counted.set(counted.get() + u64::from(seen.from == 1));
+        let (dark_us, dark_for_us) = path.blackout;
+        let dark = (dark_us..dark_us + dark_for_us).contains(&at_us);
+        if dark || draws.chance(path.loss_per_mille) || (is_data && numbered == path.dropped) {
+            return Fate::Drop;
+        }
+        let mut late_us = 0;
+        if is_data && path.rate > 0 {
+            let serialised_us = (seen.len as u64 + 28) * SECOND / path.rate;
+            link_free_us = at_us.max(link_free_us) + serialised_us;
+            late_us = link_free_us - at_us;
+            if draws.chance(path.reordered.0) {
+                late_us += path.reordered.1 * serialised_us + serialised_us / 2;
+            }
+        }
+        // Whatever is sent while the path is blocked arrives once it is free, in order.
+        let (spike_us, by_us) = path.spike;
+        if by_us > 0 && (spike_us..spike_us + by_us).contains(&at_us) {
+            late_us += spike_us + by_us - at_us;
+        }
+        if draws.chance(path.copies_per_mille) {
+            return Fate::Duplicate(draws.next() % 30_000);
+        }
+        Fate::Delay(late_us)
+    }));
+    let handle = pair.connect(path.bytes, true);
+    pair.run_until(3_000 * SECOND, |pair| {
+        let app = pair.app(0, handle);
+        app.closed.is_some() || (app.finished && app.end_of_stream)
+    });
+    let app = pair.app(0, handle);
+    let receiver = pair.apps[1].values().next();
+    Outcome {
+        complete: app.finished && receiver.is_some_and(|app| app.read == path.bytes),
+        closed: app.closed,
+        took_us: pair.now.saturating_since(start),
+        stats: pair.endpoints[0].connection(handle).expect("it is not released").stats(),
+        read: receiver.map_or(0, |app| app.read),
+        acks: acks.get(),
+    }
+}
