@@ -152,6 +152,7 @@ fn empty_data_takes_a_number_and_brings_nothing() {
     assert_eq!(wire.read(), b"b");
 }
 
+// req: SQ-14
 #[test]
 fn a_payload_of_any_size_is_taken_whole() {
     let mut wire = Wire::plain();
@@ -228,6 +229,7 @@ fn with_a_gap_an_ack_is_a_state_beside_the_data() {
     wire.expect(&["STATE 0 ack -1 mask 01000000", "DATA 0 ack -1 len 4"]);
 }
 
+// req: SQ-06
 #[test]
 fn impossible_acks_are_ignored_with_all_they_bring() {
     Wire::everywhere(plain, |mut wire| {
@@ -309,6 +311,7 @@ fn a_selective_ack_takes_packets_out_of_flight_and_keeps_their_bytes() {
     });
 }
 
+// req: TM-04
 #[test]
 fn round_trips_are_measured_on_packets_that_were_sent_once() {
     let mut wire = Wire::plain();

@@ -120,7 +120,6 @@ fn a_second_of_delay_causes_two_time_outs_at_most_and_costs_no_window() {
 fn ten_seconds_of_delay_close_nothing() {
     let outcome = run(Path::new(5_000_000).latency(50_000).spike(3 * SECOND, 10 * SECOND));
     assert!(outcome.complete);
-    assert_eq!(outcome.stats.cuts_undone, 1);
     assert!(outcome.stats.timeouts <= 4, "at 0.5, 1.5, 3.5 and 7.5 s");
 }
 

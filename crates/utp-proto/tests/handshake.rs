@@ -205,7 +205,7 @@ fn a_syn_ack_with_another_ack_is_ignored() {
     assert_eq!(wire.connection().state(), State::Connected);
 }
 
-// req: HS-04, HS-05
+// req: HS-04, HS-05, TM-01
 #[test]
 fn a_syn_is_repeated_then_sent_with_a_fresh_id_then_given_up() {
     let mut wire = Wire::connecting(plain(), 100, 200, 4_000);

@@ -195,6 +195,7 @@ fn a_flipped_bit_of_a_header_neither_wedges_nor_leaks() {
     }
 }
 
+// req: SQ-15
 #[test]
 fn a_datagram_of_the_largest_size_is_taken() {
     let mut wire = Wire::with(plain());

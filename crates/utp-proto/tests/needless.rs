@@ -3,9 +3,9 @@
 
 mod wire;
 
-use utp_proto::{Config, State};
+use utp_proto::State;
 use utp_wire::PacketType;
-use wire::{FULL, MS, SECOND, Wire, plain};
+use wire::{FULL, MS, SECOND, Wire};
 
 /// Numbers of the DATA and FIN packets sent since the last look.
 fn numbers(wire: &mut Wire) -> Vec<u16> {
@@ -19,7 +19,7 @@ fn numbers(wire: &mut Wire) -> Vec<u16> {
 fn ramped_up() -> Wire {
     let mut law = utp_ledbat::Config::libutp();
     law.window_initial = utp_ledbat::Size::Bytes(20 * 1_382);
-    let mut config = Config::default();
+    let mut config = wire::fixed_size(FULL + 20);
     config.controller = std::sync::Arc::new(law);
     let mut wire = Wire::with(config);
     wire.write(FULL * 100);

@@ -15,6 +15,7 @@ fn done(app: &App, reads: u64) -> bool {
     app.finished && app.end_of_stream && app.read == reads
 }
 
+// req: SQ-01
 #[test]
 fn bytes_and_both_ends_arrive_in_both_directions() {
     let mut pair = Pair::new(1);

@@ -21,6 +21,7 @@ fn offsets(sent: &[Sent], start: u64) -> Vec<u64> {
     sent.iter().map(|sent| (sent.at.as_micros() - start) / MS).collect()
 }
 
+// req: TM-02, TM-03
 #[test]
 fn the_time_out_doubles_and_has_a_floor() {
     Wire::everywhere(plain, |mut wire| {
@@ -139,6 +140,7 @@ fn ramped_up() -> (Wire, i32) {
     (wire, acked)
 }
 
+// req: TM-05
 #[test]
 fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
     let (mut wire, acked) = ramped_up();
@@ -150,6 +152,7 @@ fn a_packet_lost_at_the_time_out_goes_out_alone_until_an_ack_comes() {
     assert!(!numbers(&mut wire).is_empty(), "the ack lets the next go");
 }
 
+// req: TM-05
 #[test]
 fn a_time_out_takes_back_the_resends_that_an_ack_allowed() {
     let (mut wire, acked) = ramped_up();
@@ -218,7 +221,7 @@ fn settings_of_nothing_at_all_keep_no_driver_busy() {
     assert_eq!(wire.connection().state(), State::Closed);
 }
 
-// req: TM-13
+// req: TM-13, F-10
 #[test]
 fn a_driver_that_stood_still_gets_one_time_out_and_not_the_missed_ones() {
     let mut wire = Wire::plain();
