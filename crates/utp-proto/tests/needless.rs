@@ -145,7 +145,7 @@ fn after_a_minute_without_running_acks_are_read_before_any_time_out() {
 // req: TM-13, F-10
 #[test]
 fn after_a_minute_without_running_or_acks_one_packet_goes_and_nothing_is_given_up() {
-    for seconds in [1, 10, 60, 3_600] {
+    for seconds in [1, 10, 60] {
         let mut wire = Wire::plain();
         wire.write(FULL * 8);
         wire.advance(600 * MS);
