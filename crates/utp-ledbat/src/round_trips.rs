@@ -42,7 +42,10 @@ impl RoundTrips {
         self.reports?;
         let moved_us = sample.distance_from(self.latest).unsigned_abs();
         let base = TimestampDiff(sample.0.wrapping_sub(self.queuing_us));
-        (moved_us > CLOCK_STEP_US).then_some(base)
+        // A queue that the round trip has shown may vanish at once: the path was blocked, and the
+        // first report after that is lower than any other, and so the base anyway.
+        let drained = sample.distance_from(self.latest) < 0 && moved_us / 2 <= self.queuing_us;
+        (moved_us > CLOCK_STEP_US && !drained).then_some(base)
     }
 
     /// Takes a delay that the receiver reports.

@@ -124,6 +124,7 @@ pub fn run(path: Path) -> Outcome {
     let mut draws = Draws(path.seed ^ 0xfa17);
     let mut numbered = 0;
     let mut link_free_us = 0;
+    let mut blocked = [0; 2];
     pair.script = Some(Box::new(move |seen| {
         let at_us = seen.at.saturating_since(start);
         let is_data =
@@ -144,10 +145,12 @@ pub fn run(path: Path) -> Outcome {
                 late_us += path.reordered.1 * serialised_us + serialised_us / 2;
             }
         }
-        // Whatever is sent while the path is blocked arrives once it is free, in order.
+        // Whatever is sent while the path is blocked arrives once it is free, in order, as fast as
+        // 10 Mbit/s carry it.
         let (spike_us, by_us) = path.spike;
         if by_us > 0 && (spike_us..spike_us + by_us).contains(&at_us) {
-            late_us += spike_us + by_us - at_us;
+            blocked[seen.from] += 1;
+            late_us += spike_us + by_us - at_us + blocked[seen.from] * 1_200;
         }
         if draws.chance(path.copies_per_mille) {
             return Fate::Duplicate(draws.next() % 30_000);
