@@ -133,3 +133,19 @@ fn resends_and_new_packets_of_one_size_may_share_a_batch() {
     assert_eq!(lens(&batches), [vec![FULL; 3]]);
     assert_eq!(wire.stats().retransmissions, 1);
 }
+
+#[test]
+fn a_fin_that_tells_a_reason_is_no_longer_than_the_segment_it_travels_in() {
+    // What is sent before it may be shorter than the FIN with its extensions.
+    for len in [0, 1, 15, 16, 17, FULL] {
+        for max in [1, 8] {
+            let mut wire = written(len);
+            let now = wire.now;
+            wire.connection_mut().finish_with_reason(now, 5);
+            let sent: Vec<_> = batches(&mut wire, max).into_iter().flatten().collect();
+            let data = (len > 0).then_some((PacketType::Data, len));
+            let fin = Some((PacketType::Fin, 0));
+            assert_eq!(sent, data.into_iter().chain(fin).collect::<Vec<_>>());
+        }
+    }
+}

@@ -489,3 +489,17 @@ fn data_beyond_a_fin_with_a_hole_never_makes_a_clean_end() {
     wire.recv(wire.data(6, -1, b"g"));
     assert_eq!(wire.read_until_end().1, ReadError::Closed(ConnectionError::Conflict));
 }
+
+#[test]
+fn a_reason_that_comes_after_the_end_changes_no_copy_of_the_fin() {
+    let mut wire = Wire::plain();
+    let now = wire.now;
+    wire.finish();
+    wire.connection_mut().finish_with_reason(now, 7);
+    wire.drain();
+    wire.advance(2 * SECOND);
+    let sent = wire.take();
+    let fins: Vec<_> = sent.iter().filter(|sent| sent.is(PacketType::Fin)).collect();
+    assert!(fins.len() >= 2, "it is resent");
+    assert!(fins.iter().all(|fin| fin.close_reason.is_none() && fin.len == 20));
+}

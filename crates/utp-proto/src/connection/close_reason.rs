@@ -3,7 +3,7 @@
 
 use utp_wire::{EXTENSION_CLOSE_REASON, Instant};
 
-use super::Connection;
+use super::{Connection, LocalFin};
 
 /// What both sides gave as the reason.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,9 +16,11 @@ impl Connection {
     /// As [`Self::finish`], and tells the peer why. Libtorrent shows the number to its application;
     /// libutp ignores it.
     ///
-    /// A FIN that was sent before keeps what it said.
+    /// After [`Self::finish`] it is too late: every copy of a FIN says the same.
     pub fn finish_with_reason(&mut self, now: Instant, reason: u16) {
-        self.reasons.ours.get_or_insert(reason);
+        if self.local_fin == LocalFin::Open {
+            self.reasons.ours = Some(reason);
+        }
         self.finish(now);
     }
 
@@ -47,5 +49,10 @@ impl Connection {
         bytes[..2].copy_from_slice(&[EXTENSION_CLOSE_REASON, 8]);
         bytes[10..].copy_from_slice(&[0, 4, 0, 0, high, low]);
         Some(bytes)
+    }
+
+    /// How much longer that makes a FIN.
+    pub(super) fn reason_len(&self) -> usize {
+        self.reason_to_tell().map_or(0, |reason| reason.len())
     }
 }

@@ -82,10 +82,10 @@ impl Connection {
         let Some(reason) = self.reason_to_tell() else {
             return Some(self.emit(now, &header, out));
         };
+        self.trace_sent(&header, 0);
         self.append_header(now, &header, EXTENSION_BITS, out);
         out.extend_from_slice(&reason);
-        let size = HEADER_LEN + reason.len();
-        Some(Burst { size, segment_size: None, dont_fragment: false })
+        Some(Burst::single(HEADER_LEN + reason.len()))
     }
 
     /// A STATE. It carries the next unused number: libutp ignores the acks of a STATE that repeats
@@ -196,6 +196,9 @@ impl Connection {
             return Some(self.push_packet(now, 0, false));
         }
         if self.local_fin == LocalFin::Queued {
+            if self.reason_len() > len_max {
+                return None;
+            }
             self.local_fin.send();
             return Some(self.push_packet(now, 0, true));
         }
@@ -206,8 +209,9 @@ impl Connection {
     fn next_lost(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
         let seq_nr = self.sent.next_lost(self.lost_hint)?;
         self.lost_hint = seq_nr;
-        let len = self.sent.get(seq_nr)?.len;
-        if usize::from(len) > len_max {
+        let Slot { len, fin, .. } = *self.sent.get(seq_nr)?;
+        let reason_len = if fin { self.reason_len() } else { 0 };
+        if usize::from(len) + reason_len > len_max {
             return None;
         }
         // The peer's window was respected when the packet was new; it may have shrunk since.
