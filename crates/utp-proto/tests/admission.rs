@@ -101,7 +101,7 @@ fn a_silent_initiator_is_not_reset_before_it_speaks() {
     }
 }
 
-// req: HS-11
+// req: HS-11, H-10
 #[test]
 fn what_the_table_remembers_is_gone_after_its_life() {
     let mut wire = idle(1_024);
@@ -115,7 +115,7 @@ fn what_the_table_remembers_is_gone_after_its_life() {
     assert!(wire.incoming.is_none() && wire.events.is_empty(), "nobody is told");
 }
 
-// req: HO-12
+// req: HO-12, H-10
 #[test]
 fn one_network_has_32_places_in_the_table() {
     let mut wire = idle(1_024);
@@ -192,7 +192,7 @@ fn bytes(wire: &mut Wire) -> usize {
     wire.take().iter().map(|sent| sent.len).sum()
 }
 
-// req: HS-13
+// req: HS-13, H-11
 #[test]
 fn no_more_than_three_times_comes_back_before_the_peer_acks_ours() {
     for first in [0, 1, 50, 1_000] {
@@ -274,7 +274,7 @@ fn forged_syns_do_not_end_a_connection_whose_peer_answers() {
     assert!(wire.take().len() <= 100, "one question each");
 }
 
-// req: ID-09
+// req: ID-09, H-34
 #[test]
 fn late_packets_of_a_connection_that_is_gone_do_not_open_another() {
     let mut wire = idle(1_024);
@@ -295,7 +295,7 @@ fn late_packets_of_a_connection_that_is_gone_do_not_open_another() {
     assert_eq!(wire.endpoint.stats().half_open, 0);
 }
 
-// req: HS-12
+// req: HS-12, H-06
 #[test]
 fn first_numbers_differ_over_restarts() {
     for accepts in [false, true] {
@@ -312,6 +312,7 @@ fn first_numbers_differ_over_restarts() {
     }
 }
 
+// req: H-06
 #[test]
 fn first_numbers_of_one_endpoint_do_not_repeat_themselves() {
     let mut wire = idle(1_024);
@@ -344,7 +345,25 @@ fn sides_that_hold_more_tell_each_other_in_the_handshake() {
     assert_eq!(wire.take()[0].len, 20);
 }
 
-// req: HS-13, HO-02
+// req: HS-13, H-11
+#[test]
+fn an_answer_is_never_longer_than_the_syn() {
+    for report_at_syn in [false, true] {
+        let mut limits = EndpointConfig::default();
+        limits.report_at_syn = report_at_syn;
+        let mut wire = Wire::idle(limits, plain(), 100, 200, 10);
+        wire.recv(wire.syn(-2).extension(2, &[0, 0, 2, 0, 0, 0, 0, 0]));
+        if report_at_syn {
+            wire.accept();
+        }
+        assert_eq!(bytes(&mut wire), 30);
+        // What the first copy told is known, and not told again.
+        wire.recv(wire.syn(-2));
+        assert_eq!(bytes(&mut wire), 20, "reported at its SYN: {report_at_syn}");
+    }
+}
+
+// req: HS-13, HO-02, H-11, H-12
 #[test]
 fn packets_of_every_type_draw_no_more_than_they_bring() {
     let mut wire = idle(1_024);

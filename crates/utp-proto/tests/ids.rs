@@ -39,7 +39,7 @@ fn an_initiator_never_takes_the_id_libutp_cannot_count_beyond() {
     assert_eq!(wire.take()[0].header.connection_id.0, 0xffff);
 }
 
-// req: ID-04
+// req: ID-04, H-07
 #[test]
 fn a_thousand_connects_to_one_peer_have_ids_that_do_not_even_touch() {
     let limits = EndpointConfig::default();

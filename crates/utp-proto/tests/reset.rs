@@ -48,7 +48,7 @@ fn a_reset_that_answers_a_state_or_a_recently_acked_packet_counts() {
     }
 }
 
-// req: RS-02
+// req: RS-02, H-01
 #[test]
 fn a_reset_with_an_ack_out_of_place_is_ignored() {
     for ack in [1, 2, -4, -5, -10, 1_000, -1_000, 32_767, -32_768] {
@@ -61,7 +61,7 @@ fn a_reset_with_an_ack_out_of_place_is_ignored() {
     }
 }
 
-// req: RS-02, RS-11
+// req: RS-02, RS-11, H-01
 #[test]
 fn blind_resets_hardly_ever_hit() {
     // Every ack once with the right id; then every id with one ack.
@@ -177,7 +177,7 @@ fn a_stray_packet_is_answered_by_one_reset_that_echoes_it() {
     assert_eq!(header.timestamp_difference_microseconds.0, 0);
 }
 
-// req: RS-06
+// req: RS-06, HO-10, H-13
 #[test]
 fn a_storm_of_strays_draws_no_more_resets_than_the_bucket_holds() {
     let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 10);
@@ -197,6 +197,7 @@ fn a_storm_of_strays_draws_no_more_resets_than_the_bucket_holds() {
     assert_eq!(stats.unmatched + stats.syns_offered, 100_000);
 }
 
+// req: H-13
 #[test]
 fn replies_that_nobody_collects_are_bounded() {
     let mut limits = EndpointConfig::default();
@@ -211,6 +212,7 @@ fn replies_that_nobody_collects_are_bounded() {
     assert_eq!(wire.take().len(), utp_proto::config::STATELESS_REPLIES_MAX);
 }
 
+// req: HO-10, H-13
 #[test]
 fn one_network_gets_two_resets_a_second() {
     for networks in ["10.1.2.{}:7", "[2001:db8:7:{}::1]:7"] {
@@ -235,7 +237,7 @@ fn a_closed_connection_answers_with_resets_like_any_stray() {
     assert_eq!(wire.read(), b"");
 }
 
-// req: HS-06
+// req: HS-06, H-08
 #[test]
 fn unreachable_refuses_a_connect_and_nothing_else() {
     let mut wire = Wire::connecting(plain(), 100, 200, 1_000);

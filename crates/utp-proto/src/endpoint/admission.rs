@@ -119,10 +119,11 @@ impl Endpoint {
     ) -> Disposition {
         let syn = &packet.header;
         let id_recv = syn.connection_id.next();
+        let tells = tells_of_holding_more(packet.extension_bits);
         if let Some(slot) = self.index.get(meta.remote, id_recv) {
             let connection = &mut self.entries[slot].connection;
             let gone = connection.gives_way(syn);
-            if !gone && !connection.handle_repeated_syn(syn) {
+            if !gone && !connection.handle_repeated_syn(syn, tells) {
                 // Either it is forged, or the peer has forgotten the connection: ask.
                 connection.probe_liveness(now, SYN_PROBE_PAUSE_US);
             }
@@ -159,7 +160,7 @@ impl Endpoint {
                 proof: None,
             });
         }
-        self.answer_syn(now, meta, opening);
+        self.answer_syn(now, meta, opening, tells);
         Disposition::Consumed
     }
 
@@ -192,7 +193,7 @@ impl Endpoint {
     /// Answers a SYN without a connection, once. It is never answered again by itself: who gets no
     /// answer repeats the SYN, and nobody can be made to send more than he gets.
     // req: HS-01, HS-02, HS-13
-    fn answer_syn(&mut self, now: Instant, meta: &RecvMeta, opening: Opening) {
+    fn answer_syn(&mut self, now: Instant, meta: &RecvMeta, opening: Opening, tells: bool) {
         let id_recv = opening.id_send.next();
         let key = Key::new(meta.remote, id_recv);
         if self.openings.get(now, &key).is_none_or(|known| known != opening) {
@@ -207,7 +208,8 @@ impl Endpoint {
             seq_nr: opening.first,
             ack_nr: opening.syn_seq_nr,
         };
-        let bits = opening.holds_more.then(holds_more_bits);
+        // A copy that does not tell gets no longer answer than it is itself.
+        let bits = (opening.holds_more && tells).then(holds_more_bits);
         if self.replies.push(Reply::new(meta.remote, meta.local_ip, &header, bits)) {
             self.stats.syns_answered += 1;
         } else {
