@@ -1,6 +1,6 @@
 //! The first numbers of connections: what an initiator begins with, and the cookies of acceptors.
 
-use std::hash::Hasher;
+use std::hash::{DefaultHasher, Hasher};
 use std::net::SocketAddr;
 
 use utp_wire::{ConnectionId, Instant, SeqNr};
@@ -43,7 +43,8 @@ impl FirstNumbers {
         id_recv: ConnectionId,
         syn_seq_nr: SeqNr,
     ) -> SeqNr {
-        self.cookie(epoch(now), remote, id_recv, syn_seq_nr)
+        let named = self.secret.connection_hasher(Purpose::Cookie, remote, id_recv);
+        self.cookie(named, epoch(now), syn_seq_nr)
     }
 
     /// The SYN number and the cookie that a packet of an initiator proves to belong to, if it
@@ -60,10 +61,12 @@ impl FirstNumbers {
         ack_nr: SeqNr,
     ) -> Option<(SeqNr, SeqNr)> {
         let newest = epoch(now);
+        // Every stray comes here: what all of them have in common is hashed once.
+        let named = self.secret.connection_hasher(Purpose::Cookie, remote, id_recv);
         for back in 1..=COOKIE_REACH {
             for epoch in [newest, newest.wrapping_sub(1)] {
                 let syn_seq_nr = seq_nr.sub(back);
-                let cookie = self.cookie(epoch, remote, id_recv, syn_seq_nr);
+                let cookie = self.cookie(named.clone(), epoch, syn_seq_nr);
                 if ack_nr == cookie || ack_nr == cookie.previous() {
                     return Some((syn_seq_nr, cookie));
                 }
@@ -72,17 +75,11 @@ impl FirstNumbers {
         None
     }
 
-    fn cookie(
-        &self,
-        epoch: u64,
-        remote: SocketAddr,
-        id_recv: ConnectionId,
-        syn_seq_nr: SeqNr,
-    ) -> SeqNr {
-        let mut hasher = self.secret.connection_hasher(Purpose::Cookie, remote, id_recv);
-        hasher.write_u16(syn_seq_nr.0);
-        hasher.write_u64(epoch);
-        self.origin.add(low(hasher.finish()))
+    /// `named` has taken the name of the connection.
+    fn cookie(&self, mut named: DefaultHasher, epoch: u64, syn_seq_nr: SeqNr) -> SeqNr {
+        named.write_u16(syn_seq_nr.0);
+        named.write_u64(epoch);
+        self.origin.add(low(named.finish()))
     }
 }
 
