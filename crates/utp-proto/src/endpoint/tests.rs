@@ -96,3 +96,22 @@ fn connections_that_come_and_go_leave_nothing_in_the_queues() {
         [endpoint.deadlines.len(), endpoint.transmit_queue.len(), endpoint.event_queue.len()];
     assert_eq!(queued, [0, 0, 0]);
 }
+
+// req: ID-05, H-07
+#[test]
+fn the_last_id_is_taken_when_there_is_no_other_and_then_none() {
+    let mut endpoint = Endpoint::new(Arc::default(), Box::new(Fixed(1)));
+    let remote = ([10, 0, 0, 1], 1).into();
+    // Each id that is in use takes its neighbours. What is left are 65535, 0 and 1.
+    let last = ConnectionId(u16::MAX);
+    for id in (3..u16::MAX - 1).step_by(3).chain([u16::MAX - 2]) {
+        endpoint.index.insert(remote, ConnectionId(id), 0);
+    }
+    for _ in 0..3 {
+        assert_ne!(endpoint.free_id(remote), Some(last));
+    }
+    endpoint.index.insert(remote, ConnectionId(1), 0);
+    assert_eq!(endpoint.free_id(remote), Some(last));
+    endpoint.index.insert(remote, last, 0);
+    assert_eq!(endpoint.free_id(remote), None);
+}

@@ -195,10 +195,90 @@ const TOMBSTONES_MIN: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use utp_wire::ConnectionId;
+
     use super::*;
 
     #[test]
     fn a_tombstone_has_32_bytes() {
         assert_eq!(size_of::<Tombstone>(), 32);
+    }
+
+    fn table() -> Tombstones {
+        Tombstones::new(Secret::new([7; 16]))
+    }
+
+    fn key(number: u32) -> Key {
+        let [a, b, c, d] = number.to_be_bytes();
+        Key::new(([10, a, b, 1], 1).into(), ConnectionId(u16::from_be_bytes([c, d])))
+    }
+
+    fn remains(life_us: u64) -> Remains {
+        let (next, ack_nr) = (SeqNr(1), SeqNr(2));
+        Remains { next, ack_nr, syn_seq_nr: None, finished: true, life_us }
+    }
+
+    fn at_s(seconds: u32) -> Instant {
+        Instant::from_micros(u64::from(seconds) * 1_000_000)
+    }
+
+    // req: CL-05
+    #[test]
+    fn the_table_grows_with_what_it_holds_and_no_further_than_its_limit() {
+        let mut table = table();
+        let mut sizes = Vec::new();
+        for number in 0..100_000 {
+            table.insert(at_s(1), key(number), &remains(30_000_000));
+            sizes.push(table.places.len());
+        }
+        sizes.dedup();
+        assert_eq!(sizes, [64, 256, 1_024, TOMBSTONES_MAX]);
+        table.expire(at_s(30));
+        assert!(!table.is_empty());
+        table.expire(at_s(31));
+        assert_eq!(table.places.capacity(), 0, "everything is given back");
+    }
+
+    #[test]
+    fn nothing_is_lost_while_the_table_grows() {
+        let mut table = table();
+        for number in 0..200 {
+            table.insert(at_s(1), key(number), &remains(30_000_000));
+        }
+        assert!((0..200).all(|number| table.contains(at_s(30), &key(number))));
+        assert!((0..200).all(|number| !table.contains(at_s(31), &key(number))));
+        assert!((256..=1_024).contains(&table.places.len()));
+    }
+
+    #[test]
+    fn the_one_that_expires_first_gives_way_in_a_full_table() {
+        const INSERTED: u32 = 40_000;
+        let mut table = table();
+        for second in 0..INSERTED {
+            table.insert(at_s(second), key(second), &remains(u64::from(u32::MAX) * TICK_US / 2));
+        }
+        // The places that a key may be in hold the last eight of all that may be there.
+        let mut newest: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for second in (0..INSERTED).rev() {
+            let kept = newest.entry(table.ways(&key(second)).start).or_default();
+            if kept.len() < WAYS {
+                kept.push(second);
+            }
+            let is_kept = kept.contains(&second);
+            assert_eq!(table.contains(at_s(INSERTED), &key(second)), is_kept, "{second}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_has_one_tombstone_the_last() {
+        let mut table = table();
+        table.insert(at_s(1), key(1), &remains(1_000_000));
+        table.insert(at_s(1), key(1), &Remains { next: SeqNr(9), ..remains(5_000_000) });
+        let tombstone = table.get_mut(at_s(5), &key(1)).expect("the second");
+        assert_eq!(tombstone.next, SeqNr(9));
+        table.remove(&key(1));
+        assert!(!table.contains(at_s(1), &key(1)), "no other is left");
     }
 }
