@@ -102,6 +102,32 @@ fn a_doubtful_fin_has_to_come_three_times() {
     assert_eq!(wire.read_until_end().1, ReadError::Finished);
 }
 
+// req: HO-05
+#[test]
+fn a_doubtful_ack_frees_nothing_until_the_clock_is_known_again() {
+    let mut wire = Wire::plain();
+    for seq in 0..16 {
+        wire.recv(wire.data(seq, -1, b"a"));
+    }
+    wire.write(10);
+    let before = wire.stats();
+    for attempt in 0..3 {
+        // Whoever guesses cannot agree with himself.
+        let stamp = stepped(&wire, 600 * (attempt + 1)).0;
+        wire.recv(wire.state(16, 0).stamp(stamp).wnd(0));
+    }
+    assert_eq!(wire.stats().in_flight_bytes, 10);
+    assert_eq!(wire.stats().peer_window_bytes, before.peer_window_bytes);
+    // The peer's own clock may be set; its packets do agree.
+    for _ in 0..3 {
+        let (stamp, diff) = stepped(&wire, 3_600);
+        let mut raw = wire.state(16, 0).stamp(stamp);
+        raw.diff = diff;
+        wire.recv(raw);
+    }
+    assert_eq!(wire.stats().in_flight_bytes, 0);
+}
+
 // req: TM-12
 #[test]
 fn a_peer_that_never_stamps_is_served() {

@@ -40,8 +40,11 @@ impl Connection {
         if self.state == State::Lingering && ended && header.packet_type != PacketType::State {
             self.linger(now);
         }
-        self.measure_delay(received_at, header);
-        self.on_ack(now, received_at, packet);
+        // Another's ack must not free what the peer has not got, nor its window stop us.
+        if passage == Passage::Genuine || self.is_gate_useless() {
+            self.measure_delay(received_at, header);
+            self.on_ack(now, received_at, packet);
+        }
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
             self.on_data(now, header, &datagram[packet.payload_offset..], passage);
         }
