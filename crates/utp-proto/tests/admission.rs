@@ -274,6 +274,25 @@ fn forged_syns_do_not_end_a_connection_whose_peer_answers() {
     assert!(wire.take().len() <= 100, "one question each");
 }
 
+// req: ID-07
+#[test]
+fn a_forged_syn_does_not_end_a_connection_over_a_path_of_five_seconds() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    let mut delay = 25 * MS;
+    for seq in 0..80 {
+        wire.write(10);
+        wire.advance(delay);
+        wire.recv(wire.state(0, seq));
+        delay = (delay * 11 / 10).min(5 * SECOND);
+    }
+    assert!(wire.stats().rtt_us > 4_000_000, "{}", wire.stats().rtt_us);
+    wire.take();
+    wire.recv(wire.syn(1_000));
+    wire.advance(5 * SECOND);
+    wire.recv(wire.state(0, 79));
+    assert_eq!(wire.connection().state(), State::Connected);
+}
+
 // req: ID-09, H-34
 #[test]
 fn late_packets_of_a_connection_that_is_gone_do_not_open_another() {

@@ -22,10 +22,12 @@ pub(super) struct Liveness {
 impl Connection {
     /// The peer may be gone (for instance because it opens another connection with the same id):
     /// it is asked now, and given up if three probes draw no answer, `pause_us` after the first,
-    /// then one and a half times and twice as much. Probing that is under way goes on as it is.
+    /// or a time-out if that is longer, then one and a half times and twice as much. Probing that
+    /// is under way goes on as it is.
     pub(crate) fn probe_liveness(&mut self, now: Instant, pause_us: u32) {
         if self.state == State::Connected && self.liveness.pause_us == 0 {
-            self.liveness.pause_us = pause_us.max(1);
+            let rto_us = u32::try_from(self.rtt.rto_base_us()).unwrap_or(u32::MAX);
+            self.liveness.pause_us = pause_us.max(rto_us);
             self.probe_again(now);
         }
     }
