@@ -420,6 +420,7 @@ impl Endpoint {
         let id = id.or(old).unwrap_or(ConnectionId(0));
         let seq_nr = self.numbers.initiator(now, remote, id);
         entry.connection.set_initiator_ids(id, seq_nr);
+        entry.connection.show_clock(Clock::new(&self.secret, remote, id));
         entry.indexed = Some(id);
         if let Some(old) = old {
             self.index.remove(remote, old, slot);
