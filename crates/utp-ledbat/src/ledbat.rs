@@ -94,6 +94,7 @@ impl Ledbat {
     /// The queuing delay the law acts on; corrects the base on the way.
     fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
         let mut delay_us = self.filtered_delay_us(ack.now)?;
+        let reports_base = self.base.get()?;
         let queuing_us = ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us));
         if let Some(skew) = &mut self.skew {
             if let (Some(rtt_us), Some(queuing_us)) = (ack.rtt_us, queuing_us) {
@@ -103,8 +104,8 @@ impl Ledbat {
             }
             delay_us = delay_us.saturating_add(skew.penalty_us());
         }
-        if let Some(queuing_us) = queuing_us
-            && self.round_trips.belies(queuing_us)
+        if queuing_us.is_some()
+            && let Some(queuing_us) = self.round_trips.belie(reports_base)
         {
             delay_us = delay_us.max(queuing_us);
         }
@@ -177,6 +178,9 @@ impl Controller for Ledbat {
         if let (Some(skew), Some(theirs)) = (&mut self.skew, sample.theirs) {
             skew.on_theirs(now, theirs);
         }
+        if let Some(theirs) = sample.theirs {
+            self.round_trips.on_theirs(theirs);
+        }
         let Some(ours) = sample.ours else {
             return;
         };
@@ -187,7 +191,7 @@ impl Controller for Ledbat {
         }
         self.base.on_sample(now, ours);
         self.current.on_sample(now, ours);
-        self.round_trips.on_report(ours);
+        self.round_trips.on_ours(ours);
         if let Some(skew) = &mut self.skew {
             skew.on_ours(now, ours);
         }
