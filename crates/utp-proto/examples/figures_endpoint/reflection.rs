@@ -90,8 +90,8 @@ fn guessed_ratio(seed: u64) -> f64 {
     host.receive(now, from, &packet(PacketType::Syn, id, syn, 0));
     let mut cookie = 0;
     host.drain(now, |_, answer| cookie = Packet::decode(answer).unwrap().header.seq_nr.0);
-    // Both ways to acknowledge a SYN-ACK exist. Of an attack only one is used: by the other it would
-    // acknowledge the first data of a connection that it has opened by this one.
+    // Both ways to acknowledge a SYN-ACK exist. Of an attack only one is used: by the other it
+    // would acknowledge the first data of a connection that it has opened by this one.
     let ack_nr = cookie.wrapping_sub(draws.number() % 2);
     let mut worst: f64 = 1.0;
     for count in 0..=draws.below(30) {

@@ -206,8 +206,8 @@ impl Connection {
     }
 
     /// The same SYN again: the SYN-ACK was lost, or is late. One answer each, with the same number.
-    /// Says whether it is the same. `tells` is whether this copy told of holding more: otherwise the
-    /// answer must not either, or it were longer than the SYN.
+    /// Says whether it is the same. `tells` is whether this copy told of holding more: otherwise
+    /// the answer must not either, or it were longer than the SYN.
     pub(crate) fn handle_repeated_syn(&mut self, syn: &Header, tells: bool) -> bool {
         let same = self.syn_seq_nr == Some(syn.seq_nr);
         if same && self.state == State::SynReceived {
