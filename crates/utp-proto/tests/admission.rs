@@ -20,7 +20,7 @@ fn idle(half_open_max: usize) -> Wire {
     Wire::idle(limits, plain(), 100, 200, 10)
 }
 
-/// Forged SYNs, each from another network.
+/// Forged SYNs, 256 from each network.
 fn flood(wire: &mut Wire, count: u32) {
     for forged in 0..count {
         let [a, b, c, _] = forged.to_be_bytes().map(|byte| byte ^ 0x40);
@@ -410,4 +410,26 @@ fn packets_of_every_type_draw_no_more_than_they_bring() {
     // A minute later nothing has been sent by itself.
     wire.advance(60 * SECOND);
     assert_eq!(bytes(&mut wire), 0);
+}
+
+#[test]
+fn a_cookie_alone_proves_nothing_while_everybody_fits_into_the_table() {
+    // Every number that a stray packet could acknowledge, to an address that has sent no SYN.
+    let lucky = |half_open_max, syns: u32| {
+        let mut wire = idle(half_open_max);
+        flood(&mut wire, syns);
+        wire.take();
+        wire.advance(SECOND);
+        let stray = |ack_nr| Raw { id: 4_711, ..wire.data(0, 0, b"x") }.ack_nr(ack_nr);
+        let strays: Vec<Raw> = (0..=u16::MAX).map(stray).collect();
+        let mut lucky = 0;
+        for stray in strays {
+            wire.feed(stray);
+            lucky += u32::from(wire.incoming.take().is_some());
+        }
+        lucky
+    };
+    assert_eq!(lucky(1_024, 20), 0);
+    // Beyond that eight numbers are taken, in this epoch and the last.
+    assert!((8..=16).contains(&lucky(1_024, 5_000)));
 }

@@ -41,7 +41,7 @@ impl Network {
         let fate = self.draw(seen);
         if let Some(lines) = &mut self.lines {
             lines.push(format!(
-                "{:>14} {} {:?} id {} seq {} ack {} len {}{} {fate:?}",
+                "{:>14} {} {:?} id {} seq {} ack {} len {} of {}{}{} {fate:?}",
                 seen.at.as_micros(),
                 ["0 ->", "1 ->"][seen.from],
                 seen.packet_type,
@@ -49,6 +49,8 @@ impl Network {
                 seen.seq_nr,
                 seen.ack_nr,
                 seen.payload_len,
+                seen.len,
+                if seen.dont_fragment { "" } else { " may-fragment" },
                 if seen.has_selective_ack { " sack" } else { "" },
             ));
         }

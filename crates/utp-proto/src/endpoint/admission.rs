@@ -260,6 +260,9 @@ impl Endpoint {
             acks && ahead <= IN_FLIGHT_PACKETS_UNPROVEN
         });
         known.or_else(|| {
+            if !self.openings.is_incomplete(now) {
+                return None;
+            }
             let proof =
                 self.numbers.proved_by(now, remote, id_recv, header.seq_nr, header.ack_nr)?;
             let (syn_seq_nr, first) = proof;

@@ -1,13 +1,14 @@
 //! SYNs that were answered and whose initiators have not been heard since: a table of fixed size.
 //!
-//! It is a help and nothing more. What it remembers lets the first packets come in any order and
-//! keeps what the SYN said; an initiator that is not in it proves itself by its cookie alone (see
-//! `numbers.rs`). So a full table changes nothing on the wire.
+//! What it remembers lets the first packets come in any order and keeps what the SYN said. Who did
+//! not fit proves itself by its cookie alone (see `numbers.rs`), so that a full table changes
+//! nothing on the wire. As long as everybody fits, a cookie alone proves nothing: it has 16 bits,
+//! and a stray packet meets one of the eight that would do more often than one likes.
 
 use utp_wire::{ConnectionId, Instant, SeqNr};
 
 use super::key::{Key, reduce};
-use crate::config::{HALF_OPEN_PER_NETWORK, HALF_OPEN_PRESSED_LIFE_US};
+use crate::config::{COOKIE_EPOCH_US, HALF_OPEN_PER_NETWORK, HALF_OPEN_PRESSED_LIFE_US};
 use crate::secret::{Purpose, Secret};
 
 /// What is known of an initiator that has not proved itself.
@@ -40,6 +41,8 @@ pub(super) struct HalfOpen {
     live: usize,
     /// Entries of each network; networks share counters, which costs them no more than their place.
     per_network: Vec<u8>,
+    /// Until when somebody may come with a cookie who is not, or no more, in the table.
+    untracked_until: Option<Instant>,
     /// When the table was last more than three quarters full.
     pressed_at: Option<Instant>,
     /// No entry expires before.
@@ -48,6 +51,9 @@ pub(super) struct HalfOpen {
 
 /// Slots a key may be in.
 const WAYS: usize = 8;
+
+/// A cookie is taken in its epoch and the next.
+const COOKIE_LIFE_US: u64 = 2 * COOKIE_EPOCH_US;
 
 /// Counters of networks.
 const COUNTERS: usize = 2_048;
@@ -61,6 +67,7 @@ impl HalfOpen {
             life_us,
             live: 0,
             per_network: Vec::new(),
+            untracked_until: None,
             pressed_at: None,
             deadline: None,
         }
@@ -83,8 +90,25 @@ impl HalfOpen {
 
     /// Remembers a SYN if there is room. A newer SYN with the same key takes the place of the old.
     pub(super) fn insert(&mut self, now: Instant, key: Key, opening: Opening) {
+        if !self.insert_if_room(now, key, opening) {
+            self.forget_before_its_time(now);
+        }
+    }
+
+    /// Whether a cookie may belong to somebody who is not in the table.
+    pub(super) fn is_incomplete(&self, now: Instant) -> bool {
+        self.untracked_until.is_some_and(|until| until > now)
+    }
+
+    /// Who was answered at `answered_at` has to prove itself by its cookie.
+    fn forget_before_its_time(&mut self, answered_at: Instant) {
+        let until = answered_at.saturating_add(COOKIE_LIFE_US);
+        self.untracked_until = self.untracked_until.max(Some(until));
+    }
+
+    fn insert_if_room(&mut self, now: Instant, key: Key, opening: Opening) -> bool {
         if self.capacity == 0 {
-            return;
+            return false;
         }
         self.remove(&key);
         if self.slots.is_empty() {
@@ -93,10 +117,10 @@ impl HalfOpen {
         }
         let counter = self.counter(&key);
         if self.per_network[counter] >= HALF_OPEN_PER_NETWORK {
-            return;
+            return false;
         }
         let free = self.ways(&key).find(|at| self.slots[*at].is_none());
-        let Some(at) = free else { return };
+        let Some(at) = free else { return false };
         self.slots[at] = Some(Slot { key, opening, created_at: now });
         self.per_network[counter] += 1;
         self.live += 1;
@@ -107,6 +131,7 @@ impl HalfOpen {
             let due = before.map_or(now, |at| at.saturating_add(HALF_OPEN_PRESSED_LIFE_US));
             self.expire_by(due);
         }
+        true
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
@@ -126,6 +151,8 @@ impl HalfOpen {
             let Some(slot) = &self.slots[at] else { continue };
             let expires_at = self.expires_at(slot);
             if expires_at <= now {
+                let created_at = slot.created_at;
+                self.forget_before_its_time(created_at);
                 self.clear(at);
             } else {
                 self.expire_by(expires_at);

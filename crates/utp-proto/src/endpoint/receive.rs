@@ -7,7 +7,7 @@ use utp_wire::{Header, Instant, Packet, PacketType};
 use super::key::Key;
 use super::reply::Reply;
 use super::{Endpoint, Incoming};
-use crate::config::{IN_FLIGHT_PACKETS_MAX, SYN_ACK_WINDOW_BYTES, TOMBSTONE_ASKED_US};
+use crate::config::{SYN_ACK_WINDOW_BYTES, TOMBSTONE_ASKED_US};
 use crate::connection::Clock;
 
 /// What the driver knows of a datagram beside its bytes.
@@ -219,8 +219,9 @@ impl Endpoint {
         if header.packet_type == PacketType::State {
             return true;
         }
-        // Nobody reads what comes: the peer need not send it again.
-        if header.seq_nr.distance_from(tombstone.ack_nr) <= IN_FLIGHT_PACKETS_MAX {
+        // Nobody reads what comes. Still no number is acknowledged that has not arrived: peers learn
+        // from acks what their path carries.
+        if header.seq_nr == tombstone.ack_nr.next() {
             tombstone.ack_nr = header.seq_nr;
         }
         let id_send = if tombstone.initiator { id_recv.next() } else { id_recv.previous() };
