@@ -153,7 +153,10 @@ impl Sender {
             let sent = match self.transport.poll_send(cx, &datagrams) {
                 Poll::Pending => {
                     stats.sends_blocked += 1;
-                    self.blocked_at.get_or_insert_with(|| self.runtime.now());
+                    // What the core believes to be sent was so when the batch was made.
+                    let made_at = batch.stamped_at.filter(|_| batch.start == 0);
+                    self.blocked_at
+                        .get_or_insert_with(|| made_at.unwrap_or_else(|| self.runtime.now()));
                     return Poll::Pending;
                 }
                 Poll::Ready(sent) => sent,

@@ -223,22 +223,27 @@ impl fmt::Debug for MemoryTransport {
     }
 }
 
-/// tokio's runtime with numbers that are random in name only.
+/// tokio's runtime with numbers that are random in name only, and a clock that shows later with each
+/// look, as that of a machine does.
 #[derive(Debug)]
 struct Seeded {
     tokio: TokioRuntime,
+    looked_at: Mutex<utp_wire::Instant>,
     state: Mutex<u64>,
 }
 
 impl Seeded {
     fn new(seed: u8) -> Self {
-        Self { tokio: TokioRuntime::new(), state: Mutex::new(u64::from(seed)) }
+        let looked_at = Mutex::default();
+        Self { tokio: TokioRuntime::new(), looked_at, state: Mutex::new(u64::from(seed)) }
     }
 }
 
 impl Runtime for Seeded {
     fn now(&self) -> utp_wire::Instant {
-        self.tokio.now()
+        let mut looked_at = self.looked_at.lock().unwrap();
+        *looked_at = self.tokio.now().max(looked_at.saturating_add(1));
+        *looked_at
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {

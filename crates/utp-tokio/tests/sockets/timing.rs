@@ -163,6 +163,30 @@ async fn a_socket_that_takes_nothing_for_a_while_is_no_loss() {
     }
 }
 
+// req: F-15
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_had_to_wait_for_the_socket_tells_no_false_round_trip() {
+    for blocked_ms in [50, 700, 10_000] {
+        let network = Network::new();
+        let (a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        within(async {
+            let mut received = vec![0; 5_000];
+            network.block(a.local_addr(), true);
+            ours.write_all(&data(3, 5_000)).await.unwrap();
+            sleep(Duration::from_millis(blocked_ms)).await;
+            network.block(a.local_addr(), false);
+            theirs.read_exact(&mut received).await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        })
+        .await;
+        let _stale = ours.stats();
+        sleep(Duration::from_millis(50)).await;
+        let rtt_us = ours.stats().rtt_us;
+        assert!(rtt_us < 21_000, "{blocked_ms} ms: {rtt_us}");
+    }
+}
+
 // req: F-16
 #[tokio::test(start_paused = true)]
 async fn sends_that_fail_for_want_of_memory_are_losses_and_no_more() {
