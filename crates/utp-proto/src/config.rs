@@ -204,8 +204,9 @@ pub const DOUBTS_MAX: usize = 256;
 pub const RTT_FLOOR_LEARNED_S: u32 = 10;
 
 /// After how long of nothing but such acks the path is taken to have become shorter, by half at a
-/// time, in seconds: a receiver that lies gains no more than that.
-pub const RTT_FLOOR_HALVES_S: u32 = 60;
+/// time, in seconds. Streams often begin behind a queue that is later gone, and must not stand
+/// still then; a receiver that lies from its first ack is not stopped by any value.
+pub const RTT_FLOOR_HALVES_S: u32 = 2;
 
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;

@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "styles and figures that only the example uses")]
 #[path = "../examples/liars/network.rs"]
 mod network;
+mod pair;
 
 use network::{Acks, EMPTY_PATH, Outcome, Report, Setting, run};
 
@@ -67,4 +68,21 @@ fn reports_of_zero_are_none_and_earn_nothing() {
     let outcome = outcome(Acks::Honest, Report::Constant(0, 0), true, SECOND);
     assert!(outcome.queue_p95_us <= QUEUE_US_MAX, "{outcome:?}");
     assert!(outcome.sent[1] < LINK / 10 && is_about(outcome.sent[0], LINK), "{outcome:?}");
+}
+
+#[test]
+fn an_honest_stream_grows_soon_after_a_long_queue_is_gone() {
+    let mut pair = pair::Pair::new(1);
+    pair.record = false;
+    pair.latency_us = 150_000;
+    let stream = pair.connect(u64::MAX / 2, false);
+    pair.run_for(15 * SECOND);
+    pair.latency_us = 25_000;
+    let window_bytes = |pair: &pair::Pair| {
+        pair.endpoints[0].connection(stream).expect("it is open").stats().window_bytes
+    };
+    let before = window_bytes(&pair);
+    pair.run_for(10 * SECOND);
+    let after = window_bytes(&pair);
+    assert!(before < 200_000 && after > 2 * before, "{before} {after}");
 }

@@ -2,8 +2,12 @@
 //!
 //! There is no nonce on the wire, so that such an ack cannot be told from one that is quick. But no
 //! packet arrives sooner than the path allows: an ack sooner than half the smallest round trip of
-//! the first seconds earns no growth. A path that has become that much shorter is believed after a
-//! while, by halves, so that a liar gains a factor of two per minute at the most.
+//! the first seconds earns no growth. A path that has become that much shorter, or a queue that is
+//! gone, is believed soon, by halves.
+//!
+//! This only slows down a liar that begins late. One that lies from its first ack, or that guesses
+//! an ack no sooner than an empty path allows, is bounded by the window's largest size and by
+//! [`Config::send_rate_max`](crate::Config::send_rate_max) alone.
 
 use utp_wire::Instant;
 
@@ -98,7 +102,7 @@ mod tests {
                 grows_at.get_or_insert(second);
             }
         }
-        // 50 ms, 25 ms, 12.5 ms: two minutes.
-        assert_eq!(grows_at, Some(133));
+        // 50 ms, 25 ms, 12.5 ms: five seconds.
+        assert_eq!(grows_at, Some(17));
     }
 }
