@@ -133,3 +133,23 @@ fn doubtful_packets_beyond_what_can_be_remembered_are_not_held() {
     assert_eq!(end, CONFLICT);
     assert_eq!(&bytes[..4], b"real");
 }
+
+#[test]
+fn a_probe_for_life_contradicts_nothing_however_many_acks_were_lost() {
+    let mut wire = Wire::plain();
+    for _ in 0..8 {
+        wire.recv(wire.data(0, -1, b"a"));
+    }
+    // The clock of the peer has been set, so that its packets are doubtful for a while.
+    wire.recv(forged(&wire, wire.data(1, -1, b"b")));
+    for seq in 2..6 {
+        wire.recv(wire.data(seq, -1, b"c"));
+    }
+    wire.recv(wire.data(1, -1, b""));
+    assert_eq!(wire.read(), b"abcccc");
+    wire.recv(wire.data(6, -1, b"d"));
+    assert_eq!(wire.read(), b"d");
+    // Another payload is no probe.
+    wire.recv(wire.data(1, -1, b"B"));
+    assert_eq!(wire.read_until_end(), (Vec::new(), CONFLICT));
+}

@@ -98,7 +98,7 @@ fn execute(plan: &Plan, world: &mut World) -> Result<Report, String> {
     judge::acked(world)?;
     let mut report = judge::count(world);
     world.leave();
-    world.pair.run_for(SETTLE_US);
+    world.settle();
     judge::wakes(world)?;
     judge::nothing_is_left(world)?;
     report.packets = world.pair.trace.packets;
@@ -280,6 +280,23 @@ impl World {
                     true => Err(format!("stands still: {:?}", judge::open(self))),
                     false => Ok(()),
                 };
+            }
+        }
+    }
+
+    /// Waits for what was written before its owner left, as long as its peer still takes some.
+    fn settle(&mut self) {
+        let began = self.pair.now;
+        let acked = |world: &Self| -> u64 {
+            world.pair.endpoints.iter().map(|endpoint| endpoint.totals().bytes_acked).sum()
+        };
+        loop {
+            let before = acked(self);
+            self.pair.run_for(SETTLE_US);
+            let left = self.pair.endpoints.iter().any(|endpoint| endpoint.stats().connections > 0);
+            let took_us = self.pair.now.saturating_since(began);
+            if !left || acked(self) == before || took_us > LIVENESS_US_MAX {
+                return;
             }
         }
     }

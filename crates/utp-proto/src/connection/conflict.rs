@@ -93,9 +93,9 @@ impl Connection {
         let is_end = self.remote_fin == RemoteFin::Reached(header.seq_nr);
         let hash = || hash(self.clock.secret(), payload, fin);
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
-        // A probe for life repeats the last number, or the one before a FIN, without its payload.
-        let near_end = self.ack_nr.distance_from(header.seq_nr) <= 1;
-        let probes = near_end && !fin && payload.is_empty();
+        // A probe for life repeats the last number that the peer knows to have arrived, without its
+        // payload; acks of what came after it may have been lost.
+        let probes = !fin && payload.is_empty();
         believed && !self.released && !probes && (differs || (is_end && !fin))
     }
 
