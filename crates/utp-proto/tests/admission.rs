@@ -86,6 +86,17 @@ fn what_the_table_remembers_may_come_in_any_order() {
 }
 
 #[test]
+fn a_forged_syn_does_not_keep_out_the_initiator_whose_name_it_bears() {
+    let mut wire = idle(1_024);
+    wire.recv(wire.syn(-2));
+    wire.recv(wire.syn(5_000));
+    wire.take();
+    wire.recv(wire.data(-1, -1, b"the true one"));
+    wire.accept();
+    assert_eq!(wire.read(), b"the true one");
+}
+
+#[test]
 fn a_silent_initiator_is_not_reset_before_it_speaks() {
     for half_open_max in [0, 1_024] {
         let mut wire = idle(half_open_max);

@@ -88,8 +88,12 @@ impl HalfOpen {
         Some(slot.opening)
     }
 
-    /// Remembers a SYN if there is room. A newer SYN with the same key takes the place of the old.
+    /// Remembers a SYN if there is room. A newer SYN with the same key takes the place of the old,
+    /// which may have been the true one.
     pub(super) fn insert(&mut self, now: Instant, key: Key, opening: Opening) {
+        if self.get(now, &key).is_some() {
+            self.forget_before_its_time(now);
+        }
         if !self.insert_if_room(now, key, opening) {
             self.forget_before_its_time(now);
         }
