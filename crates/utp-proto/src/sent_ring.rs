@@ -335,6 +335,26 @@ mod tests {
         assert!(ring.len() > 1_000, "{}", ring.len());
     }
 
+    // req: H-25, HO-08
+    #[test]
+    fn masks_that_change_with_every_packet_name_each_packet_once() {
+        let mut ring = SentRing::new(SeqNr(65_000));
+        for _ in 0..4_096 {
+            ring.push(Slot::new(Position::ZERO, 1, false));
+        }
+        let ack_nr = ring.first().previous();
+        let mut named = 0;
+        for round in 0..1_000usize {
+            let mask = [[0x55, 0xaa, 0xff, 0x01][round % 4]; 255];
+            let new = ring.named_anew(ack_nr, SelectiveAck::new(&mask));
+            for seq_nr in new.seq_nrs() {
+                ring.set_state(seq_nr, SlotState::Acked);
+                named += 1;
+            }
+        }
+        assert_eq!(named, 255 * 8);
+    }
+
     #[test]
     fn a_slot_stays_small() {
         assert!(size_of::<Slot>() <= 32);

@@ -223,7 +223,8 @@ fn a_syn_is_repeated_then_sent_with_a_fresh_id_then_given_up() {
     let fresh = identity(&sent[3]);
     assert!(fresh.0.abs_diff(4_000) > 1);
     assert!(sent[3..].iter().all(|sent| identity(sent) == fresh));
-    // The clock belongs to the id: whoever answers for the connection once it is gone shows it, too.
+    // The clock belongs to the id: whoever answers for the connection once it is gone shows it,
+    // too.
     let ahead =
         |sent: &Sent| sent.header.timestamp_microseconds.0.wrapping_sub(sent.at.timestamp().0);
     assert!(sent[..3].iter().all(|syn| ahead(syn) == ahead(&sent[0])));

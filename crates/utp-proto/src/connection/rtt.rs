@@ -18,10 +18,10 @@ const RTO_INITIAL_US: u64 = 1_000_000;
 /// microseconds, and any queue that builds up would look like a loss.
 const MARGIN_US_MIN: u64 = 200_000;
 
-/// Upper bound of the time-out that back-off leads to. RFC 6298 section 2.5 wants at least 60 s, but
-/// a stream is given up after 45 s without an ack: with less than eight tries until then, one that
-/// loses 30 % each way would not live for 10 MiB, and after an outage it would stand still for as
-/// long again.
+/// Upper bound of the time-out that back-off leads to. RFC 6298 section 2.5 wants at least 60 s,
+/// but a stream is given up after 45 s without an ack: with less than eight tries until then, one
+/// that loses 30 % each way would not live for 10 MiB, and after an outage it would stand still for
+/// as long again.
 const RTO_US_MAX: u64 = 8_000_000;
 
 /// Longest round trip that is believed, and longest time-out without back-off.

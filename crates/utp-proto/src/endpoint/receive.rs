@@ -219,8 +219,8 @@ impl Endpoint {
         if header.packet_type == PacketType::State {
             return true;
         }
-        // Nobody reads what comes. Still no number is acknowledged that has not arrived: peers learn
-        // from acks what their path carries.
+        // Nobody reads what comes. Still no number is acknowledged that has not arrived: peers
+        // learn from acks what their path carries.
         if header.seq_nr == tombstone.ack_nr.next() {
             tombstone.ack_nr = header.seq_nr;
         }

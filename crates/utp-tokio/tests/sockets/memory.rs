@@ -223,8 +223,8 @@ impl fmt::Debug for MemoryTransport {
     }
 }
 
-/// tokio's runtime with numbers that are random in name only, and a clock that shows later with each
-/// look, as that of a machine does.
+/// tokio's runtime with numbers that are random in name only, and a clock that shows later with
+/// each look, as that of a machine does.
 #[derive(Debug)]
 struct Seeded {
     tokio: TokioRuntime,
