@@ -87,6 +87,8 @@ pub(crate) struct Driver {
     closing: Option<Closing>,
     close_timeout_us: u64,
     close_at: Option<Instant>,
+    /// When the last stream of a socket that is closing was gone.
+    drained_at: Option<Instant>,
     /// Why the transport gave up.
     failure: Option<ErrorKind>,
     stats: SocketStats,
@@ -126,6 +128,7 @@ impl Driver {
             closing: None,
             close_timeout_us: parts.close_timeout_us,
             close_at: None,
+            drained_at: None,
             _drained: parts.drained,
             failure: None,
             stats,
@@ -291,13 +294,17 @@ impl Driver {
 
     /// Whether nobody will ever want anything again. A socket that was dropped goes on to answer
     /// repeated FINs for a while; one that was closed gives its port back at once.
-    fn is_done(&mut self) -> bool {
+    fn is_done(&mut self, now: Instant) -> bool {
         let Some(closing) = self.closing else { return false };
         if !self.streams.is_drained(&self.endpoint) || !self.sender.is_idle() {
             return false;
         }
         self.close_at = None;
-        closing == Closing::Bounded || self.endpoint.is_idle()
+        // Peers that repeat themselves without end wake this task, and keep it no longer than that.
+        let drained_at = *self.drained_at.get_or_insert(now);
+        closing == Closing::Bounded
+            || self.endpoint.is_idle()
+            || now.saturating_since(drained_at) > ANSWERS_US_MAX
     }
 
     fn publish(&mut self) {
@@ -328,7 +335,7 @@ impl Future for Driver {
             now = this.runtime.now();
             if round.is_pending() {
                 // Not earlier: what there is to send, a last reset perhaps, is sent.
-                if this.is_done() {
+                if this.is_done(now) {
                     return Poll::Ready(());
                 }
                 break;
@@ -362,3 +369,7 @@ impl Entropy for RuntimeEntropy {
         self.0.fill_random(bytes);
     }
 }
+
+/// How long a dropped socket goes on to answer peers that repeat themselves: far beyond the last
+/// resend of an honest one, in microseconds.
+const ANSWERS_US_MAX: u64 = 120_000_000;

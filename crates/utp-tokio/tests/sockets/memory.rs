@@ -111,8 +111,17 @@ impl Network {
 
     /// A socket on such a transport.
     pub(crate) fn socket(&self, host: u8, options: UtpSocketBuilder) -> UtpSocket {
-        let runtime = Arc::new(Seeded::new(host));
-        UtpSocket::with_transport(self.transport(host), runtime, options).unwrap()
+        self.socket_on(self.transport(host), host, options)
+    }
+
+    /// A socket on this transport.
+    pub(crate) fn socket_on(
+        &self,
+        transport: Arc<MemoryTransport>,
+        host: u8,
+        options: UtpSocketBuilder,
+    ) -> UtpSocket {
+        UtpSocket::with_transport(transport, Arc::new(Seeded::new(host)), options).unwrap()
     }
 }
 

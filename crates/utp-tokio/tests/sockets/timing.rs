@@ -259,6 +259,35 @@ async fn idle_stream_stays_open_for_hours() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_repeats_itself_for_ever_does_not_keep_a_dropped_socket() {
+    let network = Network::new();
+    let transport = network.transport(1);
+    let alive = Arc::downgrade(&transport);
+    let a = network.socket_on(transport, 1, UtpSocket::builder());
+    let b = network.socket(2, UtpSocket::builder());
+    let (ours, theirs) = pair(&a, &b).await;
+    exchange(ours, theirs, [b"one", b"two"]).await;
+    let fins: Vec<Vec<u8>> = network
+        .trace()
+        .into_iter()
+        .map(|(_, datagram)| datagram)
+        .filter(|datagram| datagram[0] >> 4 == PacketType::Fin as u8)
+        .collect();
+    assert!(fins.len() >= 2);
+    drop(a);
+    let mut answered = 0;
+    for _ in 0..100 {
+        sleep(Duration::from_secs(5)).await;
+        let before = network.trace().len() + fins.len();
+        fins.iter().for_each(|fin| network.inject(address(2), address(1), fin));
+        sleep(2 * DELAY).await;
+        answered += u32::from(network.trace().len() > before);
+    }
+    assert!((6..30).contains(&answered), "{answered} times 5 s");
+    assert_eq!(alive.strong_count(), 0);
+}
+
 /// A SYN from nobody in particular.
 fn syn() -> [u8; HEADER_LEN] {
     let header = Header {
