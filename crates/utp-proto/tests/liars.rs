@@ -21,7 +21,7 @@ fn is_about(bits: u64, expected: u64) -> bool {
     bits.abs_diff(expected) < expected / 10
 }
 
-// req: HO-03, HO-04
+// req: HO-04
 #[test]
 fn two_honest_receivers_share_the_link_and_keep_the_queue_at_the_target() {
     let shared = outcome(Acks::Honest, Report::Honest, true, SECOND);
@@ -32,7 +32,6 @@ fn two_honest_receivers_share_the_link_and_keep_the_queue_at_the_target() {
     assert!((80_000..120_000).contains(&alone.queue_p95_us), "{alone:?}");
 }
 
-// req: HO-03
 #[test]
 fn acks_that_are_repeated_or_hide_losses_get_no_more_than_twice_an_honest_share() {
     for queue_us in [250_000, SECOND] {

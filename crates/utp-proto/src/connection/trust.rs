@@ -83,7 +83,6 @@ mod tests {
         floor
     }
 
-    // req: HO-03
     #[test]
     fn acks_sooner_than_half_the_smallest_round_trip_earn_nothing() {
         let mut floor = learned();
