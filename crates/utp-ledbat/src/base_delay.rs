@@ -1,5 +1,5 @@
 //! Owns the base delay: the smallest one-way delay of the last minutes, kept as one minimum per
-//! minute.
+//! minute, or per few minutes where less precision will do.
 //!
 //! The samples wrap and contain the offset of two clocks, so that "smallest" means the lowest by
 //! wrapping distance. A peer that steps by half the range gets a wrong base, no worse.
@@ -8,39 +8,46 @@ use utp_wire::{Instant, TimestampDiff};
 
 use crate::config::BaseRollover;
 
-/// One-minute minima of a delay and their minimum.
+/// The minima of a delay over spans of time, and their minimum. Every connection keeps three for its
+/// whole life, hence the narrow fields.
 #[derive(Clone, Debug)]
-pub(crate) struct BaseDelay {
-    /// A ring of which the first `len` slots are in use.
-    slots: [TimestampDiff; HISTORY_MAX as usize],
-    /// A bit per slot: whether its minute had a sample.
+pub(crate) struct BaseDelay<const SLOTS: usize> {
+    /// A ring of which the first [`len`](Self::len) slots are in use.
+    slots: [TimestampDiff; SLOTS],
+    /// A bit per slot: whether its span had a sample; none is set before the first sample.
     filled: u16,
-    len: u8,
+    minutes: u8,
     head: u8,
-    /// When the slot at `head` began; `None` before the first sample.
-    head_since: Option<Instant>,
-    /// The minimum over all slots.
-    min: Option<TimestampDiff>,
+    /// The second in which the slot at `head` began.
+    head_since_s: u32,
+    /// The minimum over all slots, once there was a sample.
+    min: TimestampDiff,
     rollover: BaseRollover,
 }
 
-impl BaseDelay {
-    /// An empty history of `minutes` slots, at least one and at most [`HISTORY_MAX`].
+/// A minimum per minute, for the delay that the law steers by.
+pub(crate) type FineBase = BaseDelay<{ HISTORY_MAX as usize }>;
+
+/// A minimum per few minutes, for delays that only guard against drift and lies.
+pub(crate) type CoarseBase = BaseDelay<4>;
+
+impl<const SLOTS: usize> BaseDelay<SLOTS> {
+    /// An empty history of `minutes` minutes, at least one and at most [`HISTORY_MAX`].
     pub(crate) fn new(minutes: u8, rollover: BaseRollover) -> Self {
         Self {
-            slots: [TimestampDiff::default(); HISTORY_MAX as usize],
+            slots: [TimestampDiff::default(); SLOTS],
             filled: 0,
-            len: minutes.clamp(1, HISTORY_MAX),
+            minutes: minutes.clamp(1, HISTORY_MAX),
             head: 0,
-            head_since: None,
-            min: None,
+            head_since_s: 0,
+            min: TimestampDiff::default(),
             rollover,
         }
     }
 
     /// The base delay, once there was a sample.
-    pub(crate) const fn get(&self) -> Option<TimestampDiff> {
-        self.min
+    pub(crate) fn get(&self) -> Option<TimestampDiff> {
+        (self.filled != 0).then_some(self.min)
     }
 
     /// Takes a sample and returns the base delay.
@@ -48,41 +55,51 @@ impl BaseDelay {
         self.roll(now);
         let head = usize::from(self.head);
         let slot = lower_of(self.slot(self.head), sample);
+        self.min = lower_of(self.get(), slot);
         self.slots[head] = slot;
         self.filled |= 1 << head;
-        let min = lower_of(self.min, slot);
-        self.min = Some(min);
-        min
+        self.min
     }
 
     /// Raises the whole history by `by_us`.
     pub(crate) fn raise(&mut self, by_us: u32) {
-        for delay in self.slots.iter_mut().chain(self.min.as_mut()) {
+        for delay in self.slots.iter_mut().chain([&mut self.min]) {
             *delay = TimestampDiff(delay.0.wrapping_add(by_us));
         }
     }
 
-    /// Moves to a new slot if the minute of the current one is over.
+    /// Moves to a new slot if the span of the current one is over.
     fn roll(&mut self, now: Instant) {
-        let since = *self.head_since.get_or_insert(now);
-        let minutes = now.saturating_since(since) / MINUTE_US;
-        if minutes == 0 {
+        let now_s = u32::try_from(now.as_micros() / SECOND_US).unwrap_or(u32::MAX);
+        if self.filled == 0 {
+            self.head_since_s = now_s;
+        }
+        let len = self.len();
+        let span_s = MINUTE_S * u32::from(self.minutes) / u32::from(len);
+        let spans = now_s.saturating_sub(self.head_since_s) / span_s;
+        if spans == 0 {
             return;
         }
-        let (steps, next_since) = match self.rollover {
-            BaseRollover::ActiveMinutes => (1, now),
-            BaseRollover::EveryMinute => (minutes, since.saturating_add(minutes * MINUTE_US)),
+        let (steps, next_since_s) = match self.rollover {
+            BaseRollover::ActiveMinutes => (1, now_s),
+            BaseRollover::EveryMinute => (spans, self.head_since_s + spans * span_s),
         };
-        self.head_since = Some(next_since);
-        for _ in 0..steps.min(self.len.into()) {
-            self.head = (self.head + 1) % self.len;
+        self.head_since_s = next_since_s;
+        for _ in 0..steps.min(len.into()) {
+            self.head = (self.head + 1) % len;
             self.filled &= !(1 << self.head);
         }
-        let filled = (0..self.len).filter_map(|index| self.slot(index));
-        self.min = filled.fold(None, |min, slot| Some(lower_of(min, slot)));
+        let filled = (0..len).filter_map(|index| self.slot(index));
+        let min = filled.fold(None, |min, slot| Some(lower_of(min, slot)));
+        self.min = min.unwrap_or_default();
     }
 
-    /// The minimum of a minute that had a sample.
+    /// How many slots are in use: one per minute if there are as many.
+    fn len(&self) -> u8 {
+        self.minutes.min(u8::try_from(SLOTS).unwrap_or(HISTORY_MAX))
+    }
+
+    /// The minimum of a span that had a sample.
     fn slot(&self, index: u8) -> Option<TimestampDiff> {
         (self.filled >> index & 1 == 1).then(|| self.slots[usize::from(index)])
     }
@@ -95,10 +112,12 @@ fn lower_of(min: Option<TimestampDiff>, sample: TimestampDiff) -> TimestampDiff 
     }
 }
 
-/// The longest history, in minutes: one bit of `filled` each.
-pub(crate) const HISTORY_MAX: u8 = 16;
+/// The longest history, in minutes: that of libutp.
+pub(crate) const HISTORY_MAX: u8 = 13;
 
-const MINUTE_US: u64 = 60_000_000;
+const MINUTE_S: u32 = 60;
+
+const SECOND_US: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -108,7 +127,7 @@ mod tests {
         Instant::from_micros(seconds * 1_000_000)
     }
 
-    fn base(minutes: u8, rollover: BaseRollover) -> BaseDelay {
+    fn base(minutes: u8, rollover: BaseRollover) -> FineBase {
         BaseDelay::new(minutes, rollover)
     }
 
@@ -149,6 +168,22 @@ mod tests {
                 }
             }
             assert_eq!(forgotten_s, u64::from(minutes) * 60);
+        }
+    }
+
+    #[test]
+    fn a_coarse_history_forgets_no_sooner_than_a_span_before_and_no_later_than_the_fine_one() {
+        for seen_s in [0, 60, 200, 400, 700] {
+            let mut coarse = CoarseBase::new(12, BaseRollover::EveryMinute);
+            for second in 0..2_000 {
+                let sample = TimestampDiff(if second == seen_s { 100 } else { 700 });
+                let remembers = coarse.on_sample(at_s(second), sample) == TimestampDiff(100);
+                if (seen_s..seen_s + 9 * 60).contains(&second) {
+                    assert!(remembers, "{second}");
+                } else if second >= seen_s + 12 * 60 {
+                    assert!(!remembers, "{second}");
+                }
+            }
         }
     }
 

@@ -111,11 +111,11 @@ pub struct Config {
     pub cut_interval_us: u32,
     /// How the window opens at the start and after a time-out.
     pub slow_start: SlowStart,
-    /// The current delay is the smallest of this many latest samples; 1 to 8.
+    /// The current delay is the smallest of this many latest samples; 1 to 4.
     pub current_filter: u8,
     /// Which of these samples count.
     pub current_filter_age: FilterAge,
-    /// The base delay is the smallest of this many one-minute minima; 2 to 16.
+    /// The base delay is the smallest of this many one-minute minima; 2 to 13.
     pub base_history_minutes: u8,
     /// How idle minutes count in that history.
     pub base_rollover: BaseRollover,
@@ -330,7 +330,7 @@ mod tests {
         spoiled[3].window_min = Size::Packets(0);
         spoiled[4].window_max_bytes = u64::MAX;
         spoiled[5].growth_limit = GrowthLimit::InFlightPlus(Size::Bytes(65_536));
-        spoiled[6].current_filter = 9;
+        spoiled[6].current_filter = 5;
         spoiled[7].base_history_minutes = 1;
         spoiled[8].base_shift_ppm_max = 1_001;
         spoiled[9].cut_interval_us = 1_000_001;

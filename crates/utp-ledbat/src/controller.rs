@@ -66,6 +66,12 @@ pub trait Controller: fmt::Debug + Send {
     /// and could not send, or the connection was idle.
     fn on_timeout(&mut self, now: Instant, in_flight_bytes: u64);
 
+    /// Notes that nothing is outstanding and nothing has been sent for a while: what is only of use
+    /// while data flows may be forgotten.
+    ///
+    /// Called before each keepalive of an idle connection.
+    fn on_idle(&mut self) {}
+
     /// Takes a new maximum payload of a packet, in bytes.
     fn on_mtu_update(&mut self, payload_bytes_max: u16);
 

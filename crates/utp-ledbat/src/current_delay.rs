@@ -7,7 +7,10 @@ use utp_wire::{Instant, TimestampDiff};
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentDelay {
     /// A ring of which the first `len` slots are in use and the first `filled` hold a sample.
-    samples: [(Instant, TimestampDiff); FILTER_MAX as usize],
+    samples: [TimestampDiff; FILTER_MAX as usize],
+    /// How long before the newest sample each of them was taken.
+    behind_us: [u32; FILTER_MAX as usize],
+    newest_at: Instant,
     len: u8,
     filled: u8,
     next: u8,
@@ -16,12 +19,26 @@ pub(crate) struct CurrentDelay {
 impl CurrentDelay {
     /// An empty filter of `samples` samples, at least one and at most [`FILTER_MAX`].
     pub(crate) fn new(samples: u8) -> Self {
-        Self { samples: Default::default(), len: samples.clamp(1, FILTER_MAX), filled: 0, next: 0 }
+        Self {
+            samples: Default::default(),
+            behind_us: Default::default(),
+            newest_at: Instant::default(),
+            len: samples.clamp(1, FILTER_MAX),
+            filled: 0,
+            next: 0,
+        }
     }
 
     /// Takes a sample, which replaces the oldest one.
     pub(crate) fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
-        self.samples[usize::from(self.next)] = (now, sample);
+        let since_us = saturated(now.saturating_since(self.newest_at));
+        for behind_us in &mut self.behind_us {
+            *behind_us = behind_us.saturating_add(since_us);
+        }
+        let next = usize::from(self.next);
+        self.samples[next] = sample;
+        self.behind_us[next] = 0;
+        self.newest_at = now;
         self.next = (self.next + 1) % self.len;
         self.filled = self.len.min(self.filled + 1);
     }
@@ -34,17 +51,23 @@ impl CurrentDelay {
         now: Instant,
         age_max_us: Option<u32>,
     ) -> Option<u32> {
-        let age_max_us = age_max_us.map_or(u64::MAX, u64::from);
-        self.samples[..usize::from(self.filled)]
-            .iter()
-            .filter(|(at, _)| now.saturating_since(*at) <= age_max_us)
-            .map(|(_, sample)| sample.distance_from(base).max(0).unsigned_abs())
+        let newest_us = saturated(now.saturating_since(self.newest_at));
+        let age_max_us = age_max_us.unwrap_or(u32::MAX);
+        let samples = self.samples.iter().zip(&self.behind_us).take(self.filled.into());
+        samples
+            .filter(|(_, behind_us)| behind_us.saturating_add(newest_us) <= age_max_us)
+            .map(|(sample, _)| sample.distance_from(base).max(0).unsigned_abs())
             .min()
     }
 }
 
+/// An age beyond an hour is beyond every round trip.
+fn saturated(age_us: u64) -> u32 {
+    u32::try_from(age_us).unwrap_or(u32::MAX)
+}
+
 /// The largest filter; larger ones hide the end of a queue for too long.
-pub(crate) const FILTER_MAX: u8 = 8;
+pub(crate) const FILTER_MAX: u8 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,12 @@
 //! kept in [`subbytes`], because a single acknowledgement in a large window near the target is
 //! worth less than a byte: whole bytes would stop the window short of its equilibrium.
 
+use alloc::boxed::Box;
+
 use utp_wire::Instant;
 
-use crate::base_delay::BaseDelay;
-use crate::config::{Config, FilterAge, GrowthLimit};
+use crate::base_delay::FineBase;
+use crate::config::{BaseRollover, Config, FilterAge, GrowthLimit, Size};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::round_trips::RoundTrips;
@@ -19,12 +21,12 @@ use crate::slow_start::{Phase, Step};
 /// A [`Config`] builds it; the crate documentation drives one by hand.
 #[derive(Clone, Debug)]
 pub struct Ledbat {
-    config: Config,
+    params: Params,
     payload_bytes_max: u16,
     /// In subbytes.
     window: u64,
     slow_start: Phase,
-    base: BaseDelay,
+    base: FineBase,
     current: CurrentDelay,
     round_trips: RoundTrips,
     skew: Option<Skew>,
@@ -32,16 +34,57 @@ pub struct Ledbat {
     rtt_us: Option<u32>,
     /// The queuing delay the law last used or saw.
     delay_us: Option<u32>,
-    /// When the window last held data back.
-    limited_at: Option<Instant>,
+    /// When the window last held data back, [`NEVER`] if it has not.
+    limited_at: Instant,
     /// Whether it has done so since the last send.
     limited: bool,
     sent_in_flight_bytes: u64,
-    cut_at: Option<Instant>,
-    /// What the last cut or time-out changed.
-    before_cut: Option<BeforeCut>,
+    /// When the window was last cut, [`NEVER`] if it was not.
+    cut_at: Instant,
+    /// What the last cut or time-out changed; forgotten in idle times.
+    before_cut: Option<Box<BeforeCut>>,
     /// The last thing that happened to the window was a time-out.
     timed_out: bool,
+}
+
+/// What the running law needs of a [`Config`].
+#[derive(Clone, Debug)]
+struct Params {
+    target_us: u32,
+    gain: Size,
+    window_min: Size,
+    window_max_bytes: u32,
+    growth_limit: GrowthLimit,
+    cut_interval_us: u32,
+    current_filter: u8,
+    current_filter_age: FilterAge,
+    base_history_minutes: u8,
+    base_rollover: BaseRollover,
+}
+
+impl Params {
+    fn new(config: &Config) -> Self {
+        Self {
+            target_us: config.target_us,
+            gain: config.gain,
+            window_min: config.window_min,
+            window_max_bytes: u32::try_from(config.window_max_bytes).unwrap_or(u32::MAX),
+            growth_limit: config.growth_limit,
+            cut_interval_us: config.cut_interval_us,
+            current_filter: config.current_filter,
+            current_filter_age: config.current_filter_age,
+            base_history_minutes: config.base_history_minutes,
+            base_rollover: config.base_rollover,
+        }
+    }
+
+    fn window_max_bytes(&self) -> u64 {
+        self.window_max_bytes.into()
+    }
+
+    fn new_base(&self) -> FineBase {
+        FineBase::new(self.base_history_minutes, self.base_rollover)
+    }
 }
 
 /// What a cut that turns out needless is undone with.
@@ -62,29 +105,30 @@ impl Ledbat {
         let payload_bytes_max = payload_bytes_max.max(1);
         let window_max = config.window_max_bytes;
         let window_initial = config.window_initial.bytes(payload_bytes_max).min(window_max);
+        let params = Params::new(&config);
         Self {
             payload_bytes_max,
             window: subbytes(window_initial),
             slow_start: Phase::new(config.slow_start, subbytes(window_max)),
-            base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
+            base: params.new_base(),
             current: CurrentDelay::new(config.current_filter),
             round_trips: RoundTrips::new(&config),
             skew: config.compensate_skew.then(|| Skew::new(&config, now)),
             rtt_us: None,
             delay_us: None,
-            limited_at: None,
+            limited_at: NEVER,
             limited: false,
             sent_in_flight_bytes: 0,
-            cut_at: None,
+            cut_at: NEVER,
             before_cut: None,
             timed_out: false,
-            config,
+            params,
         }
     }
 
     /// The current delay above the base, without corrections.
     fn filtered_delay_us(&self, now: Instant) -> Option<u32> {
-        let age_max_us = match self.config.current_filter_age {
+        let age_max_us = match self.params.current_filter_age {
             FilterAge::RoundTrip => self.rtt_us,
             FilterAge::Unlimited => None,
         };
@@ -115,32 +159,30 @@ impl Ledbat {
 
     /// What the delay-based law adds to the window for one acknowledgement, in subbytes.
     fn gain(&self, bytes_acked: u64, delay_us: u32) -> i64 {
-        let per_round_trip = self.config.gain.bytes(self.payload_bytes_max);
+        let per_round_trip = self.params.gain.bytes(self.payload_bytes_max);
         let full = share_of(per_round_trip, bytes_acked, self.window).cast_signed();
-        let target_us = i64::from(self.config.target_us);
+        let target_us = i64::from(self.params.target_us);
         let off_target_us = target_us - i64::from(delay_us);
         // A delay of half an hour may saturate this; the window is at its floor by then.
         full.saturating_mul(off_target_us) / target_us
     }
 
     fn may_grow(&self, now: Instant) -> bool {
-        match self.config.growth_limit {
+        match self.params.growth_limit {
             GrowthLimit::InFlightPlus(_) => true,
-            GrowthLimit::RecentlyLimited => {
-                self.limited_at.is_some_and(|at| now.saturating_since(at) <= LIMITED_AGE_US_MAX)
-            }
+            GrowthLimit::RecentlyLimited => is_within(now, self.limited_at, LIMITED_AGE_US_MAX + 1),
         }
     }
 
     /// The most the window may be after `ack`, in subbytes.
     fn growth_limit(&self, ack: &Ack) -> u64 {
-        let GrowthLimit::InFlightPlus(allowance) = self.config.growth_limit else {
+        let GrowthLimit::InFlightPlus(allowance) = self.params.growth_limit else {
             return u64::MAX;
         };
         // Several packets may be received before the next send. As long as data waits for them,
         // what was in flight after the last send is what the window carried.
         let waiting = if self.limited { self.sent_in_flight_bytes } else { 0 };
-        let in_flight_bytes = ack.in_flight_bytes.max(waiting).min(self.config.window_max_bytes);
+        let in_flight_bytes = ack.in_flight_bytes.max(waiting).min(self.params.window_max_bytes());
         subbytes(in_flight_bytes + allowance.bytes(self.payload_bytes_max))
     }
 
@@ -149,17 +191,17 @@ impl Ledbat {
     fn before_cut(&mut self) {
         if !self.timed_out {
             let slow_start = self.slow_start.clone();
-            self.before_cut = Some(BeforeCut { window: self.window, slow_start });
+            self.before_cut = Some(Box::new(BeforeCut { window: self.window, slow_start }));
         }
     }
 
     fn packet(&self) -> u64 {
-        subbytes(u64::from(self.payload_bytes_max).min(self.config.window_max_bytes))
+        subbytes(u64::from(self.payload_bytes_max).min(self.params.window_max_bytes()))
     }
 
     fn window_min(&self) -> u64 {
-        let window_min_bytes = self.config.window_min.bytes(self.payload_bytes_max);
-        subbytes(window_min_bytes.min(self.config.window_max_bytes))
+        let window_min_bytes = self.params.window_min.bytes(self.payload_bytes_max);
+        subbytes(window_min_bytes.min(self.params.window_max_bytes()))
     }
 }
 
@@ -170,7 +212,7 @@ impl Controller for Ledbat {
     }
 
     fn on_window_limited(&mut self, now: Instant) {
-        self.limited_at = Some(now);
+        self.limited_at = now;
         self.limited = true;
     }
 
@@ -185,9 +227,9 @@ impl Controller for Ledbat {
             return;
         };
         if let Some(base) = self.round_trips.base_after_step(ours) {
-            self.base = BaseDelay::new(self.config.base_history_minutes, self.config.base_rollover);
+            self.base = self.params.new_base();
             self.base.on_sample(now, base);
-            self.current = CurrentDelay::new(self.config.current_filter);
+            self.current = CurrentDelay::new(self.params.current_filter);
         }
         self.base.on_sample(now, ours);
         self.current.on_sample(now, ours);
@@ -214,7 +256,7 @@ impl Controller for Ledbat {
             ack.bytes_acked,
             self.payload_bytes_max,
             delay_us,
-            self.config.target_us,
+            self.params.target_us,
         );
         let mut window = match step {
             Step::Grow(grown) => grown.max(steered),
@@ -224,18 +266,18 @@ impl Controller for Ledbat {
         if !self.may_grow(ack.now) {
             window = window.min(self.window);
         }
-        let window_max = subbytes(self.config.window_max_bytes);
+        let window_max = subbytes(self.params.window_max_bytes());
         self.window = window.min(self.growth_limit(ack)).max(self.window_min()).min(window_max);
     }
 
     fn on_loss(&mut self, loss: &Loss) {
-        let interval_us = u64::from(self.config.cut_interval_us);
-        if self.cut_at.is_some_and(|cut_at| loss.now.saturating_since(cut_at) < interval_us) {
+        let interval_us = u64::from(self.params.cut_interval_us);
+        if is_within(loss.now, self.cut_at, interval_us) {
             self.before_cut = None;
             return;
         }
         self.before_cut();
-        self.cut_at = Some(loss.now);
+        self.cut_at = loss.now;
         self.window = self.window.min((self.window / 2).max(self.window_min()));
         self.slow_start.on_cut(self.window);
     }
@@ -244,7 +286,7 @@ impl Controller for Ledbat {
         if let Some(before) = self.before_cut.take() {
             self.window = self.window.max(before.window);
             self.slow_start = before.slow_start;
-            self.cut_at = None;
+            self.cut_at = NEVER;
         }
     }
 
@@ -259,6 +301,10 @@ impl Controller for Ledbat {
         self.timed_out = true;
         self.window = packet;
         self.slow_start.on_timeout(in_flight_bytes, self.payload_bytes_max);
+    }
+
+    fn on_idle(&mut self) {
+        self.before_cut = None;
     }
 
     fn on_mtu_update(&mut self, payload_bytes_max: u16) {
@@ -301,6 +347,14 @@ pub(crate) fn share_of(bytes: u64, bytes_acked: u64, window: u64) -> u64 {
 /// Sixteen bits resolve a gain of a byte per minute, and leave 2^30 bytes of window times 2^16
 /// bytes of gain within 64 bits.
 const FRACTION_BITS: u32 = 16;
+
+/// A time that has not come. An `Option` would take twice the room.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+/// Whether less than `span_us` has passed since `at`, if that was ever.
+fn is_within(now: Instant, at: Instant, span_us: u64) -> bool {
+    at != NEVER && now.saturating_since(at) < span_us
+}
 
 /// How long a sender counts as limited by its window (libutp).
 const LIMITED_AGE_US_MAX: u64 = 1_000_000;

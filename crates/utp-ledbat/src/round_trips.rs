@@ -10,14 +10,14 @@
 
 use utp_wire::{Instant, TimestampDiff};
 
-use crate::base_delay::BaseDelay;
+use crate::base_delay::CoarseBase;
 use crate::config::Config;
 
 /// The round trips of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundTrips {
     /// The smallest round-trip time of the last minutes, as a delay.
-    base: BaseDelay,
+    base: CoarseBase,
     /// The last report.
     ours: Option<TimestampDiff>,
     /// The last delay of the peer's packets, and the lowest since the round trip last showed little
@@ -31,7 +31,7 @@ pub(crate) struct RoundTrips {
 impl RoundTrips {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
+            base: CoarseBase::new(config.base_history_minutes, config.base_rollover),
             ours: None,
             theirs: None,
             queuing_us: 0,

@@ -13,14 +13,14 @@
 
 use utp_wire::{Instant, TimestampDiff};
 
-use crate::base_delay::BaseDelay;
+use crate::base_delay::CoarseBase;
 use crate::config::Config;
 
 /// The state of the corrections of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Skew {
     /// The base of the peer's packets.
-    peer_base: BaseDelay,
+    peer_base: CoarseBase,
     /// How far the peer's base fell without our base having followed, in microseconds.
     mirror_pending_us: u32,
     budget: Budget,
@@ -30,7 +30,7 @@ pub(crate) struct Skew {
 impl Skew {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
         Self {
-            peer_base: BaseDelay::new(config.base_history_minutes, config.base_rollover),
+            peer_base: CoarseBase::new(config.base_history_minutes, config.base_rollover),
             mirror_pending_us: 0,
             budget: Budget::new(now, config.target_us / 2, config.base_shift_ppm_max),
             drift: Drift::default(),
@@ -83,7 +83,7 @@ impl Skew {
 #[derive(Clone, Debug)]
 struct Budget {
     burst_us: u32,
-    refill_ppm: u64,
+    refill_ppm: u16,
     /// In millionths of a microsecond, so that the slowest refill loses nothing.
     credit: u64,
     refilled_at: Instant,
@@ -92,12 +92,12 @@ struct Budget {
 impl Budget {
     fn new(now: Instant, burst_us: u32, refill_ppm: u16) -> Self {
         let credit = u64::from(burst_us) * MILLION;
-        Self { burst_us, refill_ppm: refill_ppm.into(), credit, refilled_at: now }
+        Self { burst_us, refill_ppm, credit, refilled_at: now }
     }
 
     /// Grants as much of `wanted_us` as is left.
     fn take(&mut self, now: Instant, wanted_us: u32) -> u32 {
-        let refill = now.saturating_since(self.refilled_at).saturating_mul(self.refill_ppm);
+        let refill = now.saturating_since(self.refilled_at).saturating_mul(self.refill_ppm.into());
         self.refilled_at = self.refilled_at.max(now);
         let full = u64::from(self.burst_us) * MILLION;
         self.credit = self.credit.saturating_add(refill).min(full);
@@ -114,24 +114,29 @@ impl Budget {
 struct Drift {
     /// What the samples of the current period are relative to, and when it ends. The reference is
     /// the average of the period before, so that no sum of many periods can wrap.
-    period: Option<(TimestampDiff, Instant)>,
+    reference: TimestampDiff,
+    period_end: Instant,
+    has_begun: bool,
     is_first_over: bool,
     sum_us: i64,
     samples: u32,
-    /// The smoothed change of the average from period to period.
-    trend_us: i64,
+    /// The smoothed change of the average from period to period, at most [`CHANGE_US_MAX`].
+    trend_us: i32,
 }
 
 impl Drift {
     fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
-        let first = (sample, now.saturating_add(PERIOD_US));
-        let (reference, period_end) = *self.period.get_or_insert(first);
-        self.sum_us = self.sum_us.saturating_add(sample.distance_from(reference).into());
+        if !self.has_begun {
+            self.has_begun = true;
+            self.reference = sample;
+            self.period_end = now.saturating_add(PERIOD_US);
+        }
+        self.sum_us = self.sum_us.saturating_add(sample.distance_from(self.reference).into());
         self.samples = self.samples.saturating_add(1);
-        if now < period_end {
+        if now < self.period_end {
             return;
         }
-        let change_us = self.sum_us / i64::from(self.samples);
+        let change_us = i32::try_from(self.sum_us / i64::from(self.samples)).unwrap_or(0);
         if self.is_first_over {
             let change_us = change_us.clamp(-CHANGE_US_MAX, CHANGE_US_MAX);
             self.trend_us = (7 * self.trend_us + change_us) / 8;
@@ -139,13 +144,13 @@ impl Drift {
         self.is_first_over = true;
         self.sum_us = 0;
         self.samples = 0;
-        let average = reference.0.wrapping_add_signed(i32::try_from(change_us).unwrap_or(0));
-        self.period = Some((TimestampDiff(average), period_end.saturating_add(PERIOD_US)));
+        self.reference = TimestampDiff(self.reference.0.wrapping_add_signed(change_us));
+        self.period_end = self.period_end.saturating_add(PERIOD_US);
     }
 
     fn penalty_us(&self) -> u32 {
         let beyond_us = TREND_US_MIN.saturating_sub(self.trend_us).max(0);
-        u32::try_from(beyond_us / 7).unwrap_or(u32::MAX)
+        beyond_us.unsigned_abs() / 7
     }
 }
 
@@ -157,10 +162,10 @@ const PERIOD_US: u64 = 5_000_000;
 
 /// The largest change of the average in a period that says something about a clock's rate; the
 /// rest of a larger one is a step, which must not be held against the peer for minutes.
-const CHANGE_US_MAX: i64 = 2_000_000;
+const CHANGE_US_MAX: i32 = 2_000_000;
 
 /// The trend per period below which the penalty begins (libutp).
-const TREND_US_MIN: i64 = -200_000;
+const TREND_US_MIN: i32 = -200_000;
 
 const MILLION: u64 = 1_000_000;
 
