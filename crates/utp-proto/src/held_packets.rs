@@ -31,6 +31,9 @@ struct Rings {
 }
 
 impl HeldPackets {
+    /// Nothing is held, and there is no memory for anything.
+    pub(crate) const AT_REST: Self = Self { rings: None, bytes: 0, count: 0 };
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.count == 0
     }

@@ -83,6 +83,7 @@ mod endpoint;
 mod error;
 mod event;
 mod held_packets;
+mod lazy;
 mod recv_queue;
 mod secret;
 mod send_queue;

@@ -11,6 +11,7 @@ use utp_wire::{SelectiveAckBuilder, SeqNr};
 use crate::chunk::Chunk;
 use crate::config::HELD_PACKET_OVERHEAD;
 use crate::held_packets::HeldPackets;
+use crate::lazy::AtRest;
 
 /// The receiving side's bytes.
 #[derive(Debug, Default)]
@@ -20,6 +21,15 @@ pub(crate) struct RecvQueue {
     /// Taken by the owner and not yet consumed by its application.
     taken_bytes: usize,
     held: HeldPackets,
+}
+
+impl AtRest for RecvQueue {
+    const AT_REST: &'static Self = &Self {
+        ready: VecDeque::new(),
+        ready_bytes: 0,
+        taken_bytes: 0,
+        held: HeldPackets::AT_REST,
+    };
 }
 
 impl RecvQueue {
@@ -93,7 +103,7 @@ impl RecvQueue {
         self.held.selective_ack(ack_nr)
     }
 
-    /// Gives back what is only needed while data flows.
+    /// Gives back what is only needed while data flows, where bytes wait to be read.
     pub(crate) fn release_idle_memory(&mut self) {
         self.held.release();
         if self.ready.is_empty() {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::chunk::Chunk;
+use crate::lazy::AtRest;
 
 /// Where the first byte of a packet is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,17 @@ pub(crate) struct SendQueue {
     cut: Position,
     unsent_bytes: usize,
     buffered_bytes: usize,
+}
+
+impl AtRest for SendQueue {
+    const AT_REST: &'static Self = &Self {
+        chunks: VecDeque::new(),
+        front: 0,
+        front_released: 0,
+        cut: Position::ZERO,
+        unsent_bytes: 0,
+        buffered_bytes: 0,
+    };
 }
 
 impl SendQueue {
@@ -135,18 +147,6 @@ impl SendQueue {
                 self.cut = Position { chunk: self.front, offset: 0 };
             }
         }
-    }
-
-    /// Gives back what is only needed while data flows.
-    pub(crate) fn release_idle_memory(&mut self) {
-        if self.chunks.is_empty() {
-            self.chunks = VecDeque::new();
-        }
-    }
-
-    /// Gives all memory back.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     fn chunk(&self, at: Position) -> Option<&Chunk> {

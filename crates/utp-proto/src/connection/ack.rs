@@ -87,7 +87,9 @@ impl Connection {
                 self.ack_slot(now, seq_nr, &slot, acked);
             }
         }
-        self.send_queue.release(released);
+        if released > 0 {
+            self.send_queue.release(released);
+        }
     }
 
     /// Marks every packet the mask names: 64 at a time, so that what costs is what is new.
@@ -106,9 +108,9 @@ impl Connection {
             self.ack_slot(now, seq_nr, &slot, acked);
         }
         if let Some(highest) = named.highest
-            && self.sacked_to.is_none_or(|to| to.precedes(highest))
+            && self.recovery.sacked_to.is_none_or(|to| to.precedes(highest))
         {
-            self.sacked_to = Some(highest);
+            self.recovery.sacked_to = Some(highest);
         }
     }
 
@@ -159,9 +161,9 @@ impl Connection {
         if once {
             self.reorder.on_arrival(slot.tx_nr);
         }
-        let newest = self.delivered.is_none_or(|delivered| slot.tx_nr > delivered.tx_nr);
+        let newest = self.recovery.delivered.is_none_or(|delivered| slot.tx_nr > delivered.tx_nr);
         if of_last_copy && newest {
-            self.delivered = Some(Delivered { tx_nr: slot.tx_nr, rtt_us });
+            self.recovery.delivered = Some(Delivered { tx_nr: slot.tx_nr, rtt_us });
         }
     }
 
@@ -199,15 +201,20 @@ impl Connection {
                 *mark = first;
             }
         }
-        if self.sacked_to.is_some_and(|to| to.precedes(first)) {
-            self.sacked_to = None;
+        if self.recovery.sacked_to.is_some_and(|to| to.precedes(first)) {
+            self.recovery.sacked_to = None;
         }
-        if self.last_partial.is_some_and(|partial| partial.precedes(first)) {
-            self.last_partial = None;
+        if self.recovery.last_partial.is_some_and(|partial| partial.precedes(first)) {
+            self.recovery.last_partial = None;
         }
         // A resend that the cumulative ack has passed has nothing left to prove.
-        while self.resends.front().is_some_and(|(_, seq_nr)| self.sent.get(*seq_nr).is_none()) {
-            self.resends.pop_front();
+        while self
+            .recovery
+            .resends
+            .front()
+            .is_some_and(|(_, seq_nr)| self.sent.get(*seq_nr).is_none())
+        {
+            self.recovery.resends.pop_front();
         }
     }
 

@@ -97,10 +97,12 @@ impl Connection {
 
     fn forget_sending(&mut self) {
         self.timers.clear();
-        self.send_queue.clear();
+        self.send_queue.rest();
         self.sent = SentRing::new(self.sent.next());
-        self.resends = std::collections::VecDeque::new();
-        self.recv_queue.drop_held();
+        self.recovery.rest();
+        if self.recv_queue.has_holes() {
+            self.recv_queue.drop_held();
+        }
         self.lost_count = 0;
         self.in_flight_bytes = 0;
         self.write_blocked = false;
@@ -113,7 +115,9 @@ impl Connection {
     /// The FIN arrived and nothing before it is missing.
     pub(super) fn on_end_of_stream(&mut self, now: Instant) {
         self.remote_fin.reach(self.ack_nr);
-        self.recv_queue.drop_held();
+        if self.recv_queue.has_holes() {
+            self.recv_queue.drop_held();
+        }
         self.events.readable();
         self.linger_if_finished(now);
     }

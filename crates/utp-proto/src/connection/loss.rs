@@ -18,7 +18,8 @@ impl Connection {
     /// holds (libutp names 30), and silence about the rest proves nothing.
     pub(super) fn detect_losses(&mut self, now: Instant) {
         self.timers.stop(Timer::Reorder);
-        let (Some(delivered), Some(sacked_to)) = (self.delivered, self.sacked_to) else {
+        let (Some(delivered), Some(sacked_to)) = (self.recovery.delivered, self.recovery.sacked_to)
+        else {
             return;
         };
         let mut lost = Lost::default();
@@ -45,7 +46,7 @@ impl Connection {
         sacked_to: SeqNr,
         lost: &mut Lost,
     ) {
-        while let Some(&(tx_nr, seq_nr)) = self.resends.front() {
+        while let Some(&(tx_nr, seq_nr)) = self.recovery.resends.front() {
             if tx_nr >= delivered.tx_nr {
                 break;
             }
@@ -58,7 +59,7 @@ impl Connection {
                 }
                 self.mark_lost(seq_nr, lost);
             }
-            self.resends.pop_front();
+            self.recovery.resends.pop_front();
         }
     }
 
@@ -169,8 +170,8 @@ impl Connection {
         self.in_flight_bytes = 0;
         self.lost_hint = first;
         self.loss_cursor = first;
-        self.resends.clear();
-        self.sacked_to = None;
+        self.recovery.resends.clear();
+        self.recovery.sacked_to = None;
         self.duplicate_acks = 0;
         self.timers.stop(Timer::Probe);
         self.timers.stop(Timer::Reorder);

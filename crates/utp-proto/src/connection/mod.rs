@@ -32,7 +32,6 @@ mod timers;
 mod transmit;
 mod trust;
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -45,6 +44,7 @@ use crate::config::Config;
 use crate::endpoint::Opening;
 use crate::error::{ConnectionError, ReadError, WriteError};
 use crate::event::{Event, EventBits};
+use crate::lazy::Lazy;
 use crate::recv_queue::RecvQueue;
 use crate::send_queue::SendQueue;
 use crate::sent_ring::SentRing;
@@ -100,19 +100,13 @@ pub struct Connection {
     mtu: PathMtu,
 
     // Sending.
-    send_queue: SendQueue,
+    send_queue: Lazy<SendQueue>,
     sent: SentRing,
     next_tx_nr: u64,
-    /// The latest transmission known to have arrived.
-    delivered: Option<Delivered>,
     reorder: ReorderWindow,
-    recovery: Recovery,
-    /// Highest number named by a selective ack.
-    sacked_to: Option<SeqNr>,
+    recovery: Lazy<Recovery>,
     /// First transmissions below this number were judged by the loss rule.
     loss_cursor: SeqNr,
-    /// Resends in the order they were made, for the same rule.
-    resends: VecDeque<(u64, SeqNr)>,
     /// Every lost packet is at or after this number.
     lost_hint: SeqNr,
     lost_count: u16,
@@ -126,8 +120,6 @@ pub struct Connection {
     /// The peer has dropped what it named, and its cumulative ack has not moved since.
     reneged: bool,
     last_data_sent_at: Option<Instant>,
-    /// The last packet sent with less than a full payload.
-    last_partial: Option<SeqNr>,
     /// The peer's acceptor cannot speak before it has seen DATA.
     unlock_pending: bool,
     peer_window: u32,
@@ -151,7 +143,7 @@ pub struct Connection {
     ack_nr: SeqNr,
     /// Number of the SYN that was accepted.
     syn_seq_nr: Option<SeqNr>,
-    recv_queue: RecvQueue,
+    recv_queue: Lazy<RecvQueue>,
     remote_fin: RemoteFin,
     reply_micro: TimestampDiff,
     receive_window: ReceiveWindow,
@@ -283,15 +275,12 @@ impl Connection {
             pacer: Pacer::new(now, u64::from(payload_max) + HEADER_LEN as u64, &config),
             payload_max,
             mtu,
-            send_queue: SendQueue::default(),
+            send_queue: Lazy::default(),
             sent: SentRing::new(first),
             next_tx_nr: 1,
-            delivered: None,
             reorder: ReorderWindow::new(),
-            recovery: Recovery::default(),
-            sacked_to: None,
+            recovery: Lazy::default(),
             loss_cursor: first,
-            resends: VecDeque::new(),
             lost_hint: first,
             lost_count: 0,
             in_flight_bytes: 0,
@@ -301,7 +290,6 @@ impl Connection {
             last_progress_at: now,
             reneged: false,
             last_data_sent_at: None,
-            last_partial: None,
             unlock_pending: false,
             // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
             peer_window: 1 << 18,
@@ -316,7 +304,7 @@ impl Connection {
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),
             syn_seq_nr: None,
-            recv_queue: RecvQueue::default(),
+            recv_queue: Lazy::default(),
             remote_fin: RemoteFin::Open,
             reply_micro: TimestampDiff(0),
             receive_window: ReceiveWindow::new(now, config.receive_buffer()),
@@ -419,7 +407,9 @@ impl Connection {
     /// [`ReadError::Blocked`] when nothing is there, [`ReadError::Finished`] at the end of the
     /// stream, [`ReadError::Closed`] when the connection ended with an error and all was read.
     pub fn take_chunk(&mut self, len_max: usize) -> Result<Bytes, ReadError> {
-        if let Some(bytes) = self.recv_queue.take(len_max) {
+        if self.recv_queue.unread_bytes() > 0
+            && let Some(bytes) = self.recv_queue.take(len_max)
+        {
             return Ok(bytes);
         }
         if self.error == Some(ConnectionError::Conflict) {
@@ -552,12 +542,19 @@ impl Connection {
 
     /// Nothing was sent for a while: gives back what is only needed while data flows.
     fn release_idle_memory(&mut self) {
-        self.sent.release();
-        self.recv_queue.release_idle_memory();
         self.doubts.release(self.ack_nr);
-        self.send_queue.release_idle_memory();
-        if self.resends.is_empty() {
-            self.resends = VecDeque::new();
+        self.timers.release();
+        if self.recv_queue.charged_bytes() == 0 && !self.recv_queue.has_holes() {
+            self.recv_queue.rest();
+        } else {
+            self.recv_queue.release_idle_memory();
+        }
+        if self.sent.is_empty() && self.send_queue.buffered_bytes() == 0 {
+            self.sent.release();
+            self.send_queue.rest();
+            self.recovery.rest();
+            self.reorder.on_idle();
+            self.controller.on_idle();
         }
     }
 

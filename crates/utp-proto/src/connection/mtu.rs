@@ -39,7 +39,7 @@ impl Connection {
         let full = usize::from(self.payload_max);
         let behind = usize::from(MTU_PROBE_PACKETS_BEHIND) * full;
         self.lost_count == 0
-            && self.delivered.is_some()
+            && self.stats.bytes_acked > 0
             && !self.recovery.timed_out
             && self.send_queue.unsent_bytes() >= behind
             && self.controller.window_bytes() >= behind as u64
@@ -212,8 +212,8 @@ impl Connection {
         if slot.fin {
             self.local_fin = LocalFin::Queued;
         }
-        if self.last_partial == Some(seq_nr) {
-            self.last_partial = None;
+        if self.recovery.last_partial == Some(seq_nr) {
+            self.recovery.last_partial = None;
         }
         if self.sent.is_empty() {
             self.timers.stop(Timer::Rto);

@@ -4,16 +4,28 @@
 //! `loss.rs` says what is lost. Losses found between a cut and the next are an *episode*: they
 //! have one cause, and one cut answers them all.
 
-use utp_ledbat::Loss;
-use utp_wire::Instant;
+use std::collections::VecDeque;
 
-use super::Connection;
+use utp_ledbat::Loss;
+use utp_wire::{Instant, SeqNr};
+
+use super::{Connection, Delivered};
+use crate::lazy::AtRest;
 use crate::sent_ring::{Slot, SlotState};
 use crate::trace::{CutCause, ResendCause, TraceEvent};
 
-/// The latest episode, and the tail-loss probe of the present flight.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the acks of the present flight have shown: the latest episode, the tail-loss probe, and what
+/// the loss rule goes by. At rest when nothing is outstanding.
+#[derive(Debug, Default)]
 pub(super) struct Recovery {
+    /// The latest transmission known to have arrived.
+    pub(super) delivered: Option<Delivered>,
+    /// Resends in the order they were made, for the loss rule.
+    pub(super) resends: VecDeque<(u64, SeqNr)>,
+    /// Highest number named by a selective ack.
+    pub(super) sacked_to: Option<SeqNr>,
+    /// The last packet sent with less than a full payload.
+    pub(super) last_partial: Option<SeqNr>,
     /// Transmissions below this number were made before the last cut.
     point: u64,
     /// Packets of the episode of which it is not known whether they were lost.
@@ -41,6 +53,24 @@ pub(super) struct Lost {
     pub(super) bytes: u64,
     /// Some are larger than what has arrived since they were sent.
     pub(super) perhaps_too_large: bool,
+}
+
+impl AtRest for Recovery {
+    const AT_REST: &'static Self = &Self {
+        delivered: None,
+        resends: VecDeque::new(),
+        sacked_to: None,
+        last_partial: None,
+        point: 0,
+        suspects: 0,
+        episode: 0,
+        proven: false,
+        cut_due: false,
+        timed_out: false,
+        probe_due: false,
+        probed: false,
+        probe_tells: false,
+    };
 }
 
 impl Recovery {
@@ -72,9 +102,10 @@ impl Connection {
     /// Tells the controller of losses, once per round trip: what was sent before the last cut has
     /// been answered by it.
     pub(super) fn report_loss(&mut self, now: Instant, lost: &Lost) {
-        if !std::mem::take(&mut self.recovery.cut_due) {
+        if !self.recovery.cut_due {
             return;
         }
+        self.recovery.cut_due = false;
         self.reorder.on_recovery();
         let before_bytes = self.controller.window_bytes();
         self.controller.on_loss(&Loss {
@@ -188,7 +219,7 @@ impl Connection {
                     cursor = Some(seq_nr);
                 }
                 // The cursor would wait for it while others are due.
-                SlotState::InFlight => self.resends.push_front((slot.tx_nr, seq_nr)),
+                SlotState::InFlight => self.recovery.resends.push_front((slot.tx_nr, seq_nr)),
                 SlotState::Acked => {}
             }
         }

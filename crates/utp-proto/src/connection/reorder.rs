@@ -6,8 +6,9 @@
 pub(super) struct ReorderWindow {
     /// Whether the path was ever seen to reorder. Until then three later packets prove a loss.
     seen: bool,
-    /// Number of the latest transmission that has arrived, of those of packets sent once.
-    newest: u64,
+    /// Low bits of the number of the latest transmission that has arrived, of those of packets sent
+    /// once.
+    newest: u32,
     /// Quarters of the smallest round trip.
     quarters: u8,
     /// Episodes of losses since the last needless resend.
@@ -35,8 +36,10 @@ impl ReorderWindow {
     /// The transmission `tx_nr` of a packet that was sent once has arrived. Resends do not count: a
     /// single ack may tell of one and of many packets that were sent, and came, before it.
     pub(super) fn on_arrival(&mut self, tx_nr: u64) {
-        self.seen |= tx_nr < self.newest;
-        self.newest = self.newest.max(tx_nr);
+        let ahead = u32::try_from(tx_nr & u64::from(u32::MAX))
+            .map_or(0, |low_bits| low_bits.wrapping_sub(self.newest).cast_signed());
+        self.seen |= ahead < 0;
+        self.newest = self.newest.wrapping_add_signed(ahead.max(0));
     }
 
     /// A packet that was taken for lost in `episode` was not. The window is widened once for each.
@@ -47,6 +50,11 @@ impl ReorderWindow {
             self.widened_in = episode;
             self.quarters = (self.quarters + 1).min(QUARTERS_MAX);
         }
+    }
+
+    /// Nothing is outstanding: episodes are counted anew.
+    pub(super) const fn on_idle(&mut self) {
+        self.widened_in = 0;
     }
 
     /// Packets were taken for lost, in a new episode.

@@ -1,4 +1,4 @@
-//! The deadlines of one connection: a small table, nothing allocated.
+//! The deadlines of one connection: two that run while it is idle, and a table of the others.
 
 use utp_wire::Instant;
 
@@ -50,34 +50,50 @@ pub(crate) const TIMERS: [Timer; 13] = [
     Timer::Syn,
 ];
 
-/// The table.
+/// The timers of one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Timers([Instant; TIMERS.len()]);
+pub(crate) struct Timers {
+    idle: Instant,
+    keepalive: Instant,
+    /// All others; nothing after [`Self::release`] until one is set.
+    others: Option<Box<[Instant; TIMERS.len()]>>,
+}
 
 /// A timer that is not set. An `Option` would double the table.
 const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl Default for Timers {
     fn default() -> Self {
-        Self([NEVER; TIMERS.len()])
+        Self { idle: NEVER, keepalive: NEVER, others: None }
     }
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        self.0[timer as usize] = at;
+        match timer {
+            Timer::Idle => self.idle = at,
+            Timer::Keepalive => self.keepalive = at,
+            _ => self.others.get_or_insert_with(|| Box::new([NEVER; _]))[timer as usize] = at,
+        }
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = NEVER;
+        if self.is_set(timer) {
+            self.set(timer, NEVER);
+        }
     }
 
     pub(crate) fn get(&self, timer: Timer) -> Option<Instant> {
-        Some(self.0[timer as usize]).filter(|at| *at != NEVER)
+        let at = match timer {
+            Timer::Idle => self.idle,
+            Timer::Keepalive => self.keepalive,
+            _ => self.others.as_ref()?[timer as usize],
+        };
+        Some(at).filter(|at| *at != NEVER)
     }
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.0[timer as usize] != NEVER
+        self.get(timer).is_some()
     }
 
     /// Stops `timer` and says so if it is due.
@@ -91,7 +107,16 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().copied().min().filter(|at| *at != NEVER)
+        let others = self.others.iter().flat_map(|others| others.iter());
+        let first = others.copied().fold(self.idle.min(self.keepalive), Instant::min);
+        Some(first).filter(|at| *at != NEVER)
+    }
+
+    /// Gives back the memory for timers that do not run while nothing flows.
+    pub(crate) fn release(&mut self) {
+        if self.others.iter().all(|others| others.iter().all(|at| *at == NEVER)) {
+            self.others = None;
+        }
     }
 
     pub(crate) fn clear(&mut self) {

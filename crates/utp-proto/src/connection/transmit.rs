@@ -261,7 +261,7 @@ impl Connection {
     /// Minshall's variant of Nagle's rule: a packet that is not full waits while another such is
     /// on its way.
     fn waits_for_more(&self, len: usize, full: usize) -> bool {
-        len < full && self.local_fin == LocalFin::Open && self.last_partial.is_some()
+        len < full && self.local_fin == LocalFin::Open && self.recovery.last_partial.is_some()
     }
 
     pub(super) fn held(&self, len: usize) -> Option<Limit> {
@@ -320,7 +320,7 @@ impl Connection {
         self.lost_count += 1;
         self.unlock_pending = false;
         if len < usize::from(self.payload_max) && len > 0 {
-            self.last_partial = Some(seq_nr);
+            self.recovery.last_partial = Some(seq_nr);
         }
         seq_nr
     }
@@ -346,7 +346,7 @@ impl Connection {
             self.on_resend(&slot, seq_nr);
             // What is ahead of the cursor is judged by it.
             if seq_nr.precedes(self.loss_cursor) {
-                self.resends.push_back((tx_nr, seq_nr));
+                self.recovery.resends.push_back((tx_nr, seq_nr));
             }
         }
         self.last_data_sent_at = Some(now);

@@ -16,7 +16,7 @@ impl Endpoint {
         if entry.connection.waits_for_memory() && !entry.waits_for_memory {
             entry.waits_for_memory = true;
             let generation = entry.generation;
-            self.memory_waiters.push_back(ConnectionHandle { slot, generation });
+            self.memory_waiters.push_back(ConnectionHandle::new(slot, generation));
         }
         if self.budget.free() == 0 {
             self.cull();
@@ -31,8 +31,8 @@ impl Endpoint {
             let Some(entry) = self.entry_mut(handle) else { continue };
             entry.waits_for_memory = false;
             entry.connection.on_memory();
-            self.queue_event(handle.slot);
-            self.queue_transmit(handle.slot);
+            self.queue_event(handle.index());
+            self.queue_transmit(handle.index());
         }
     }
 

@@ -10,13 +10,15 @@ use std::collections::BinaryHeap;
 
 use utp_wire::Instant;
 
+use super::narrow;
+
 /// The heap. Connections are named by slot and generation.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines(BinaryHeap<Reverse<(Instant, usize, u32)>>);
+pub(super) struct Deadlines(BinaryHeap<Reverse<(Instant, u32, u32)>>);
 
 impl Deadlines {
     pub(super) fn push(&mut self, at: Instant, slot: usize, generation: u32) {
-        self.0.push(Reverse((at, slot, generation)));
+        self.0.push(Reverse((at, narrow(slot), generation)));
     }
 
     pub(super) fn peek(&self) -> Option<Instant> {
@@ -29,7 +31,7 @@ impl Deadlines {
 
     /// Drops every entry that `keep` does not want.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Instant, usize, u32) -> bool) {
-        self.0.retain(|Reverse((at, slot, generation))| keep(*at, *slot, *generation));
+        self.0.retain(|Reverse((at, slot, generation))| keep(*at, *slot as usize, *generation));
     }
 
     /// Takes the earliest entry that is due.
@@ -37,6 +39,6 @@ impl Deadlines {
         if self.peek()? > now {
             return None;
         }
-        self.0.pop().map(|Reverse(entry)| entry)
+        self.0.pop().map(|Reverse((at, slot, generation))| (at, slot as usize, generation))
     }
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use utp_wire::ConnectionId;
 
 use super::key::Key;
+use super::narrow;
 
 /// SipHash keyed by the endpoint's own entropy: peers choose the keys of the map, so they must not
 /// be able to choose collisions.
@@ -24,7 +25,7 @@ impl BuildHasher for Keyed {
 }
 
 /// The map. It is only ever asked for single keys, never walked.
-pub(super) struct Index(HashMap<Key, usize, Keyed>);
+pub(super) struct Index(HashMap<Key, u32, Keyed>);
 
 impl Index {
     pub(super) fn new(key: [u8; 16]) -> Self {
@@ -32,18 +33,18 @@ impl Index {
     }
 
     pub(super) fn get(&self, remote: SocketAddr, id: ConnectionId) -> Option<usize> {
-        self.0.get(&Key::new(remote, id)).copied()
+        self.0.get(&Key::new(remote, id)).map(|slot| *slot as usize)
     }
 
     pub(super) fn insert(&mut self, remote: SocketAddr, id: ConnectionId, at: usize) {
-        let before = self.0.insert(Key::new(remote, id), at);
+        let before = self.0.insert(Key::new(remote, id), narrow(at));
         debug_assert!(before.is_none(), "the caller looks before it inserts");
     }
 
     /// Removes the entry if it is that of connection `at`.
     pub(super) fn remove(&mut self, remote: SocketAddr, id: ConnectionId, at: usize) {
         let key = Key::new(remote, id);
-        if self.0.get(&key) == Some(&at) {
+        if self.0.get(&key) == Some(&narrow(at)) {
             self.0.remove(&key);
         }
     }

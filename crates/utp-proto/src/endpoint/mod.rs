@@ -58,14 +58,18 @@ pub trait Entropy: Send {
 /// Names a connection of an endpoint. A handle of a connection that is gone names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionHandle {
-    slot: usize,
+    slot: u32,
     generation: u32,
 }
 
 impl ConnectionHandle {
+    fn new(slot: usize, generation: u32) -> Self {
+        Self { slot: narrow(slot), generation }
+    }
+
     /// A small number, unique among the connections that exist and used again after they are gone.
     pub const fn index(self) -> usize {
-        self.slot
+        self.slot as usize
     }
 
     /// A number that no other connection of the endpoint has or had, until after four billion.
@@ -74,9 +78,15 @@ impl ConnectionHandle {
     }
 
     #[cfg(test)]
-    pub(crate) const fn for_test(slot: usize, generation: u32) -> Self {
+    pub(crate) const fn for_test(slot: u32, generation: u32) -> Self {
         Self { slot, generation }
     }
+}
+
+/// A slot in 32 bits, of which queues and maps hold one per connection. More connections than that
+/// would not fit into any memory.
+fn narrow(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
 }
 
 /// Datagrams to send: `buf[start..start + size]` of the buffer given to
@@ -211,7 +221,7 @@ impl Endpoint {
     /// The connection behind `handle`, unless it is gone.
     pub fn connection(&self, handle: ConnectionHandle) -> Option<&Connection> {
         self.entries
-            .get(handle.slot)
+            .get(handle.index())
             .filter(|entry| entry.generation == handle.generation)
             .map(|entry| &entry.connection)
     }
@@ -219,7 +229,7 @@ impl Endpoint {
     /// The connection behind `handle`, to read from and write to.
     pub fn connection_mut(&mut self, handle: ConnectionHandle) -> Option<ConnectionMut<'_>> {
         self.connection(handle)?;
-        Some(ConnectionMut { endpoint: self, slot: handle.slot })
+        Some(ConnectionMut { endpoint: self, slot: handle.index() })
     }
 
     /// The application is done with the connection: what was written is still delivered, then the
@@ -453,7 +463,7 @@ impl Endpoint {
         self.index.insert(remote, id, slot);
         self.tombstones.remove(&Key::new(remote, id));
         self.sync(slot);
-        ConnectionHandle { slot, generation }
+        ConnectionHandle::new(slot, generation)
     }
 
     /// After anything happened to a connection: queue it, arm its deadline, free it if it is spent.
@@ -467,7 +477,7 @@ impl Endpoint {
         if !entry.transmit_queued {
             entry.transmit_queued = true;
             let generation = entry.generation;
-            self.transmit_queue.push_back(ConnectionHandle { slot, generation });
+            self.transmit_queue.push_back(ConnectionHandle::new(slot, generation));
         }
     }
 
@@ -476,7 +486,7 @@ impl Endpoint {
         self.queue_event(slot);
         let Some(entry) = self.entries.get_mut(slot) else { return };
         entry.connection.leave_to_tombstone();
-        let connection = ConnectionHandle { slot, generation: entry.generation };
+        let connection = ConnectionHandle::new(slot, entry.generation);
         let subject = Subject { now: self.now, connection };
         entry.connection.trace_mut().flush(subject, &mut self.trace);
         let connection = &entry.connection;
@@ -512,7 +522,7 @@ impl Endpoint {
         if entry.connection.has_events() && !entry.event_queued {
             entry.event_queued = true;
             let generation = entry.generation;
-            self.event_queue.push_back(ConnectionHandle { slot, generation });
+            self.event_queue.push_back(ConnectionHandle::new(slot, generation));
         }
     }
 
@@ -526,7 +536,7 @@ impl Endpoint {
             live => 2 * live + STALE_MAX,
         };
         let lives = |handle: &ConnectionHandle| {
-            entries.get(handle.slot).is_some_and(|entry| entry.generation == handle.generation)
+            entries.get(handle.index()).is_some_and(|entry| entry.generation == handle.generation)
         };
         if self.transmit_queue.len() > len_max {
             self.transmit_queue.retain(lives);
@@ -550,7 +560,7 @@ impl Endpoint {
     }
 
     fn entry_mut(&mut self, handle: ConnectionHandle) -> Option<&mut Entry> {
-        self.entries.get_mut(handle.slot).filter(|entry| entry.generation == handle.generation)
+        self.entries.get_mut(handle.index()).filter(|entry| entry.generation == handle.generation)
     }
 
     fn send_reset(

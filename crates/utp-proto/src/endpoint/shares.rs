@@ -144,7 +144,7 @@ impl Endpoint {
         max_datagrams: NonZeroUsize,
         buf: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        let (slot, start) = (handle.slot, buf.len());
+        let (slot, start) = (handle.index(), buf.len());
         let capped = self.shares.is_capped();
         let entry = self.entries.get_mut(slot)?;
         let burst = entry.connection.poll_transmit(now, max_datagrams, share, buf);
@@ -189,7 +189,7 @@ impl Endpoint {
         for handle in std::mem::take(&mut self.shares.waiting) {
             if let Some(entry) = self.entry_mut(handle) {
                 entry.waiting = false;
-                self.sync(handle.slot);
+                self.sync(handle.index());
             }
         }
     }
