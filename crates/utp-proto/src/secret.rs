@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Network = 5,
     /// The place of what is left of a connection.
     Tombstone = 6,
+    /// The place of a connection in the index.
+    Index = 7,
 }
 
 /// Sixteen random bytes, drawn once.

@@ -179,7 +179,7 @@ impl Connection {
         self.unproven = None;
         self.reneged &= !moved;
         if !self.reneged {
-            self.last_progress_at = now;
+            self.flight.last_progress_at = now;
         }
         self.rtt.on_progress(sampled);
         self.on_probing_over(now);

@@ -2,6 +2,7 @@
 
 use utp_wire::{Header, Instant, SeqNr};
 
+use super::flight::Flight;
 use super::{Connection, LocalFin, NewId, RemoteFin, State, Timer, Transition};
 use crate::config::TOMBSTONE_LIFE_US_MIN;
 use crate::connection::timers::TIMERS;
@@ -100,6 +101,7 @@ impl Connection {
         self.send_queue.rest();
         self.sent = SentRing::new(self.sent.next());
         self.recovery.rest();
+        self.flight.rest();
         if self.recv_queue.has_holes() {
             self.recv_queue.drop_held();
         }
@@ -237,8 +239,11 @@ impl Connection {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         // Time in which nobody ran us is no silence of the peer.
         let late_us = self.stood_still_us(now);
-        self.last_progress_at = self.last_progress_at.saturating_add(late_us).min(now);
-        self.stalled_since = self.stalled_since.saturating_add(late_us).min(now);
+        if late_us > 0 {
+            let Flight { last_progress_at, stalled_since, .. } = &mut *self.flight;
+            *last_progress_at = last_progress_at.saturating_add(late_us).min(now);
+            *stalled_since = stalled_since.saturating_add(late_us).min(now);
+        }
         if let Some(at) = self.timers.get(Timer::Stalled) {
             self.timers.set(Timer::Stalled, at.saturating_add(late_us));
         }

@@ -121,7 +121,7 @@ impl Connection {
     pub(crate) fn stalled(&self, now: Instant) -> (u64, usize) {
         match self.send_queue.buffered_bytes() {
             0 => (0, 0),
-            bytes => (now.saturating_since(self.stalled_since), bytes),
+            bytes => (now.saturating_since(self.flight.stalled_since), bytes),
         }
     }
 
@@ -129,7 +129,7 @@ impl Connection {
     /// nothing else waiting. A connection that its owner has left is held to it even without data.
     // req: WN-11
     pub(super) fn watch_stall(&mut self, now: Instant) {
-        self.stalled_since = now;
+        self.flight.stalled_since = now;
         let waits = self.released || self.send_queue.buffered_bytes() > 0;
         let limit_us = match (self.released, self.config.persist_limit_us) {
             (true, limit) => Some(limit.unwrap_or(ABANDONED_US_MAX).min(ABANDONED_US_MAX)),
@@ -166,7 +166,9 @@ impl Connection {
         self.peer_window_stamp = Some(stamp);
         if header.wnd_size > self.peer_window {
             self.timers.stop(Timer::Persist);
-            self.persist_us = 0;
+            if self.flight.persist_us > 0 {
+                self.flight.persist_us = 0;
+            }
         }
         let oldest_len = self.sent.get(self.sent.first()).map_or(0, |slot| u32::from(slot.len));
         let had_no_room = self.peer_window < oldest_len;
@@ -179,7 +181,7 @@ impl Connection {
         // A peer that says it has no room for our oldest packet is not silent (RFC 9293 section
         // 3.8.6.1).
         if oldest_len > header.wnd_size {
-            self.last_progress_at = now;
+            self.flight.last_progress_at = now;
         }
     }
 
@@ -194,10 +196,10 @@ impl Connection {
         if self.timers.is_set(Timer::Persist) || self.probe_pending {
             return;
         }
-        self.persist_us = match self.persist_us {
+        self.flight.persist_us = match self.flight.persist_us {
             0 => self.rtt.rto_base_us().max(1_000_000),
             last => (last * 2).min(PERSIST_US_MAX),
         };
-        self.timers.set(Timer::Persist, now.saturating_add(self.persist_us));
+        self.timers.set(Timer::Persist, now.saturating_add(self.flight.persist_us));
     }
 }

@@ -142,7 +142,7 @@ impl Connection {
         if self.sent.is_empty() {
             return;
         }
-        if now.saturating_since(self.last_progress_at) >= self.config.give_up_us {
+        if now.saturating_since(self.flight.last_progress_at) >= self.config.give_up_us {
             self.close(ConnectionError::TimedOut);
             return;
         }
@@ -188,7 +188,7 @@ impl Connection {
 
     /// Arms the retransmission timer; never beyond the moment to give up.
     pub(super) fn set_rto(&mut self, now: Instant) {
-        let give_up_at = self.last_progress_at.saturating_add(self.config.give_up_us);
+        let give_up_at = self.flight.last_progress_at.saturating_add(self.config.give_up_us);
         let at = now.saturating_add(self.rtt.rto_us());
         self.timers.set(Timer::Rto, if give_up_at > now { at.min(give_up_at) } else { at });
     }

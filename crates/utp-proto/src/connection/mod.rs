@@ -11,6 +11,7 @@ mod close;
 mod close_reason;
 mod conflict;
 mod extension_bits;
+mod flight;
 mod flow;
 mod gate;
 mod liveness;
@@ -28,6 +29,7 @@ mod stall;
 mod state;
 mod stats;
 mod tail_probe;
+mod tally;
 mod timers;
 mod transmit;
 mod trust;
@@ -54,6 +56,7 @@ pub(crate) use clock::Clock;
 use close_reason::CloseReasons;
 use conflict::Doubts;
 pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
+use flight::Flight;
 use gate::{Clocks, Passage};
 use liveness::Liveness;
 use pacing::Pacer;
@@ -66,6 +69,7 @@ pub use state::State;
 use state::{LocalFin, RemoteFin, Transition};
 use stats::Limited;
 pub use stats::{Counters, Limit, LimitedUs, Stats};
+use tally::Tally;
 use timers::{Timer, Timers};
 use trust::RttFloor;
 
@@ -116,16 +120,14 @@ pub struct Connection {
     fast_resends: u8,
     /// One packet allowed whatever the congestion window.
     granted: bool,
-    last_progress_at: Instant,
+    flight: Lazy<Flight>,
     /// The peer has dropped what it named, and its cumulative ack has not moved since.
     reneged: bool,
-    last_data_sent_at: Option<Instant>,
     /// The peer's acceptor cannot speak before it has seen DATA.
     unlock_pending: bool,
     peer_window: u32,
     /// Stamp of the packet that told the window.
     peer_window_stamp: Option<Timestamp>,
-    persist_us: u64,
     probe_pending: bool,
     write_blocked: bool,
     /// The peer is known to hold more packets ahead of the stream than libutp does.
@@ -149,21 +151,18 @@ pub struct Connection {
     receive_window: ReceiveWindow,
 
     memory: Account,
-    /// Since when the peer has taken no byte of those that wait.
-    stalled_since: Instant,
 
     // What waits to be sent beside data.
     ack_pending: bool,
     keepalive_pending: bool,
     reset_pending: bool,
     syn_pending: bool,
-    /// SYNs sent with the present id, and when the last went out.
+    /// SYNs sent with the present id.
     syn_sends: u8,
-    syn_sent_at: Instant,
     new_id: NewId,
     reasons: CloseReasons,
 
-    stats: Counters,
+    stats: Tally,
     limited: Limited,
     trace: TraceLog,
 }
@@ -287,14 +286,12 @@ impl Connection {
             duplicate_acks: 0,
             fast_resends: 0,
             granted: false,
-            last_progress_at: now,
+            flight: Lazy::default(),
             reneged: false,
-            last_data_sent_at: None,
             unlock_pending: false,
             // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
             peer_window: 1 << 18,
             peer_window_stamp: None,
-            persist_us: 0,
             probe_pending: false,
             write_blocked: false,
             peer_holds_more: false,
@@ -309,16 +306,14 @@ impl Connection {
             reply_micro: TimestampDiff(0),
             receive_window: ReceiveWindow::new(now, config.receive_buffer()),
             memory: Account::default(),
-            stalled_since: now,
             ack_pending: false,
             keepalive_pending: false,
             reset_pending: false,
             syn_pending: false,
             syn_sends: 0,
-            syn_sent_at: now,
             new_id: NewId::Unused,
             reasons: CloseReasons::default(),
-            stats: Counters::default(),
+            stats: Tally::default(),
             limited: Limited::new(now),
             trace: TraceLog::default(),
             config,
@@ -467,7 +462,7 @@ impl Connection {
     pub fn stats(&self) -> Stats {
         let metrics = self.controller.metrics();
         Stats {
-            counters: self.stats,
+            counters: self.stats.snapshot(),
             limit: self.limited.by(),
             rtt_us: self.rtt.srtt_us().unwrap_or(0),
             rtt_min_us: self.rtt.min_us().unwrap_or(0),
@@ -486,8 +481,8 @@ impl Connection {
     }
 
     /// What it has counted.
-    pub(crate) const fn counters(&self) -> &Counters {
-        &self.stats
+    pub(crate) fn counters(&self) -> Counters {
+        self.stats.snapshot()
     }
 
     /// Where it notes what happens.
@@ -553,6 +548,7 @@ impl Connection {
             self.sent.release();
             self.send_queue.rest();
             self.recovery.rest();
+            self.flight.rest();
             self.reorder.on_idle();
             self.controller.on_idle();
         }

@@ -205,8 +205,8 @@ impl Connection {
         if !self.sent.is_empty() {
             return Idle::No;
         }
-        let idle_us = self.last_data_sent_at.map(|at| now.saturating_since(at));
-        if idle_us.is_some_and(|idle_us| idle_us >= self.rtt.rto_base_us()) {
+        let idle_us = self.flight.last_data_sent_at.map(|at| now.saturating_since(at));
+        if idle_us.is_none_or(|idle_us| idle_us >= self.rtt.rto_base_us()) {
             Idle::Long
         } else if self.limited.by() == Limit::Application {
             Idle::Short

@@ -92,10 +92,10 @@ impl Connection {
         self.syn_pending = false;
         self.peer_window = header.wnd_size;
         self.peer_window_stamp = Some(header.timestamp_microseconds);
-        self.last_progress_at = now;
+        self.flight.last_progress_at = now;
         self.watch_stall(now);
         if self.syn_sends == 1 {
-            self.sample_rtt(now, self.syn_sent_at);
+            self.sample_rtt(now, self.flight.syn_sent_at);
         }
         true
     }

@@ -3,12 +3,14 @@
 /// The estimator of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Rtt {
-    srtt_us: Option<u32>,
+    /// This and the next two mean nothing before the first sample.
+    srtt_us: u32,
     rttvar_us: u32,
-    min_us: Option<u32>,
+    min_us: u32,
     rto_min_us: u32,
+    is_sampled: bool,
     /// Expiries in a row without an ack.
-    backoff: u32,
+    backoff: u8,
 }
 
 /// Time-out before the first sample (RFC 6298 section 2.1).
@@ -29,7 +31,7 @@ pub(super) const RTT_US_MAX: u32 = 60_000_000;
 
 /// Doublings that an ack without a sample leaves: a path of 4 s is found out, and a stream that
 /// comes back from an outage waits no longer.
-const BACKOFF_UNSAMPLED_MAX: u32 = 3;
+const BACKOFF_UNSAMPLED_MAX: u8 = 3;
 
 /// How long a peer may hold the ack of a single packet back (RFC 9000 section 18.2). Nothing of
 /// the present in the field does on purpose.
@@ -40,33 +42,32 @@ const PROBE_US_MIN: u64 = 10_000;
 
 impl Rtt {
     pub(crate) const fn new(rto_min_us: u32) -> Self {
-        Self { srtt_us: None, rttvar_us: 0, min_us: None, rto_min_us, backoff: 0 }
+        Self { srtt_us: 0, rttvar_us: 0, min_us: 0, rto_min_us, is_sampled: false, backoff: 0 }
     }
 
     /// Takes a sample of a packet that was sent once (Karn's rule is the caller's).
     pub(crate) fn on_sample(&mut self, rtt_us: u32) {
-        self.min_us = Some(self.min_us.map_or(rtt_us, |min| min.min(rtt_us)));
-        let Some(srtt) = self.srtt_us else {
-            self.srtt_us = Some(rtt_us);
-            self.rttvar_us = rtt_us / 2;
+        if !std::mem::replace(&mut self.is_sampled, true) {
+            (self.srtt_us, self.min_us, self.rttvar_us) = (rtt_us, rtt_us, rtt_us / 2);
             return;
-        };
-        let deviation = u64::from(srtt.abs_diff(rtt_us));
+        }
+        self.min_us = self.min_us.min(rtt_us);
+        let deviation = u64::from(self.srtt_us.abs_diff(rtt_us));
         self.rttvar_us = weighted(u64::from(self.rttvar_us), deviation, 4);
-        self.srtt_us = Some(weighted(u64::from(srtt), u64::from(rtt_us), 8));
+        self.srtt_us = weighted(u64::from(self.srtt_us), u64::from(rtt_us), 8);
     }
 
-    pub(crate) const fn srtt_us(&self) -> Option<u32> {
-        self.srtt_us
+    pub(crate) fn srtt_us(&self) -> Option<u32> {
+        self.is_sampled.then_some(self.srtt_us)
     }
 
-    pub(crate) const fn min_us(&self) -> Option<u32> {
-        self.min_us
+    pub(crate) fn min_us(&self) -> Option<u32> {
+        self.is_sampled.then_some(self.min_us)
     }
 
     /// The time-out without back-off.
     pub(crate) fn rto_base_us(&self) -> u64 {
-        let rto = match self.srtt_us {
+        let rto = match self.srtt_us() {
             Some(srtt) => u64::from(srtt) + (4 * u64::from(self.rttvar_us)).max(MARGIN_US_MIN),
             None => RTO_INITIAL_US,
         };
@@ -94,7 +95,7 @@ impl Rtt {
     /// late; `lone` says that there is one packet, whose ack may be held back. `None` before the
     /// first sample.
     pub(crate) fn probe_us(&self, lone: bool) -> Option<u64> {
-        let srtt_us = u64::from(self.srtt_us?);
+        let srtt_us = u64::from(self.srtt_us()?);
         let spread_us = srtt_us + 4 * u64::from(self.rttvar_us);
         let ack_delay_us = if lone { ACK_DELAY_US_MAX } else { 0 };
         Some((2 * srtt_us).max(spread_us).max(PROBE_US_MIN) + ack_delay_us)

@@ -15,7 +15,11 @@ impl Connection {
                 self.timers.set(timer, at.saturating_add(stalled_us));
             }
         }
-        self.last_progress_at = self.last_progress_at.saturating_add(stalled_us).min(now);
+        if self.sent.is_empty() {
+            return;
+        }
+        self.flight.last_progress_at =
+            self.flight.last_progress_at.saturating_add(stalled_us).min(now);
         let first = self.sent.first();
         for offset in 0..self.sent.len() {
             if let Some(slot) = self.sent.get_mut(first.add(offset))

@@ -13,7 +13,7 @@ impl Connection {
     /// one probe per flight; after it, only an ack or the time-out goes on.
     pub(super) fn arm_probe(&mut self, now: Instant) {
         // A peer whose window is shut is asked by the persist timer.
-        if self.recovery.probed || self.recovery.timed_out || self.persist_us > 0 {
+        if self.recovery.probed || self.recovery.timed_out || self.flight.persist_us > 0 {
             return;
         }
         let lone = self.in_flight_bytes <= u64::from(self.payload_max);

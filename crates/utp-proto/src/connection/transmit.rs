@@ -53,7 +53,7 @@ impl Connection {
         }
         self.syn_pending = false;
         self.syn_sends = self.syn_sends.saturating_add(1);
-        self.syn_sent_at = now;
+        self.flight.syn_sent_at = now;
         // 1 s, 2 s, 4 s with each id: an answer may be lost, and some acceptors answer only once.
         let wait_us = SYN_TIMEOUT_US << (self.syn_sends - 1).min(5);
         self.timers.set(Timer::Syn, now.saturating_add(wait_us));
@@ -287,7 +287,7 @@ impl Connection {
             Limit::CongestionWindow => {
                 self.controller.on_window_limited(now);
                 if self.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
-                    let since = self.last_data_sent_at.unwrap_or(now);
+                    let since = self.flight.last_data_sent_at.unwrap_or(now);
                     let at = since.saturating_add(self.rtt.rto_base_us());
                     self.timers.set(Timer::Starved, at.max(now.saturating_add(1)));
                 }
@@ -311,7 +311,7 @@ impl Connection {
     /// Makes the next packet of the stream.
     pub(super) fn push_packet(&mut self, now: Instant, len: usize, fin: bool) -> SeqNr {
         if self.sent.is_empty() {
-            self.last_progress_at = now;
+            self.flight.last_progress_at = now;
         }
         let (position, len) = self.send_queue.cut(len);
         let seq_nr = self.sent.next();
@@ -349,7 +349,7 @@ impl Connection {
                 self.recovery.resends.push_back((tx_nr, seq_nr));
             }
         }
-        self.last_data_sent_at = Some(now);
+        self.flight.last_data_sent_at = Some(now);
         self.granted = false;
         self.timers.stop(Timer::Starved);
         if !self.timers.is_set(Timer::Rto) {

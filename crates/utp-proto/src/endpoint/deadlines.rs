@@ -16,6 +16,9 @@ use super::narrow;
 #[derive(Debug, Default)]
 pub(super) struct Deadlines(BinaryHeap<Reverse<(Instant, u32, u32)>>);
 
+/// Below this, the memory to be saved is not worth a look.
+const SHRINK_LEN_MIN: usize = 64;
+
 impl Deadlines {
     pub(super) fn push(&mut self, at: Instant, slot: usize, generation: u32) {
         self.0.push(Reverse((at, narrow(slot), generation)));
@@ -38,6 +41,11 @@ impl Deadlines {
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, usize, u32)> {
         if self.peek()? > now {
             return None;
+        }
+        let len = self.0.len();
+        if len >= SHRINK_LEN_MIN && len * 3 <= self.0.capacity() {
+            // Busy connections are overtaken often; idle ones must not pay for their entries.
+            self.0.shrink_to(len + len / 2);
         }
         self.0.pop().map(|Reverse((at, slot, generation))| (at, slot as usize, generation))
     }

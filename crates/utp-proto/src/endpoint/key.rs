@@ -1,6 +1,6 @@
 //! The name of a connection: its peer and the id that is received on; and the network of a peer.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use utp_wire::ConnectionId;
@@ -43,12 +43,6 @@ impl Key {
         let mut hasher = secret.hasher(Purpose::Network);
         hasher.write(&octets[..len]);
         hasher.finish()
-    }
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
     }
 }
 

@@ -140,6 +140,9 @@ pub struct Endpoint {
     trace: Option<Box<dyn Trace>>,
 }
 
+/// Later than every deadline. An `Option` would take twice the room.
+const UNARMED: Instant = Instant::from_micros(u64::MAX);
+
 /// A connection and what the endpoint knows of it.
 #[derive(Debug)]
 struct Entry {
@@ -151,8 +154,8 @@ struct Entry {
     waits_for_memory: bool,
     /// The id under which the index knows it.
     indexed: Option<ConnectionId>,
-    /// The earliest deadline in the heap.
-    armed: Option<Instant>,
+    /// The earliest deadline in the heap, [`UNARMED`] if there is none.
+    armed: Instant,
     /// Bytes left of its turn; below zero if the last packet was larger.
     turn: i32,
     /// It stands in the queue of those who wait for their share.
@@ -183,7 +186,7 @@ impl Endpoint {
             entries: Slab::new(),
             generation: 0,
             secret,
-            index: Index::new(key),
+            index: Index::new(secret),
             deadlines: Deadlines::default(),
             transmit_queue: VecDeque::new(),
             event_queue: VecDeque::new(),
@@ -250,10 +253,10 @@ impl Endpoint {
         while let Some((at, slot, generation)) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(slot) else { continue };
             // An entry that was overtaken must not be pushed again beside its successor.
-            if entry.generation != generation || entry.armed != Some(at) {
+            if entry.generation != generation || entry.armed != at {
                 continue;
             }
-            entry.armed = None;
+            entry.armed = UNARMED;
             entry.connection.handle_timeout(now);
             if entry.connection.wants_new_id() {
                 self.change_id(now, slot);
@@ -365,7 +368,7 @@ impl Endpoint {
     pub fn totals(&self) -> Counters {
         let mut totals = self.gone;
         for (_, entry) in &self.entries {
-            totals.add(entry.connection.counters());
+            totals.add(&entry.connection.counters());
         }
         totals
     }
@@ -456,7 +459,7 @@ impl Endpoint {
             half_open: false,
             waits_for_memory: false,
             indexed: Some(id),
-            armed: None,
+            armed: UNARMED,
             turn: 0,
             waiting: false,
         });
@@ -496,9 +499,9 @@ impl Endpoint {
             self.half_open = if half_open { self.half_open + 1 } else { self.half_open - 1 };
         }
         if let Some(deadline) = connection.deadline()
-            && entry.armed.is_none_or(|armed| deadline < armed)
+            && deadline < entry.armed
         {
-            entry.armed = Some(deadline);
+            entry.armed = deadline;
             self.deadlines.push(deadline, slot, entry.generation);
         }
         if connection.state() == State::Closed {
@@ -511,7 +514,7 @@ impl Endpoint {
             }
             if spent {
                 let entry = self.entries.remove(slot);
-                self.gone.add(entry.connection.counters());
+                self.gone.add(&entry.connection.counters());
             }
         }
         self.forget_stale();
@@ -554,7 +557,7 @@ impl Endpoint {
             self.deadlines.retain(|at, slot, generation| {
                 entries
                     .get(slot)
-                    .is_some_and(|entry| entry.generation == generation && entry.armed == Some(at))
+                    .is_some_and(|entry| entry.generation == generation && entry.armed == at)
             });
         }
     }

@@ -46,6 +46,9 @@ impl Reply {
     }
 }
 
+/// Room for as many is kept after a burst of them.
+const KEPT_MAX: usize = 16;
+
 /// Those that wait for transmission.
 #[derive(Debug, Default)]
 pub(super) struct Replies(VecDeque<Reply>);
@@ -65,6 +68,10 @@ impl Replies {
     }
 
     pub(super) fn pop(&mut self) -> Option<Reply> {
-        self.0.pop_front()
+        let reply = self.0.pop_front();
+        if self.0.is_empty() && self.0.capacity() > KEPT_MAX {
+            self.0 = VecDeque::new();
+        }
+        reply
     }
 }

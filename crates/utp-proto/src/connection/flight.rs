@@ -1,0 +1,31 @@
+//! When what happened in the present flight: what time-outs and pauses are counted from.
+
+use utp_wire::Instant;
+
+use crate::lazy::AtRest;
+
+/// The times of a connection that has something to send. At rest when nothing is outstanding and
+/// nothing waits.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    /// When the peer last acknowledged something, or the first packet was made.
+    pub(super) last_progress_at: Instant,
+    /// At rest too long ago to matter.
+    pub(super) last_data_sent_at: Option<Instant>,
+    /// Since when the peer has taken no byte of those that wait.
+    pub(super) stalled_since: Instant,
+    /// The last pause before a window was probed that was shut; 0 if none was.
+    pub(super) persist_us: u64,
+    /// When the last SYN went out.
+    pub(super) syn_sent_at: Instant,
+}
+
+impl AtRest for Flight {
+    const AT_REST: &'static Self = &Self {
+        last_progress_at: Instant::from_micros(0),
+        last_data_sent_at: None,
+        stalled_since: Instant::from_micros(0),
+        persist_us: 0,
+        syn_sent_at: Instant::from_micros(0),
+    };
+}
