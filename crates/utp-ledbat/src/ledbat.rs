@@ -38,7 +38,7 @@ pub struct Ledbat {
     limited_at: Instant,
     /// Whether it has done so since the last send.
     limited: bool,
-    sent_in_flight_bytes: u64,
+    sent_in_flight_bytes: u32,
     /// When the window was last cut, [`NEVER`] if it was not.
     cut_at: Instant,
     /// What the last cut or time-out changed; forgotten in idle times.
@@ -181,7 +181,7 @@ impl Ledbat {
         };
         // Several packets may be received before the next send. As long as data waits for them,
         // what was in flight after the last send is what the window carried.
-        let waiting = if self.limited { self.sent_in_flight_bytes } else { 0 };
+        let waiting = if self.limited { self.sent_in_flight_bytes.into() } else { 0 };
         let in_flight_bytes = ack.in_flight_bytes.max(waiting).min(self.params.window_max_bytes());
         subbytes(in_flight_bytes + allowance.bytes(self.payload_bytes_max))
     }
@@ -207,7 +207,7 @@ impl Ledbat {
 
 impl Controller for Ledbat {
     fn on_sent(&mut self, _now: Instant, _bytes: u64, in_flight_bytes: u64) {
-        self.sent_in_flight_bytes = in_flight_bytes;
+        self.sent_in_flight_bytes = u32::try_from(in_flight_bytes).unwrap_or(u32::MAX);
         self.limited = false;
     }
 

@@ -18,6 +18,11 @@ pub(crate) trait AtRest: Default + 'static {
 pub(crate) struct Lazy<T>(Option<Box<T>>);
 
 impl<T> Lazy<T> {
+    /// Whether it takes no memory.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Back to rest.
     pub(crate) fn rest(&mut self) {
         self.0 = None;

@@ -28,7 +28,7 @@ impl Connection {
     pub(super) fn on_ack(&mut self, now: Instant, received_at: Instant, packet: &Packet<'_>) {
         let header = &packet.header;
         // What pacing holds back would be in flight otherwise.
-        let in_flight_before = self.in_flight_bytes + self.paced_back_bytes();
+        let in_flight_before = self.flight.in_flight_bytes + self.paced_back_bytes();
         let first_before = self.sent.first();
         let stale = self.stood_still_us(now) > 0;
         let mut acked = Acked { at: received_at, stale, ..Acked::default() };
@@ -127,7 +127,7 @@ impl Connection {
         acked.packets += 1;
         acked.bytes += u64::from(slot.len);
         if slot.state() == SlotState::InFlight {
-            self.in_flight_bytes -= u64::from(slot.len);
+            self.flight.in_flight_bytes -= u64::from(slot.len);
         } else {
             self.lost_count -= 1;
         }

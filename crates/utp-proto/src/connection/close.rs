@@ -106,7 +106,6 @@ impl Connection {
             self.recv_queue.drop_held();
         }
         self.lost_count = 0;
-        self.in_flight_bytes = 0;
         self.write_blocked = false;
         self.syn_pending = false;
         self.ack_pending = false;
@@ -263,6 +262,8 @@ impl Connection {
             Timer::Idle => self.on_silence(now),
             Timer::Keepalive => {
                 self.keepalive_pending = true;
+                // As its sending will: otherwise the next deadline would be another meanwhile.
+                self.timers.set(Timer::Keepalive, now.saturating_add(self.keepalive_us()));
                 self.release_idle_memory();
             }
             Timer::Linger => {

@@ -1,13 +1,16 @@
-//! When what happened in the present flight: what time-outs and pauses are counted from.
+//! What is in flight, and the times that time-outs and pauses are counted from.
 
 use utp_wire::Instant;
 
+use super::receive_window::Round;
 use crate::lazy::AtRest;
 
-/// The times of a connection that has something to send. At rest when nothing is outstanding and
+/// What a connection needs while data flows. At rest when nothing is outstanding and
 /// nothing waits.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
+    /// Payload.
+    pub(super) in_flight_bytes: u64,
     /// When the peer last acknowledged something, or the first packet was made.
     pub(super) last_progress_at: Instant,
     /// At rest too long ago to matter.
@@ -18,14 +21,17 @@ pub(super) struct Flight {
     pub(super) persist_us: u64,
     /// When the last SYN went out.
     pub(super) syn_sent_at: Instant,
+    pub(super) round: Round,
 }
 
 impl AtRest for Flight {
     const AT_REST: &'static Self = &Self {
+        in_flight_bytes: 0,
         last_progress_at: Instant::from_micros(0),
         last_data_sent_at: None,
         stalled_since: Instant::from_micros(0),
         persist_us: 0,
         syn_sent_at: Instant::from_micros(0),
+        round: Round::AT_REST,
     };
 }

@@ -61,7 +61,7 @@ impl Connection {
             true => 0,
             false => self.config.receive_buffer_max_bytes,
         };
-        self.receive_window.on_consumed(now, bytes, buffer_max);
+        self.receive_window.on_consumed(&mut self.flight.round, now, bytes, buffer_max);
     }
 
     /// The receive window is a promise of the sender; memory is ours. The next packet of the stream

@@ -116,7 +116,7 @@ impl Connection {
                 slot.episode = episode;
             }
         }
-        self.in_flight_bytes -= u64::from(slot.len);
+        self.flight.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         if seq_nr.precedes(self.lost_hint) {
@@ -149,7 +149,7 @@ impl Connection {
         if self.on_mtu_timeout(now) {
             return;
         }
-        let in_flight_bytes = self.in_flight_bytes;
+        let in_flight_bytes = self.flight.in_flight_bytes;
         let episode = self.begin_timeout();
         // A peer that asks for a packet it named before has dropped it (RFC 2018 section 8).
         let first = self.sent.first();
@@ -167,7 +167,7 @@ impl Connection {
                 self.lost_count += 1;
             }
         }
-        self.in_flight_bytes = 0;
+        self.flight.in_flight_bytes = 0;
         self.lost_hint = first;
         self.loss_cursor = first;
         self.recovery.resends.clear();

@@ -61,7 +61,7 @@ use gate::{Clocks, Passage};
 use liveness::Liveness;
 use pacing::Pacer;
 use path_mtu::PathMtu;
-use receive_window::ReceiveWindow;
+use receive_window::{ReceiveWindow, Round};
 use recovery::Recovery;
 use reorder::ReorderWindow;
 use rtt::Rtt;
@@ -114,7 +114,6 @@ pub struct Connection {
     /// Every lost packet is at or after this number.
     lost_hint: SeqNr,
     lost_count: u16,
-    in_flight_bytes: u64,
     duplicate_acks: u8,
     /// Resends allowed whatever the window.
     fast_resends: u8,
@@ -254,6 +253,8 @@ impl Connection {
         let mtu = PathMtu::new(&config, remote);
         let payload_max = mtu.payload_bytes();
         let first = SeqNr(0);
+        let mut flight = Lazy::<Flight>::default();
+        flight.round = Round::new(now);
         Self {
             remote,
             local_ip,
@@ -282,11 +283,10 @@ impl Connection {
             loss_cursor: first,
             lost_hint: first,
             lost_count: 0,
-            in_flight_bytes: 0,
             duplicate_acks: 0,
             fast_resends: 0,
             granted: false,
-            flight: Lazy::default(),
+            flight,
             reneged: false,
             unlock_pending: false,
             // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
@@ -304,7 +304,7 @@ impl Connection {
             recv_queue: Lazy::default(),
             remote_fin: RemoteFin::Open,
             reply_micro: TimestampDiff(0),
-            receive_window: ReceiveWindow::new(now, config.receive_buffer()),
+            receive_window: ReceiveWindow::new(config.receive_buffer()),
             memory: Account::default(),
             ack_pending: false,
             keepalive_pending: false,
@@ -468,7 +468,7 @@ impl Connection {
             rtt_min_us: self.rtt.min_us().unwrap_or(0),
             rto_us: self.rtt.rto_us(),
             window_bytes: metrics.window_bytes,
-            in_flight_bytes: self.in_flight_bytes,
+            in_flight_bytes: self.flight.in_flight_bytes,
             peer_window_bytes: self.peer_window,
             base_delay_us: metrics.base_delay_us.unwrap_or(0),
             queuing_delay_us: metrics.queuing_delay_us.unwrap_or(0),
@@ -549,6 +549,7 @@ impl Connection {
             self.send_queue.rest();
             self.recovery.rest();
             self.flight.rest();
+            self.pacer.rest();
             self.reorder.on_idle();
             self.controller.on_idle();
         }

@@ -39,7 +39,7 @@ impl Connection {
         let full = usize::from(self.payload_max);
         let behind = usize::from(MTU_PROBE_PACKETS_BEHIND) * full;
         self.lost_count == 0
-            && self.stats.bytes_acked > 0
+            && self.recovery.delivered.is_some()
             && !self.recovery.timed_out
             && self.send_queue.unsent_bytes() >= behind
             && self.controller.window_bytes() >= behind as u64
@@ -207,7 +207,7 @@ impl Connection {
         }
         self.sent.pop_newest();
         self.send_queue.uncut(slot.position, usize::from(slot.len));
-        self.in_flight_bytes -= u64::from(slot.len);
+        self.flight.in_flight_bytes -= u64::from(slot.len);
         self.stats.bytes_sent -= u64::from(slot.len);
         if slot.fin {
             self.local_fin = LocalFin::Queued;
@@ -225,7 +225,7 @@ impl Connection {
         let Some(slot) = self.sent.get_mut(seq_nr) else { return };
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
         slot.cause = None;
-        self.in_flight_bytes -= u64::from(slot.len);
+        self.flight.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         if seq_nr.precedes(self.lost_hint) {

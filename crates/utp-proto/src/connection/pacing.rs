@@ -13,27 +13,44 @@ use super::bucket::{credit_of, earned, quantum};
 use super::{Connection, Limit, Timer};
 use crate::config::{Config, PACING_BURST_PACKETS, PACING_LATE_US_MAX};
 use crate::config::{PACING_PERCENT, PACING_PERCENT_SLOW_START, PACING_QUANTUM_US};
+use crate::lazy::{AtRest, Lazy};
 
 /// The bucket of one connection.
 ///
 /// Credit is counted in millionths of a byte, see `bucket.rs`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Pacer {
-    /// Below zero after packets that were not to be held back.
-    credit: i64,
-    filled_at: Instant,
+    bucket: Lazy<Bucket>,
     /// Bytes per second.
     cap: Option<NonZeroU32>,
-    /// Bytes per second by which the bucket was filled last; 0 when nothing is held back.
-    rate: u64,
-    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was
-    /// not.
-    wake_in_us: u32,
     /// Bytes that the endpoint allows at present, in any packets that can be held back.
     share: i32,
     /// The share is all that holds a packet back.
     wants_share: bool,
     weight: NonZeroU8,
+}
+
+/// What the bucket holds. At rest, more than it is ever filled to.
+#[derive(Debug)]
+struct Bucket {
+    /// Below zero after packets that were not to be held back.
+    credit: i64,
+    filled_at: Instant,
+    /// Bytes per second by which it was filled last; 0 when nothing is held back.
+    rate: u64,
+    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was not.
+    wake_in_us: u32,
+}
+
+impl AtRest for Bucket {
+    const AT_REST: &'static Self =
+        &Self { credit: i64::MAX / 2, filled_at: Instant::from_micros(0), rate: 0, wake_in_us: 0 };
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self { ..*Self::AT_REST }
+    }
 }
 
 /// What is known of the sender when its bucket is filled.
@@ -59,29 +76,34 @@ enum Idle {
 
 impl Pacer {
     pub(super) fn new(now: Instant, packet_bytes: u64, config: &Config) -> Self {
-        let credit = credit_of(PACING_BURST_PACKETS * packet_bytes);
+        let mut bucket = Lazy::<Bucket>::default();
+        bucket.credit = credit_of(PACING_BURST_PACKETS * packet_bytes);
+        bucket.filled_at = now;
         Self {
-            credit,
-            filled_at: now,
+            bucket,
             cap: config.send_rate_max,
-            rate: 0,
-            wake_in_us: 0,
             share: 0,
             wants_share: false,
             weight: config.weight,
         }
     }
 
+    /// Nothing has been sent for a while.
+    pub(super) fn rest(&mut self) {
+        self.bucket.rest();
+    }
+
     /// Adds what was earned since the last time.
     fn fill(&mut self, now: Instant, filling: Filling) {
         let Filling { rate, packet_bytes, idle } = filling;
-        let elapsed_us = now.saturating_since(self.filled_at);
+        let elapsed_us = now.saturating_since(self.bucket.filled_at);
         // A timer that rings late must not cost what was earned meanwhile.
-        let late_us = match u64::from(self.wake_in_us) {
+        let late_us = match u64::from(self.bucket.wake_in_us) {
             0 => 0,
             wake_in_us => elapsed_us.saturating_sub(wake_in_us).min(PACING_LATE_US_MAX),
         };
-        (self.filled_at, self.wake_in_us, self.rate) = (now, 0, rate);
+        let bucket = &mut *self.bucket;
+        (bucket.filled_at, bucket.wake_in_us, bucket.rate) = (now, 0, rate);
         let burst = credit_of(PACING_BURST_PACKETS * packet_bytes);
         let quantum = quantum(rate, packet_bytes);
         let most = quantum.max(burst).saturating_add(earned(rate, late_us));
@@ -90,11 +112,12 @@ impl Pacer {
             Idle::Short => most,
             Idle::Long => burst,
         };
-        if self.credit < full {
-            self.credit = self.credit.saturating_add(earned(rate, elapsed_us)).min(full);
+        if self.bucket.credit < full {
+            self.bucket.credit =
+                self.bucket.credit.saturating_add(earned(rate, elapsed_us)).min(full);
         }
         // A burst that was not used up is not lost as soon as the sender is busy.
-        self.credit = self.credit.min(if idle == Idle::Long { full } else { most });
+        self.bucket.credit = self.bucket.credit.min(if idle == Idle::Long { full } else { most });
     }
 
     fn permits(&self, bytes: u64, packet_bytes: u64) -> bool {
@@ -102,13 +125,13 @@ impl Pacer {
     }
 
     fn has_credit(&self, bytes: u64, packet_bytes: u64) -> bool {
-        self.rate == 0 || self.credit >= self.wanted(bytes, packet_bytes)
+        self.bucket.rate == 0 || self.bucket.credit >= self.wanted(bytes, packet_bytes)
     }
 
     /// The credit that a packet of `bytes` waits for: its own, but no more than the bucket holds. A
     /// packet that was sent before the path became narrow may be larger than that.
     fn wanted(&self, bytes: u64, packet_bytes: u64) -> i64 {
-        credit_of(bytes).min(quantum(self.rate, packet_bytes))
+        credit_of(bytes).min(quantum(self.bucket.rate, packet_bytes))
     }
 
     /// Takes a share of what the endpoint may send, until the next one.
@@ -122,19 +145,19 @@ impl Pacer {
         // What was not to be held back, as the first packet after a time-out, must not stop the
         // rest for long.
         let least = -credit_of(PACING_BURST_PACKETS * packet_bytes);
-        self.credit = self.credit.saturating_sub(credit_of(bytes)).max(least);
+        self.bucket.credit = self.bucket.credit.saturating_sub(credit_of(bytes)).max(least);
         self.share = self.share.saturating_sub(i32::try_from(bytes).unwrap_or(i32::MAX));
     }
 
     /// When to come back for a packet of `bytes`: when there is credit for half a quantum, so that
     /// a fast sender is woken once for several packets.
     fn wake_at(&mut self, now: Instant, bytes: u64, packet_bytes: u64) -> Instant {
-        let half = quantum(self.rate, packet_bytes) / 2;
+        let half = quantum(self.bucket.rate, packet_bytes) / 2;
         let wanted = self.wanted(bytes, packet_bytes).max(half);
-        let missing = wanted.saturating_sub(self.credit).max(1).unsigned_abs();
-        let wake_at = now.saturating_add(missing.div_ceil(self.rate.max(1)));
-        let wake_in_us = wake_at.saturating_since(self.filled_at);
-        self.wake_in_us = u32::try_from(wake_in_us).unwrap_or(u32::MAX);
+        let missing = wanted.saturating_sub(self.bucket.credit).max(1).unsigned_abs();
+        let wake_at = now.saturating_add(missing.div_ceil(self.bucket.rate.max(1)));
+        let wake_in_us = wake_at.saturating_since(self.bucket.filled_at);
+        self.bucket.wake_in_us = u32::try_from(wake_in_us).unwrap_or(u32::MAX);
         wake_at
     }
 }
@@ -153,13 +176,18 @@ impl Connection {
     /// Adds what the bucket has earned; called before packets are chosen.
     pub(super) fn fill_pacer(&mut self, now: Instant) {
         self.timers.stop(Timer::Pace);
+        if self.pacer.bucket.is_at_rest() && self.send_queue.unsent_bytes() == 0 {
+            return; // What an idle connection sends is not held back.
+        }
         let srtt_us = self.rtt.srtt_us().map(u64::from);
         let long = srtt_us.is_none_or(|srtt_us| srtt_us > PACED_RTT_US_MIN);
         let paced = long && self.controller.is_paced();
         let window_rate = if paced { self.window_rate(srtt_us) } else { u64::MAX };
         let rate = self.pacer.cap.map_or(window_rate, |cap| window_rate.min(cap.get().into()));
         if rate == u64::MAX {
-            self.pacer.rate = 0;
+            if self.pacer.bucket.rate != 0 {
+                self.pacer.bucket.rate = 0;
+            }
             return;
         }
         let idle = self.idle(now);
@@ -240,7 +268,7 @@ impl Connection {
         }
         if self.paced_back_bytes() > 0 {
             // But for pacing, which the window decides about, the window would be the limit.
-            let carried = self.in_flight_bytes + self.paced_back_bytes();
+            let carried = self.flight.in_flight_bytes + self.paced_back_bytes();
             if carried + u64::from(self.payload_max) > self.controller.window_bytes() {
                 self.controller.on_window_limited(now);
             }
@@ -253,12 +281,13 @@ impl Connection {
     /// Bytes that would be in flight already if they were not spread in time; none when it is a cap
     /// that holds them back.
     pub(super) fn paced_back_bytes(&self) -> u64 {
-        let capped = self.pacer.cap.is_some_and(|cap| u64::from(cap.get()) <= self.pacer.rate);
+        let capped =
+            self.pacer.cap.is_some_and(|cap| u64::from(cap.get()) <= self.pacer.bucket.rate);
         let capped = capped || self.pacer.wants_share;
         if self.limited.by() != Limit::Pacing || capped {
             return 0;
         }
-        let room = self.controller.window_bytes().saturating_sub(self.in_flight_bytes);
+        let room = self.controller.window_bytes().saturating_sub(self.flight.in_flight_bytes);
         (self.send_queue.unsent_bytes() as u64).min(room)
     }
 }
@@ -311,7 +340,7 @@ mod tests {
             let mut pacer = pacer(PACKET);
             pacer.charge(10 * PACKET, PACKET);
             pacer.fill(at(60_000_000), busy(rate));
-            pacer.credit / 1_000_000
+            pacer.bucket.credit / 1_000_000
         };
         assert_eq!(quantum_of(1), 60);
         assert_eq!(quantum_of(100_000), 2_000);
@@ -340,12 +369,12 @@ mod tests {
         let wake_at = pacer.wake_at(at(0), PACKET, PACKET);
         assert_eq!(wake_at, at(500));
         pacer.fill(at(1_700), busy(10_000_000));
-        assert_eq!(pacer.credit / 1_000_000, 17_000);
+        assert_eq!(pacer.bucket.credit / 1_000_000, 17_000);
         // But not without bound.
         pacer.charge(17 * PACKET, PACKET);
         pacer.wake_at(at(1_700), PACKET, PACKET);
         pacer.fill(at(1_000_000), busy(10_000_000));
-        assert_eq!(pacer.credit / 1_000_000, 30_000);
+        assert_eq!(pacer.bucket.credit / 1_000_000, 30_000);
     }
 
     #[test]
@@ -354,7 +383,7 @@ mod tests {
             let mut pacer = pacer(PACKET);
             pacer.fill(at(10_000), busy(rate));
             pacer.fill(at(5_000_000), Filling { idle: Idle::Long, ..busy(rate) });
-            assert_eq!(pacer.credit, credit_of(10 * PACKET));
+            assert_eq!(pacer.bucket.credit, credit_of(10 * PACKET));
         }
     }
 

@@ -17,24 +17,30 @@ pub(super) struct ReceiveWindow {
     pub(super) is_held: bool,
     /// Low bits of the count of bytes received in order when it said so.
     announced_at: u32,
-    /// Consumed in the present round.
-    round_bytes: u32,
-    round_started_at: Instant,
     /// Least round trip of late, 0 before the first sample.
     rtt_us: u32,
 }
 
+/// The round trip in which the application takes bytes at present.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Round {
+    /// Consumed in it.
+    bytes: u32,
+    started_at: Instant,
+}
+
+impl Round {
+    /// One that is long over.
+    pub(super) const AT_REST: Self = Self { bytes: 0, started_at: Instant::from_micros(0) };
+
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { bytes: 0, started_at: now }
+    }
+}
+
 impl ReceiveWindow {
-    pub(super) const fn new(now: Instant, buffer_bytes: u32) -> Self {
-        Self {
-            buffer_bytes,
-            announced: 0,
-            is_held: false,
-            announced_at: 0,
-            round_bytes: 0,
-            round_started_at: now,
-            rtt_us: 0,
-        }
+    pub(super) const fn new(buffer_bytes: u32) -> Self {
+        Self { buffer_bytes, announced: 0, is_held: false, announced_at: 0, rtt_us: 0 }
     }
 
     /// Takes a round trip as the receiver sees it: the delay of our packets as the peer measured it
@@ -54,24 +60,29 @@ impl ReceiveWindow {
 
     /// The application has taken `bytes`. At the end of a round trip the buffer doubles, up to
     /// `buffer_max`, if it is less than twice what was taken in it.
-    pub(super) fn on_consumed(&mut self, now: Instant, bytes: usize, buffer_max: u32) {
-        self.round_bytes =
-            self.round_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    pub(super) fn on_consumed(
+        &mut self,
+        round: &mut Round,
+        now: Instant,
+        bytes: usize,
+        buffer_max: u32,
+    ) {
+        round.bytes = round.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         let rtt_us = match self.rtt_us {
             0 => RECEIVE_RTT_UNKNOWN_US,
             rtt_us => u64::from(rtt_us),
         };
-        let elapsed_us = now.saturating_since(self.round_started_at);
+        let elapsed_us = now.saturating_since(round.started_at);
         if elapsed_us < rtt_us {
             return;
         }
-        let taken = u128::from(self.round_bytes) * u128::from(rtt_us) / u128::from(elapsed_us);
+        let taken = u128::from(round.bytes) * u128::from(rtt_us) / u128::from(elapsed_us);
         if 2 * taken > u128::from(self.buffer_bytes) {
             let doubled = self.buffer_bytes.saturating_mul(2);
             self.buffer_bytes = doubled.min(buffer_max).max(self.buffer_bytes);
         }
-        self.round_bytes = 0;
-        self.round_started_at = now;
+        round.bytes = 0;
+        round.started_at = now;
     }
 
     /// A packet tells the window, `received` bytes having come in order so far.
@@ -100,28 +111,30 @@ mod tests {
 
     #[test]
     fn the_buffer_becomes_twice_what_is_taken_per_round_trip() {
-        let mut window = ReceiveWindow::new(at(0), 100_000);
+        let mut window = ReceiveWindow::new(100_000);
+        let mut round = Round::new(at(0));
         window.on_rtt(100_000);
         // 1 MB/s: 100 000 bytes per round trip.
         for ms in (10..10_000).step_by(10) {
-            window.on_consumed(at(ms), 10_000, 1 << 24);
+            window.on_consumed(&mut round, at(ms), 10_000, 1 << 24);
         }
         assert_eq!(window.buffer_bytes, 200_000);
     }
 
     #[test]
     fn a_reader_that_takes_rarely_and_much_is_no_fast_one() {
-        let mut window = ReceiveWindow::new(at(0), 100_000);
+        let mut window = ReceiveWindow::new(100_000);
+        let mut round = Round::new(at(0));
         window.on_rtt(50_000);
         for second in 1..100 {
-            window.on_consumed(at(1_000 * second), 100_000, 1 << 24);
+            window.on_consumed(&mut round, at(1_000 * second), 100_000, 1 << 24);
         }
         assert_eq!(window.buffer_bytes, 100_000);
     }
 
     #[test]
     fn a_queue_on_the_way_is_not_the_path() {
-        let mut window = ReceiveWindow::new(at(0), 100_000);
+        let mut window = ReceiveWindow::new(100_000);
         window.on_rtt(40_000);
         window.on_rtt(u32::MAX - 5);
         for _ in 0..4 {
@@ -134,7 +147,8 @@ mod tests {
 
     #[test]
     fn any_numbers_stay_within_the_cap_and_shrink_nothing() {
-        let mut window = ReceiveWindow::new(at(5_000), 100_000);
+        let mut window = ReceiveWindow::new(100_000);
+        let mut round = Round::new(at(5_000));
         for (ms, bytes, rtt_us) in [
             (0, usize::MAX, 0),
             (5_000, 0, 1),
@@ -143,7 +157,7 @@ mod tests {
         ] {
             let before = window.buffer_bytes;
             window.on_rtt(rtt_us);
-            window.on_consumed(at(ms), bytes, 150_000);
+            window.on_consumed(&mut round, at(ms), bytes, 150_000);
             assert!((before..=150_000).contains(&window.buffer_bytes));
         }
         window.on_announced(u32::MAX, u64::from(u32::MAX));

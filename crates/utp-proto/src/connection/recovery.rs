@@ -111,7 +111,7 @@ impl Connection {
         self.controller.on_loss(&Loss {
             now,
             bytes_lost: lost.bytes,
-            in_flight_bytes: self.in_flight_bytes + lost.bytes,
+            in_flight_bytes: self.flight.in_flight_bytes + lost.bytes,
             srtt_us: self.rtt.srtt_us(),
         });
         self.trace_cut(CutCause::Loss, before_bytes);
@@ -213,7 +213,7 @@ impl Connection {
             match slot.state() {
                 SlotState::Lost => {
                     slot.cause = None;
-                    self.in_flight_bytes += u64::from(slot.len);
+                    self.flight.in_flight_bytes += u64::from(slot.len);
                     self.lost_count -= 1;
                     self.sent.set_state(seq_nr, SlotState::InFlight);
                     cursor = Some(seq_nr);

@@ -16,7 +16,7 @@ impl Connection {
         if self.recovery.probed || self.recovery.timed_out || self.flight.persist_us > 0 {
             return;
         }
-        let lone = self.in_flight_bytes <= u64::from(self.payload_max);
+        let lone = self.flight.in_flight_bytes <= u64::from(self.payload_max);
         if let Some(wait_us) = self.rtt.probe_us(lone) {
             self.timers.set(Timer::Probe, now.saturating_add(wait_us));
         }
@@ -50,7 +50,8 @@ impl Connection {
     pub(super) fn next_probe(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
         let len = self.send_queue.unsent_bytes().min(usize::from(self.payload_max));
         let window = self.controller.window_bytes() + u64::from(self.payload_max);
-        let room = u64::from(self.peer_window).min(window).saturating_sub(self.in_flight_bytes);
+        let room =
+            u64::from(self.peer_window).min(window).saturating_sub(self.flight.in_flight_bytes);
         if len > 0
             && len <= len_max
             && len as u64 <= room
@@ -68,7 +69,7 @@ impl Connection {
         let slot = *slot;
         let of_mtu = self.lose_mtu_probe(seq_nr, slot.sent_at);
         self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr) && !of_mtu;
-        self.in_flight_bytes -= u64::from(slot.len);
+        self.flight.in_flight_bytes -= u64::from(slot.len);
         self.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         self.stats.tail_probes += 1;

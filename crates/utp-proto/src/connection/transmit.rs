@@ -218,7 +218,7 @@ impl Connection {
         // One that is larger than the path MTU has become is one packet still: a window of one
         // packet lets it go, and so does the credit for one.
         let len = len.min(self.payload_max);
-        let fits = self.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
+        let fits = self.flight.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
         if !fits || !self.pacer_permits(usize::from(len)) {
             if self.fast_resends > 0 {
                 self.fast_resends -= 1;
@@ -265,9 +265,10 @@ impl Connection {
     }
 
     pub(super) fn held(&self, len: usize) -> Option<Limit> {
-        let in_flight = self.in_flight_bytes + len as u64;
+        let in_flight = self.flight.in_flight_bytes + len as u64;
         let peer_window = u64::from(self.peer_window);
-        let underflows = cfg!(canary = "window-underflow") && self.in_flight_bytes > peer_window;
+        let underflows =
+            cfg!(canary = "window-underflow") && self.flight.in_flight_bytes > peer_window;
         if in_flight > peer_window && !underflows {
             Some(Limit::PeerWindow)
         } else if in_flight > self.controller.window_bytes() {
@@ -286,7 +287,7 @@ impl Connection {
             Limit::Application => {}
             Limit::CongestionWindow => {
                 self.controller.on_window_limited(now);
-                if self.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
+                if self.flight.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
                     let since = self.flight.last_data_sent_at.unwrap_or(now);
                     let at = since.saturating_add(self.rtt.rto_base_us());
                     self.timers.set(Timer::Starved, at.max(now.saturating_add(1)));
@@ -341,7 +342,7 @@ impl Connection {
         let slot = *slot;
         self.sent.set_state(seq_nr, SlotState::InFlight);
         self.lost_count -= 1;
-        self.in_flight_bytes += u64::from(slot.len);
+        self.flight.in_flight_bytes += u64::from(slot.len);
         if slot.transmissions > 1 {
             self.on_resend(&slot, seq_nr);
             // What is ahead of the cursor is judged by it.
@@ -357,7 +358,7 @@ impl Connection {
         }
         self.charge_pacer(usize::from(slot.len));
         self.arm_probe(now);
-        self.controller.on_sent(now, u64::from(slot.len), self.in_flight_bytes);
+        self.controller.on_sent(now, u64::from(slot.len), self.flight.in_flight_bytes);
         self.stats.bytes_sent += u64::from(slot.len);
         let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };
         let header = self.header(now, packet_type, seq_nr);
