@@ -5,6 +5,7 @@
 //! worth less than a byte: whole bytes would stop the window short of its equilibrium.
 
 use alloc::boxed::Box;
+use core::num::NonZeroU32;
 
 use utp_wire::Instant;
 
@@ -31,9 +32,9 @@ pub struct Ledbat {
     round_trips: RoundTrips,
     skew: Option<Skew>,
     /// The latest round-trip time.
-    rtt_us: Option<u32>,
-    /// The queuing delay the law last used or saw.
-    delay_us: Option<u32>,
+    rtt_us: Option<NonZeroU32>,
+    /// The queuing delay the law last used or saw; [`NO_DELAY`] without a usable sample.
+    delay_us: u32,
     /// When the window last held data back, [`NEVER`] if it has not.
     limited_at: Instant,
     /// Whether it has done so since the last send.
@@ -115,7 +116,7 @@ impl Ledbat {
             round_trips: RoundTrips::new(&config),
             skew: config.compensate_skew.then(|| Skew::new(&config, now)),
             rtt_us: None,
-            delay_us: None,
+            delay_us: NO_DELAY,
             limited_at: NEVER,
             limited: false,
             sent_in_flight_bytes: 0,
@@ -129,7 +130,7 @@ impl Ledbat {
     /// The current delay above the base, without corrections.
     fn filtered_delay_us(&self, now: Instant) -> Option<u32> {
         let age_max_us = match self.params.current_filter_age {
-            FilterAge::RoundTrip => self.rtt_us,
+            FilterAge::RoundTrip => self.rtt_us.map(NonZeroU32::get),
             FilterAge::Unlimited => None,
         };
         self.current.above(self.base.get()?, now, age_max_us)
@@ -153,7 +154,7 @@ impl Ledbat {
         {
             delay_us = delay_us.max(queuing_us);
         }
-        self.delay_us = Some(delay_us);
+        self.delay_us = delay_us;
         Some(delay_us)
     }
 
@@ -237,11 +238,11 @@ impl Controller for Ledbat {
         if let Some(skew) = &mut self.skew {
             skew.on_ours(now, ours);
         }
-        self.delay_us = self.filtered_delay_us(now);
+        self.delay_us = self.filtered_delay_us(now).unwrap_or(NO_DELAY);
     }
 
     fn on_ack(&mut self, ack: &Ack) {
-        self.rtt_us = ack.rtt_us.or(self.rtt_us);
+        self.rtt_us = ack.rtt_us.and_then(|rtt_us| NonZeroU32::new(rtt_us.max(1))).or(self.rtt_us);
         self.timed_out = false;
         if ack.bytes_acked == 0 || !ack.delay_sampled {
             return;
@@ -320,7 +321,7 @@ impl Controller for Ledbat {
             window_bytes: self.window_bytes(),
             ssthresh_bytes: self.slow_start.threshold().map(whole_bytes),
             base_delay_us: self.base.get().map(|base| base.0),
-            queuing_delay_us: self.delay_us,
+            queuing_delay_us: Some(self.delay_us).filter(|delay_us| *delay_us != NO_DELAY),
             slow_start: self.slow_start.is_active(),
         }
     }
@@ -350,6 +351,9 @@ const FRACTION_BITS: u32 = 16;
 
 /// A time that has not come. An `Option` would take twice the room.
 const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+/// A delay that is unknown: longer than any round trip.
+const NO_DELAY: u32 = u32::MAX;
 
 /// Whether less than `span_us` has passed since `at`, if that was ever.
 fn is_within(now: Instant, at: Instant, span_us: u64) -> bool {

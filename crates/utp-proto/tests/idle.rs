@@ -166,7 +166,7 @@ impl Path {
 const CONNECTIONS: usize = 256;
 
 /// Controller, queues and maps of the endpoint included.
-const BYTES_MAX: i64 = 1_184;
+const BYTES_MAX: i64 = 1_024;
 
 // req: H-37
 #[test]

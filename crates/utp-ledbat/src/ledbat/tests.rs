@@ -463,5 +463,5 @@ fn a_configuration_out_of_range_is_moved_into_it() {
 #[test]
 fn a_controller_stays_small() {
     // An idle connection keeps one of these for its whole life.
-    assert!(size_of::<Ledbat>() <= 384, "{}", size_of::<Ledbat>());
+    assert!(size_of::<Ledbat>() <= 376, "{}", size_of::<Ledbat>());
 }

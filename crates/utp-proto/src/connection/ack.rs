@@ -129,7 +129,7 @@ impl Connection {
         if slot.state() == SlotState::InFlight {
             self.flight.in_flight_bytes -= u64::from(slot.len);
         } else {
-            self.lost_count -= 1;
+            self.flight.lost_count -= 1;
         }
         let rtt_us = u32::try_from(acked.at.saturating_since(slot.sent_at)).unwrap_or(u32::MAX);
         // The newest is what the peer answers. The others may have waited for what it brought, or
@@ -195,7 +195,7 @@ impl Connection {
     /// The cumulative ack moved: no mark stays behind it.
     fn trim_marks(&mut self) {
         let first = self.sent.first();
-        self.duplicate_acks = 0;
+        self.flight.duplicate_acks = 0;
         for mark in [&mut self.loss_cursor, &mut self.lost_hint] {
             if mark.precedes(first) {
                 *mark = first;
@@ -241,8 +241,8 @@ impl Connection {
         if news || !repeats || self.sent.is_empty() {
             return;
         }
-        self.duplicate_acks = self.duplicate_acks.saturating_add(1);
-        if self.duplicate_acks == DUPLICATE_ACKS {
+        self.flight.duplicate_acks = self.flight.duplicate_acks.saturating_add(1);
+        if self.flight.duplicate_acks == DUPLICATE_ACKS {
             self.lose_first(now);
         }
     }

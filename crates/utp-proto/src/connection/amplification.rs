@@ -106,7 +106,7 @@ impl Connection {
             let bytes = HEADER_LEN + usize::from(outstanding.len);
             let exhausted =
                 unproven.resends >= UNPROVEN_RESENDS_MAX || bytes > usize::from(unproven.room);
-            if self.lost_count == 0 || exhausted {
+            if self.flight.lost_count == 0 || exhausted {
                 return None;
             }
         }

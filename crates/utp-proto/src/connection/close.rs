@@ -105,7 +105,6 @@ impl Connection {
         if self.recv_queue.has_holes() {
             self.recv_queue.drop_held();
         }
-        self.lost_count = 0;
         self.write_blocked = false;
         self.syn_pending = false;
         self.ack_pending = false;

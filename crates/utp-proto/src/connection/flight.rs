@@ -11,6 +11,13 @@ use crate::lazy::AtRest;
 pub(super) struct Flight {
     /// Payload.
     pub(super) in_flight_bytes: u64,
+    /// Packets that wait to be sent, for the first time or again.
+    pub(super) lost_count: u16,
+    pub(super) duplicate_acks: u8,
+    /// Resends allowed whatever the window.
+    pub(super) fast_resends: u8,
+    /// One packet allowed whatever the congestion window.
+    pub(super) granted: bool,
     /// When the peer last acknowledged something, or the first packet was made.
     pub(super) last_progress_at: Instant,
     /// At rest too long ago to matter.
@@ -27,6 +34,10 @@ pub(super) struct Flight {
 impl AtRest for Flight {
     const AT_REST: &'static Self = &Self {
         in_flight_bytes: 0,
+        lost_count: 0,
+        duplicate_acks: 0,
+        fast_resends: 0,
+        granted: false,
         last_progress_at: Instant::from_micros(0),
         last_data_sent_at: None,
         stalled_since: Instant::from_micros(0),

@@ -159,11 +159,11 @@ impl Connection {
             true => stamp.0 >= last.0,
             false => stamp.since(last).0 < 1 << 31,
         };
-        let fresh = acks_new || self.peer_window_stamp.is_none_or(newer);
+        let fresh = acks_new || self.peer_window_stamp.0 == 0 || newer(self.peer_window_stamp);
         if !current || !fresh {
             return;
         }
-        self.peer_window_stamp = Some(stamp);
+        self.peer_window_stamp = stamp;
         if header.wnd_size > self.peer_window {
             self.timers.stop(Timer::Persist);
             if self.flight.persist_us > 0 {

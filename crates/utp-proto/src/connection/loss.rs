@@ -117,7 +117,7 @@ impl Connection {
             }
         }
         self.flight.in_flight_bytes -= u64::from(slot.len);
-        self.lost_count += 1;
+        self.flight.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         if seq_nr.precedes(self.lost_hint) {
             self.lost_hint = seq_nr;
@@ -132,7 +132,7 @@ impl Connection {
         if lost.perhaps_too_large {
             self.on_large_loss();
         }
-        self.fast_resends = FAST_RESENDS_MAX;
+        self.flight.fast_resends = FAST_RESENDS_MAX;
         self.report_loss(now, lost);
     }
 
@@ -164,7 +164,7 @@ impl Connection {
                 slot.cause = Some(ResendCause::TimeOut);
                 slot.episode = episode;
                 self.sent.set_state(seq_nr, SlotState::Lost);
-                self.lost_count += 1;
+                self.flight.lost_count += 1;
             }
         }
         self.flight.in_flight_bytes = 0;
@@ -172,12 +172,12 @@ impl Connection {
         self.loss_cursor = first;
         self.recovery.resends.clear();
         self.recovery.sacked_to = None;
-        self.duplicate_acks = 0;
+        self.flight.duplicate_acks = 0;
         self.timers.stop(Timer::Probe);
         self.timers.stop(Timer::Reorder);
         // One packet until an ack comes, even if resends were allowed that nothing was left for.
-        self.fast_resends = 0;
-        self.granted = true;
+        self.flight.fast_resends = 0;
+        self.flight.granted = true;
         self.stats.timeouts += 1;
         self.rtt.back_off();
         let rto_us = self.rtt.rto_us();
@@ -199,7 +199,7 @@ impl Connection {
         let before_bytes = self.controller.window_bytes();
         self.controller.on_timeout(now, 0);
         self.trace_cut(CutCause::Starved, before_bytes);
-        self.granted = true;
+        self.flight.granted = true;
         self.stats.starved_sends += 1;
     }
 }

@@ -113,20 +113,14 @@ pub struct Connection {
     loss_cursor: SeqNr,
     /// Every lost packet is at or after this number.
     lost_hint: SeqNr,
-    lost_count: u16,
-    duplicate_acks: u8,
-    /// Resends allowed whatever the window.
-    fast_resends: u8,
-    /// One packet allowed whatever the congestion window.
-    granted: bool,
     flight: Lazy<Flight>,
     /// The peer has dropped what it named, and its cumulative ack has not moved since.
     reneged: bool,
     /// The peer's acceptor cannot speak before it has seen DATA.
     unlock_pending: bool,
     peer_window: u32,
-    /// Stamp of the packet that told the window.
-    peer_window_stamp: Option<Timestamp>,
+    /// Stamp of the packet that told the window, 0 for none.
+    peer_window_stamp: Timestamp,
     probe_pending: bool,
     write_blocked: bool,
     /// The peer is known to hold more packets ahead of the stream than libutp does.
@@ -282,16 +276,12 @@ impl Connection {
             recovery: Lazy::default(),
             loss_cursor: first,
             lost_hint: first,
-            lost_count: 0,
-            duplicate_acks: 0,
-            fast_resends: 0,
-            granted: false,
             flight,
             reneged: false,
             unlock_pending: false,
             // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
             peer_window: 1 << 18,
-            peer_window_stamp: None,
+            peer_window_stamp: Timestamp(0),
             probe_pending: false,
             write_blocked: false,
             peer_holds_more: false,

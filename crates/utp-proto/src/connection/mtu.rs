@@ -38,7 +38,7 @@ impl Connection {
     fn flows(&self) -> bool {
         let full = usize::from(self.payload_max);
         let behind = usize::from(MTU_PROBE_PACKETS_BEHIND) * full;
-        self.lost_count == 0
+        self.flight.lost_count == 0
             && self.recovery.delivered.is_some()
             && !self.recovery.timed_out
             && self.send_queue.unsent_bytes() >= behind
@@ -97,7 +97,7 @@ impl Connection {
     /// The hole is filled at once: that takes an empty packet.
     fn on_probe_gone(&mut self) {
         self.stats.mtu_probes_lost += 1;
-        self.fast_resends = self.fast_resends.max(1);
+        self.flight.fast_resends = self.flight.fast_resends.max(1);
     }
 
     /// Whether a packet may have been lost because of its size.
@@ -226,7 +226,7 @@ impl Connection {
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
         slot.cause = None;
         self.flight.in_flight_bytes -= u64::from(slot.len);
-        self.lost_count += 1;
+        self.flight.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         if seq_nr.precedes(self.lost_hint) {
             self.lost_hint = seq_nr;

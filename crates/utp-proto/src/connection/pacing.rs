@@ -49,7 +49,8 @@ impl AtRest for Bucket {
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self { ..*Self::AT_REST }
+        let &Self { credit, filled_at, rate, wake_in_us } = Self::AT_REST;
+        Self { credit, filled_at, rate, wake_in_us }
     }
 }
 

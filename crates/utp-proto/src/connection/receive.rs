@@ -91,7 +91,7 @@ impl Connection {
         self.timers.stop(Timer::Syn);
         self.syn_pending = false;
         self.peer_window = header.wnd_size;
-        self.peer_window_stamp = Some(header.timestamp_microseconds);
+        self.peer_window_stamp = header.timestamp_microseconds;
         self.flight.last_progress_at = now;
         self.watch_stall(now);
         if self.syn_sends == 1 {

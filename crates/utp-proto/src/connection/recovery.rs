@@ -214,7 +214,7 @@ impl Connection {
                 SlotState::Lost => {
                     slot.cause = None;
                     self.flight.in_flight_bytes += u64::from(slot.len);
-                    self.lost_count -= 1;
+                    self.flight.lost_count -= 1;
                     self.sent.set_state(seq_nr, SlotState::InFlight);
                     cursor = Some(seq_nr);
                 }

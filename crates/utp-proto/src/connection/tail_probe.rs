@@ -37,7 +37,7 @@ impl Connection {
     /// No ack for too long. The time-out counts from here on, since the probe may be answered.
     pub(super) fn on_probe_timer(&mut self, now: Instant) {
         // What waits to be sent again needs no probe.
-        if self.lost_count == 0 && self.newest_in_flight().is_some() {
+        if self.flight.lost_count == 0 && self.newest_in_flight().is_some() {
             self.recovery.probe_due = true;
             self.recovery.probed = true;
             self.set_rto(now);
@@ -70,7 +70,7 @@ impl Connection {
         let of_mtu = self.lose_mtu_probe(seq_nr, slot.sent_at);
         self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr) && !of_mtu;
         self.flight.in_flight_bytes -= u64::from(slot.len);
-        self.lost_count += 1;
+        self.flight.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
         self.stats.tail_probes += 1;
         Some(seq_nr)

@@ -86,7 +86,7 @@ fn resends_are_forgotten_when_they_are_acked() {
 #[test]
 fn a_connection_stays_small() {
     // Beside it an idle connection has its controller on the heap.
-    assert!(size_of::<Connection>() <= 640, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 536, "{}", size_of::<Connection>());
 }
 
 #[test]

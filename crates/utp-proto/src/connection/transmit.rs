@@ -169,7 +169,7 @@ impl Connection {
 
     /// Chooses the packet to send, making it if it is new. At most `len_max` payload bytes.
     fn next_packet(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
-        if self.recovery.timed_out && !self.granted {
+        if self.recovery.timed_out && !self.flight.granted {
             self.limit(now, Limit::CongestionWindow);
             return None;
         }
@@ -179,7 +179,7 @@ impl Connection {
                 return Some(seq_nr);
             }
         }
-        if self.lost_count > 0 {
+        if self.flight.lost_count > 0 {
             return self.next_lost(now, len_max);
         }
         if self.sent.len() >= self.in_flight_packets_max() {
@@ -220,9 +220,9 @@ impl Connection {
         let len = len.min(self.payload_max);
         let fits = self.flight.in_flight_bytes + u64::from(len) <= self.controller.window_bytes();
         if !fits || !self.pacer_permits(usize::from(len)) {
-            if self.fast_resends > 0 {
-                self.fast_resends -= 1;
-            } else if !self.granted {
+            if self.flight.fast_resends > 0 {
+                self.flight.fast_resends -= 1;
+            } else if !self.flight.granted {
                 let held = if fits { Limit::Pacing } else { Limit::CongestionWindow };
                 self.on_held(now, held, usize::from(len));
                 return None;
@@ -250,7 +250,7 @@ impl Connection {
             return Some(self.push_packet(now, len, false));
         }
         if let Some(held) = self.held(len)
-            && (held == Limit::PeerWindow || !self.granted)
+            && (held == Limit::PeerWindow || !self.flight.granted)
         {
             self.on_held(now, held, len);
             return None;
@@ -318,7 +318,7 @@ impl Connection {
         let seq_nr = self.sent.next();
         let bytes = u16::try_from(len).expect("a packet is shorter than 64 KiB");
         self.sent.push(Slot::new(position, bytes, fin));
-        self.lost_count += 1;
+        self.flight.lost_count += 1;
         self.unlock_pending = false;
         if len < usize::from(self.payload_max) && len > 0 {
             self.recovery.last_partial = Some(seq_nr);
@@ -341,7 +341,7 @@ impl Connection {
         slot.transmissions = slot.transmissions.saturating_add(1);
         let slot = *slot;
         self.sent.set_state(seq_nr, SlotState::InFlight);
-        self.lost_count -= 1;
+        self.flight.lost_count -= 1;
         self.flight.in_flight_bytes += u64::from(slot.len);
         if slot.transmissions > 1 {
             self.on_resend(&slot, seq_nr);
@@ -351,7 +351,7 @@ impl Connection {
             }
         }
         self.flight.last_data_sent_at = Some(now);
-        self.granted = false;
+        self.flight.granted = false;
         self.timers.stop(Timer::Starved);
         if !self.timers.is_set(Timer::Rto) {
             self.set_rto(now);
