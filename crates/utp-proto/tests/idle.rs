@@ -162,7 +162,8 @@ impl Path {
     }
 }
 
-/// With so many, what an endpoint costs by itself does not count.
+/// With so many, what an endpoint costs by itself does not count. A power of two: the table of
+/// connections doubles, and just after that half of it is empty.
 const CONNECTIONS: usize = 256;
 
 /// Controller, queues and maps of the endpoint included.
