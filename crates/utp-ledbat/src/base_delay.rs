@@ -8,8 +8,8 @@ use utp_wire::{Instant, TimestampDiff};
 
 use crate::config::BaseRollover;
 
-/// The minima of a delay over spans of time, and their minimum. Every connection keeps three for its
-/// whole life, hence the narrow fields.
+/// The minima of a delay over spans of time, and their minimum. Every connection keeps three for
+/// its whole life, hence the narrow fields.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseDelay<const SLOTS: usize> {
     /// A ring of which the first [`len`](Self::len) slots are in use.

@@ -66,6 +66,25 @@ fn acks_of_second_copies_after_a_time_out_restore_nothing() {
 
 // req: F-04
 #[test]
+fn a_path_that_became_shorter_takes_in_only_one_time_out() {
+    // 5 ms of round trip now, where 20 ms were the least that was ever seen; everything is lost, and
+    // the peer keeps nothing that comes early.
+    let mut wire = ramped_up();
+    for ack in 0..6 {
+        let resent = (0..20).any(|_| {
+            wire.advance(500 * MS);
+            numbers(&mut wire).contains(&ack)
+        });
+        assert!(resent, "{ack} is waited for");
+        wire.advance(5 * MS);
+        wire.recv(wire.state(0, i32::from(ack)));
+    }
+    let stats = wire.stats();
+    assert_eq!(stats.cuts_undone, 1);
+    assert!(stats.timeouts <= 3, "{} time-outs", stats.timeouts);
+}
+
+#[test]
 fn a_cut_is_undone_when_every_packet_of_it_had_arrived() {
     let mut wire = ramped_up();
     let before = wire.stats();

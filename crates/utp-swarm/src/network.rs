@@ -97,8 +97,9 @@ impl Network {
         let allowed = match (self.flips, bit) {
             (Flips::All, _) => true,
             (Flips::Never, _) => false,
-            // Type, first extension, number.
-            (_, 4..16 | 128..144) => false,
+            // Type, first extension, number; and the id, since a packet without a connection may by
+            // chance acknowledge what makes it the first of one, while the half-open table is full.
+            (_, 4..32 | 128..144) => false,
             (Flips::Harmless, 144..160) => false,
             _ => true,
         };

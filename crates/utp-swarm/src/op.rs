@@ -76,10 +76,10 @@ pub enum Flips {
     /// Any. A changed type, number or extension is another packet, and uTP has nothing to tell it
     /// from a true one: bytes are not compared then, and an end may come early.
     All,
-    /// All but type, first extension and number. A forged ack may make the sender forget what has
-    /// not arrived, so that a stream may stand still; its bytes are right.
+    /// All but type, first extension, id and number. A forged ack may make the sender forget what
+    /// has not arrived, so that a stream may stand still; its bytes are right.
     ButMeaning,
-    /// Version, ids, stamps and window: everything must still be right in the end.
+    /// Version, stamps and window: everything must still be right in the end.
     Harmless,
     /// None.
     Never,

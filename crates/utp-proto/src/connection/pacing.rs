@@ -38,7 +38,8 @@ struct Bucket {
     filled_at: Instant,
     /// Bytes per second by which it was filled last; 0 when nothing is held back.
     rate: u64,
-    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was not.
+    /// After how long since then the owner was asked to come back, in microseconds; 0 if it was
+    /// not.
     wake_in_us: u32,
 }
 

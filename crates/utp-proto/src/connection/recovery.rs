@@ -14,8 +14,8 @@ use crate::lazy::AtRest;
 use crate::sent_ring::{Slot, SlotState};
 use crate::trace::{CutCause, ResendCause, TraceEvent};
 
-/// What the acks of the present flight have shown: the latest episode, the tail-loss probe, and what
-/// the loss rule goes by. At rest when nothing is outstanding.
+/// What the acks of the present flight have shown: the latest episode, the tail-loss probe, and
+/// what the loss rule goes by. At rest when nothing is outstanding.
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
     /// The latest transmission known to have arrived.
@@ -38,6 +38,8 @@ pub(super) struct Recovery {
     cut_due: bool,
     /// A time-out has expired and nothing was acknowledged since.
     pub(super) timed_out: bool,
+    /// A time-out was taken for needless because its resend was acknowledged so soon.
+    undone: bool,
     /// A probe is to be sent.
     pub(super) probe_due: bool,
     /// The present flight has been probed.
@@ -67,6 +69,7 @@ impl AtRest for Recovery {
         proven: false,
         cut_due: false,
         timed_out: false,
+        undone: false,
         probe_due: false,
         probed: false,
         probe_tells: false,
@@ -122,6 +125,10 @@ impl Connection {
         if !self.recovery.timed_out {
             self.recovery.begin(self.next_tx_nr);
         }
+        if std::mem::take(&mut self.recovery.undone) {
+            // Another one at once: it is the path that has become shorter.
+            self.rtt.forget_min();
+        }
         self.recovery.cut_due = false;
         self.recovery.timed_out = true;
         self.recovery.episode
@@ -168,6 +175,7 @@ impl Connection {
             // answer to the first copy of one that was tells a late path from a lossy one.
             ResendCause::TimeOut if of_first_copy && !waiting => {
                 if !self.recovery.proven {
+                    self.recovery.undone = slot.transmissions > 1;
                     self.return_to_flight();
                     self.undo_cut(now);
                 }

@@ -3,7 +3,7 @@
 /// The estimator of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Rtt {
-    /// This and the next two mean nothing before the first sample.
+    /// This and the next mean nothing before the first sample.
     srtt_us: u32,
     rttvar_us: u32,
     min_us: u32,
@@ -12,6 +12,9 @@ pub(crate) struct Rtt {
     /// Expiries in a row without an ack.
     backoff: u8,
 }
+
+/// Longer than any round trip that is measured.
+const UNKNOWN_US: u32 = u32::MAX;
 
 /// Time-out before the first sample (RFC 6298 section 2.1).
 const RTO_INITIAL_US: u64 = 1_000_000;
@@ -42,7 +45,14 @@ const PROBE_US_MIN: u64 = 10_000;
 
 impl Rtt {
     pub(crate) const fn new(rto_min_us: u32) -> Self {
-        Self { srtt_us: 0, rttvar_us: 0, min_us: 0, rto_min_us, is_sampled: false, backoff: 0 }
+        Self {
+            srtt_us: 0,
+            rttvar_us: 0,
+            min_us: UNKNOWN_US,
+            rto_min_us,
+            is_sampled: false,
+            backoff: 0,
+        }
     }
 
     /// Takes a sample of a packet that was sent once (Karn's rule is the caller's).
@@ -62,7 +72,12 @@ impl Rtt {
     }
 
     pub(crate) fn min_us(&self) -> Option<u32> {
-        self.is_sampled.then_some(self.min_us)
+        (self.min_us != UNKNOWN_US).then_some(self.min_us)
+    }
+
+    /// The path has become another; the next sample counts.
+    pub(crate) const fn forget_min(&mut self) {
+        self.min_us = UNKNOWN_US;
     }
 
     /// The time-out without back-off.

@@ -28,7 +28,8 @@ impl Hasher for AsItIs {
     }
 }
 
-/// The map, from keyed hashes of names to slots. It is only ever asked for single keys, never walked.
+/// The map, from keyed hashes of names to slots. It is only ever asked for single keys, never
+/// walked.
 ///
 /// A name itself is twice as long as its hash. Two connections of the same hash are not to be
 /// expected among any number that fits into memory, and peers, who do not know the secret, cannot
