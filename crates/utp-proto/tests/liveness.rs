@@ -198,3 +198,16 @@ fn a_peer_that_vanishes_with_data_in_flight_is_given_up_after_45_seconds() {
     assert!((15..=48).contains(&after_s), "{after_s} s");
     assert_eq!(pair.endpoints[0].connection(handle).unwrap().state(), State::Closed);
 }
+
+#[test]
+fn a_probe_cannot_be_taken_for_a_packet_that_a_forged_ack_freed() {
+    let mut wire = Wire::plain();
+    wire.write(10);
+    wire.take();
+    wire.recv(wire.state(0, 0));
+    // The peer itself has not got it, and goes on to say so.
+    wire.recv(wire.state(0, -1));
+    wire.advance(75 * SECOND);
+    let probe = wire.take().into_iter().find(|sent| sent.is(PacketType::Data)).unwrap();
+    assert_eq!(probe.brief(wire.us, wire.them), "DATA -1 ack -1");
+}

@@ -27,6 +27,7 @@ impl Connection {
     /// Handles the acknowledging part of any packet.
     pub(super) fn on_ack(&mut self, now: Instant, received_at: Instant, packet: &Packet<'_>) {
         let header = &packet.header;
+        self.heard_ack_nr = header.ack_nr;
         // What pacing holds back would be in flight otherwise.
         let in_flight_before = self.flight.in_flight_bytes + self.paced_back_bytes();
         let first_before = self.sent.first();

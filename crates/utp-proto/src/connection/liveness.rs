@@ -66,8 +66,9 @@ impl Connection {
         self.liveness = Liveness::default();
     }
 
-    /// An empty DATA packet with the number before the oldest outstanding one: the peer has it and
-    /// says so.
+    /// An empty DATA packet with a number that the peer said last to have: it says so again. If the
+    /// ack that freed the number before the oldest outstanding one was none of the peer's, it may
+    /// miss that one, and would take the empty packet for it.
     // req: TM-09
     pub(super) fn transmit_liveness_probe(
         &mut self,
@@ -82,6 +83,8 @@ impl Connection {
         let last = self.sent.first().previous();
         // A DATA packet with the number of our FIN would contradict it.
         let seq_nr = if self.local_fin == LocalFin::Acked { last.previous() } else { last };
+        let heard = self.heard_ack_nr;
+        let seq_nr = if heard.precedes(seq_nr) { heard } else { seq_nr };
         let header: Header = self.header(now, PacketType::Data, seq_nr);
         Some(self.emit(now, &header, out))
     }

@@ -136,6 +136,8 @@ pub struct Connection {
     // Receiving.
     /// Last number received in order.
     ack_nr: SeqNr,
+    /// The number that the peer acknowledged last, whether that was news or not.
+    heard_ack_nr: SeqNr,
     /// Number of the SYN that was accepted.
     syn_seq_nr: Option<SeqNr>,
     recv_queue: Lazy<RecvQueue>,
@@ -290,6 +292,7 @@ impl Connection {
             announces_holding_more: false,
             local_fin: LocalFin::Open,
             ack_nr: SeqNr(0),
+            heard_ack_nr: first.previous(),
             syn_seq_nr: None,
             recv_queue: Lazy::default(),
             remote_fin: RemoteFin::Open,
@@ -331,6 +334,7 @@ impl Connection {
         self.sent.rebase(first);
         self.loss_cursor = first;
         self.lost_hint = first;
+        self.heard_ack_nr = first.previous();
     }
 
     /// Appends a copy of as much of `data` as the send buffer has room for.
