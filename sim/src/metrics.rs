@@ -62,7 +62,7 @@ impl View<'_> {
 
     /// Share of the time that the transmitter of a link was busy, four decimals.
     pub fn utilisation(&self, link: usize, window: Option<Window>) -> Option<f64> {
-        self.scenario.links.get(link)?.config.rate_bps?;
+        self.scenario.links.get(link)?.config.rate.bps()?;
         let (from, to) = self.covered(window)?;
         let busy = sum(&self.link(link)?.busy_ns, from, to);
         Some(round(busy as f64 / (to - from).0 as f64, 4))
@@ -241,7 +241,7 @@ impl Statistic {
 pub fn catalogue(scenario: &Scenario) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for (subject, link) in scenario.links.iter().enumerate() {
-        let rate = link.config.rate_bps.map(|_| ("utilisation", Quantity::Utilisation));
+        let rate = link.config.rate.bps().map(|_| ("utilisation", Quantity::Utilisation));
         let counters = [
             ("dropped_packets", Quantity::DroppedPackets),
             ("lost_packets", Quantity::LostPackets),
@@ -269,23 +269,19 @@ fn flow_quantities(kind: &FlowKind) -> Vec<(String, Quantity)> {
         ("share", Quantity::Share),
     ];
     let mut quantities: Vec<_> = named(every).collect();
-    let (is_utp, bytes) = match kind {
-        FlowKind::Cbr { .. } => {
-            quantities.extend(statistics("one_way_delay_ms", Quantity::OneWayDelayMs));
-            return quantities;
-        }
-        FlowKind::Reno { bytes } => (false, bytes),
-        FlowKind::Utp { bytes, .. } => (true, bytes),
-    };
+    if let FlowKind::Cbr { .. } | FlowKind::OnOff { .. } = kind {
+        quantities.extend(statistics("one_way_delay_ms", Quantity::OneWayDelayMs));
+        return quantities;
+    }
     quantities.extend(named([
         ("retransmissions", Quantity::Retransmissions),
         ("spurious_retransmissions", Quantity::SpuriousRetransmissions),
         ("timeouts", Quantity::Timeouts),
     ]));
     quantities.extend(statistics("rtt_ms", Quantity::RttMs));
-    if bytes.is_some() {
+    if kind.bytes().is_some() {
         quantities.push(("completed_s".to_owned(), Quantity::CompletedS));
-        if is_utp {
+        if matches!(kind, FlowKind::Utp(_)) {
             quantities.push(("sha256_ok".to_owned(), Quantity::Sha256Ok));
         }
     }

@@ -3,7 +3,7 @@
 use crate::network::Network;
 use crate::packet::HostId;
 use crate::record::{BUCKET, Record};
-use crate::scenario::model::{FlowKind, Scenario};
+use crate::scenario::Scenario;
 use crate::time::Ns;
 use crate::turmoil::{Engine, TICK, Transfer};
 use anyhow::ensure;
@@ -87,10 +87,7 @@ struct Completion {
 impl Completion {
     fn new(scenario: &Scenario) -> Self {
         let numbered = scenario.flows.iter().enumerate();
-        let sized = numbered.filter(|(_, flow)| match flow.kind {
-            FlowKind::Utp { bytes, .. } | FlowKind::Reno { bytes } => bytes.is_some(),
-            FlowKind::Cbr { .. } => false,
-        });
+        let sized = numbered.filter(|(_, flow)| flow.kind.bytes().is_some());
         let sized: Vec<usize> = sized.map(|(flow, _)| flow).collect();
         let enabled = scenario.stop_when_complete && !sized.is_empty();
         Self { sized, enabled, seen: false }

@@ -1,6 +1,8 @@
 //! What the loader makes of scenario files, and how it refuses those that could not be meant.
 
-use utp_sim::scenario::{ControllerKind, FlowKind, LinkConfig, parse};
+use utp_sim::scenario::{
+    Controller, FlowKind, Jitter, LinkConfig, Loss, Queue, Rate, UtpFlow, parse,
+};
 use utp_sim::time::Ns;
 
 /// A file with every key; each test below spoils one line of it.
@@ -69,16 +71,19 @@ fn spoiled(from: &str, to: &str) -> String {
 #[test]
 fn every_key_reaches_the_model() {
     let file = parse("dir/s.toml".as_ref(), FILE).expect("valid");
-    assert_eq!((&*file.name, &*file.summary, file.engine.name()), ("s", "Everything.", "turmoil"));
+    assert_eq!(
+        (&*file.name, &*file.summary, file.engine().name()),
+        ("s", "Everything.", "turmoil")
+    );
     let base = &file.variants[0];
     assert_eq!((&*base.variant, base.seed, base.duration), ("default", 7, Ns::from_secs(60)));
     let config = LinkConfig {
-        rate_bps: Some(10_000_000),
+        rate: Rate::Constant(10_000_000),
         delay: Ns::from_millis(25),
-        queue_bytes_max: Some(125_000),
-        loss_ppm: 5_000,
-        jitter: Ns::from_millis(20),
-        jitter_reorders: true,
+        queue: Queue::Droptail { bytes_max: Some(125_000), packets_max: None },
+        loss: Loss::Bernoulli(5_000),
+        jitter: Jitter { max: Ns::from_millis(20), reorders: true },
+        ..LinkConfig::default()
     };
     assert_eq!((&*base.links[0].name, &base.links[0].config), ("up", &config));
 }
@@ -91,8 +96,9 @@ fn links_and_flows_keep_the_order_of_the_file() {
     let flows: Vec<_> = base.flows.iter().map(|flow| &*flow.name).collect();
     assert_eq!(links, ["up", "down"]);
     assert_eq!(flows, ["bulk", "call", "tcp"]);
-    assert_eq!((base.flows[0].via, base.flows[0].back), (0, Some(1)));
-    let utp = FlowKind::Utp { controller: ControllerKind::Rfc6817, bytes: Some(1_000_000) };
+    assert_eq!((&base.flows[0].via, &base.flows[0].back), (&vec![0], &Some(vec![1])));
+    let controller = Controller::named("rfc6817").expect("it exists");
+    let utp = FlowKind::Utp(UtpFlow { bytes: Some(1_000_000), ..UtpFlow::new(controller) });
     assert_eq!(base.flows[0].kind, utp);
     let cbr = FlowKind::Cbr { rate_bps: 64_000, interval: Ns::from_millis(10) };
     assert_eq!(base.flows[1].kind, cbr);
@@ -111,7 +117,7 @@ fn a_variant_is_the_base_with_its_own_keys_on_top() {
     let file = parse("s.toml".as_ref(), FILE).expect("valid");
     let (base, calm) = (&file.variants[0], &file.variants[1]);
     assert_eq!((&*calm.variant, calm.seed, calm.duration), ("calm", 8, base.duration));
-    let expected = LinkConfig { loss_ppm: 0, ..base.links[0].config.clone() };
+    let expected = LinkConfig { loss: Loss::None, ..base.links[0].config.clone() };
     assert_eq!(calm.links[0].config, expected);
     assert_eq!(calm.flows.len(), 2);
     assert_eq!(calm.flows[0].kind, FlowKind::Reno { bytes: Some(1_000_000) });

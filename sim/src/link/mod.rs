@@ -10,7 +10,7 @@ mod serialiser;
 
 use crate::packet::Packet;
 use crate::rng::{Purpose, Streams};
-use crate::scenario::model::LinkConfig;
+use crate::scenario::{LinkConfig, Loss, Queue};
 use crate::time::Ns;
 use crate::trace::DropReason;
 use loss::Bernoulli;
@@ -25,16 +25,13 @@ use serialiser::Serialiser;
 /// use utp_sim::packet::{Body, HostId, Packet};
 /// use utp_sim::flow::cbr::Probe;
 /// use utp_sim::rng::Streams;
-/// use utp_sim::scenario::model::LinkConfig;
+/// use utp_sim::scenario::{LinkConfig, Rate};
 /// use utp_sim::time::Ns;
 ///
 /// let config = LinkConfig {
-///     rate_bps: Some(10_000_000),
+///     rate: Rate::Constant(10_000_000),
 ///     delay: Ns::from_millis(25),
-///     queue_bytes_max: None,
-///     loss_ppm: 0,
-///     jitter: Ns::ZERO,
-///     jitter_reorders: false,
+///     ..LinkConfig::default()
 /// };
 /// let mut link = Link::new(&config, 0, &Streams::new(1));
 /// let packet = Packet {
@@ -106,10 +103,18 @@ struct Transmission {
 impl Link {
     /// An idle link; `index` names its random streams.
     pub fn new(config: &LinkConfig, index: usize, streams: &Streams) -> Self {
+        let bytes_max = match config.queue {
+            Queue::Droptail { bytes_max, .. } => bytes_max,
+            _ => None,
+        };
+        let loss_ppm = match config.loss {
+            Loss::Bernoulli(ppm) => ppm,
+            _ => 0,
+        };
         Self {
-            loss: Bernoulli::new(config.loss_ppm, streams.link(index, Purpose::Loss)),
-            queue: Fifo::new(config.queue_bytes_max),
-            serialiser: Serialiser::new(config.rate_bps),
+            loss: Bernoulli::new(loss_ppm, streams.link(index, Purpose::Loss)),
+            queue: Fifo::new(bytes_max),
+            serialiser: Serialiser::new(config.rate.bps()),
             propagation: Propagation::new(config, streams.link(index, Purpose::Jitter)),
             transmission: None,
         }

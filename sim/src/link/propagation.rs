@@ -18,8 +18,8 @@ impl Propagation {
     pub(super) const fn new(config: &LinkConfig, stream: Stream) -> Self {
         Self {
             delay: config.delay,
-            jitter: config.jitter,
-            reorders: config.jitter_reorders,
+            jitter: config.jitter.max,
+            reorders: config.jitter.reorders,
             latest: Ns::ZERO,
             stream,
         }

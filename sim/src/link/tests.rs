@@ -3,16 +3,18 @@
 use super::*;
 use crate::flow::cbr::Probe;
 use crate::packet::{Body, HostId};
+use crate::scenario::{Jitter, Rate};
 
 fn config(rate_bps: u64) -> LinkConfig {
     LinkConfig {
-        rate_bps: Some(rate_bps),
+        rate: Rate::Constant(rate_bps),
         delay: Ns::from_millis(20),
-        queue_bytes_max: None,
-        loss_ppm: 0,
-        jitter: Ns::ZERO,
-        jitter_reorders: false,
+        ..LinkConfig::default()
     }
+}
+
+fn droptail(bytes_max: u64) -> Queue {
+    Queue::Droptail { bytes_max: Some(bytes_max), packets_max: None }
 }
 
 fn link(config: &LinkConfig) -> Link {
@@ -67,7 +69,7 @@ fn packets_of_a_train_leave_back_to_back() {
 
 #[test]
 fn the_queue_takes_exactly_its_limit() {
-    let mut link = link(&LinkConfig { queue_bytes_max: Some(3_000), ..config(10_000_000) });
+    let mut link = link(&LinkConfig { queue: droptail(3_000), ..config(10_000_000) });
     // The first is being transmitted and does not wait.
     assert!(matches!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Started(_)));
     assert_eq!(link.offer(Ns::ZERO, packet(1, 1500)), Offer::Queued);
@@ -82,7 +84,7 @@ fn the_queue_takes_exactly_its_limit() {
 
 #[test]
 fn an_idle_link_takes_a_packet_larger_than_its_queue() {
-    let mut link = link(&LinkConfig { queue_bytes_max: Some(0), ..config(10_000_000) });
+    let mut link = link(&LinkConfig { queue: droptail(0), ..config(10_000_000) });
     assert!(matches!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Started(_)));
     assert_eq!(link.offer(Ns::ZERO, packet(1, 29)), Offer::Dropped(DropReason::QueueFull));
 }
@@ -110,7 +112,7 @@ fn waiting_time_is_what_the_next_packet_waits() {
 
 #[test]
 fn loss_comes_before_the_queue() {
-    let certain = LinkConfig { loss_ppm: 1_000_000, ..config(10_000_000) };
+    let certain = LinkConfig { loss: Loss::Bernoulli(1_000_000), ..config(10_000_000) };
     let mut link = link(&certain);
     assert_eq!(link.offer(Ns::ZERO, packet(0, 1500)), Offer::Dropped(DropReason::Loss));
     assert_eq!(link.busy_since(), None);
@@ -119,7 +121,8 @@ fn loss_comes_before_the_queue() {
 #[test]
 fn jitter_without_reordering_keeps_order_and_bounds() {
     let jitter = Ns::from_millis(10);
-    let steady = LinkConfig { jitter, ..config(10_000_000) };
+    let steady =
+        LinkConfig { jitter: Jitter { max: jitter, reorders: false }, ..config(10_000_000) };
     let arrivals = train(&mut link(&steady), Ns::ZERO, &[1500; 2000]);
     let mut held_back = 0;
     for (pair, count) in arrivals.windows(2).zip(2..) {
@@ -135,7 +138,7 @@ fn jitter_without_reordering_keeps_order_and_bounds() {
 #[test]
 fn jitter_with_reordering_lets_packets_overtake() {
     let jitter = Ns::from_millis(10);
-    let wild = LinkConfig { jitter, jitter_reorders: true, ..config(10_000_000) };
+    let wild = LinkConfig { jitter: Jitter { max: jitter, reorders: true }, ..config(10_000_000) };
     let arrivals = train(&mut link(&wild), Ns::ZERO, &[1500; 2000]);
     let overtakers = arrivals.windows(2).filter(|pair| pair[1].1 < pair[0].1).count();
     assert!(overtakers > 500, "{overtakers}");

@@ -23,34 +23,29 @@ use state::{FlowState, LinkState, ideal, index_u16};
 ///
 /// ```
 /// use utp_sim::network::Network;
-/// use utp_sim::scenario::model::{FlowKind, FlowSpec, LinkConfig, LinkSpec, Scenario};
+/// use utp_sim::scenario::{FlowKind, FlowSpec, LinkConfig, LinkSpec, Queue, Rate, Scenario};
 /// use utp_sim::time::Ns;
 ///
 /// let config = LinkConfig {
-///     rate_bps: Some(10_000_000),
+///     rate: Rate::Constant(10_000_000),
 ///     delay: Ns::from_millis(25),
-///     queue_bytes_max: Some(125_000),
-///     loss_ppm: 0,
-///     jitter: Ns::ZERO,
-///     jitter_reorders: false,
+///     queue: Queue::Droptail { bytes_max: Some(125_000), packets_max: None },
+///     ..LinkConfig::default()
 /// };
 /// let tcp = FlowSpec {
 ///     name: "tcp".into(),
 ///     kind: FlowKind::Reno { bytes: Some(1_000_000) },
-///     via: 0,
+///     via: vec![0],
 ///     back: None,
 ///     start: Ns::ZERO,
 ///     stop: None,
 /// };
 /// let mut network = Network::new(&Scenario {
-///     variant: "default".into(),
 ///     seed: 1,
 ///     duration: Ns::from_secs(2),
-///     stop_when_complete: false,
 ///     links: vec![LinkSpec { name: "uplink".into(), config }],
 ///     flows: vec![tcp],
-///     phases: vec![],
-///     expectations: vec![],
+///     ..Scenario::default()
 /// });
 /// network.run_until(Ns::from_secs(2), &mut |_, _, _| unreachable!("no host takes part"));
 /// let record = network.finish();
@@ -104,12 +99,16 @@ impl Network {
             unroutable: 0,
         };
         for spec in &scenario.flows {
-            let back = spec.back.unwrap_or_else(|| {
-                let ideal = ideal(links[spec.via].delay);
-                links.push(LinkState::new(String::new(), &ideal, links.len(), &streams));
-                links.len() - 1
-            });
-            network.flows.push(FlowState::new(spec, index_u16(back), index_u16(spec.via)));
+            let via = spec.via[0];
+            let back = spec.back.as_ref().map_or_else(
+                || {
+                    let ideal = ideal(links[via].delay);
+                    links.push(LinkState::new(String::new(), &ideal, links.len(), &streams));
+                    links.len() - 1
+                },
+                |back| back[0],
+            );
+            network.flows.push(FlowState::new(spec, index_u16(back), index_u16(via)));
         }
         network.links = links;
         for flow in 0..network.flows.len() {

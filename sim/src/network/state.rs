@@ -33,13 +33,17 @@ impl LinkState {
 
 impl FlowState {
     pub(super) fn new(spec: &FlowSpec, to_left: u16, to_right: u16) -> Self {
-        let agent = match spec.kind {
-            FlowKind::Utp { .. } => None,
+        let agent = match &spec.kind {
+            FlowKind::Utp(_) => None,
             FlowKind::Reno { bytes } => {
-                Some(Agent::Reno(Box::new(Reno::new(bytes, spec.start, spec.stop))))
+                Some(Agent::Reno(Box::new(Reno::new(*bytes, spec.start, spec.stop))))
             }
+            FlowKind::Cubic { .. }
+            | FlowKind::OnOff { .. }
+            | FlowKind::Quic { .. }
+            | FlowKind::RequestResponse { .. } => unreachable!("the loader knows no such kind"),
             FlowKind::Cbr { rate_bps, interval } => {
-                Some(Agent::Cbr(Cbr::new(rate_bps, interval, spec.start, spec.stop)))
+                Some(Agent::Cbr(Cbr::new(*rate_bps, *interval, spec.start, spec.stop)))
             }
         };
         let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };
@@ -48,15 +52,8 @@ impl FlowState {
 }
 
 /// The path of acknowledgments that name no link: nothing but delay.
-pub(super) const fn ideal(delay: Ns) -> LinkConfig {
-    LinkConfig {
-        rate_bps: None,
-        delay,
-        queue_bytes_max: None,
-        loss_ppm: 0,
-        jitter: Ns::ZERO,
-        jitter_reorders: false,
-    }
+pub(super) fn ideal(delay: Ns) -> LinkConfig {
+    LinkConfig { delay, ..LinkConfig::default() }
 }
 
 pub(super) fn index_u16(index: usize) -> u16 {

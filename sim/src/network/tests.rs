@@ -2,40 +2,37 @@
 
 use super::*;
 use crate::packet::UDP_OVERHEAD_V4;
-use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig, LinkSpec};
+use crate::scenario::{
+    Controller, FlowKind, FlowSpec, Jitter, LinkConfig, LinkSpec, Loss, Queue, Rate, UtpFlow,
+};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 
 fn link(rate_bps: u64, delay: Ns, queue_bytes_max: u64) -> LinkConfig {
     LinkConfig {
-        rate_bps: Some(rate_bps),
+        rate: Rate::Constant(rate_bps),
         delay,
-        queue_bytes_max: Some(queue_bytes_max),
-        loss_ppm: 0,
-        jitter: Ns::ZERO,
-        jitter_reorders: false,
+        queue: Queue::Droptail { bytes_max: Some(queue_bytes_max), packets_max: None },
+        ..LinkConfig::default()
     }
 }
 
 fn flow(name: &str, kind: FlowKind) -> FlowSpec {
-    FlowSpec { name: name.into(), kind, via: 0, back: None, start: Ns::ZERO, stop: None }
+    FlowSpec { name: name.into(), kind, via: vec![0], back: None, start: Ns::ZERO, stop: None }
 }
 
 fn host_flow() -> FlowSpec {
-    let controller = crate::scenario::model::ControllerKind::Libutp;
-    flow("utp", FlowKind::Utp { controller, bytes: None })
+    let controller = Controller::named("libutp").expect("it exists");
+    flow("utp", FlowKind::Utp(UtpFlow::new(controller)))
 }
 
 fn scenario(config: LinkConfig, flows: Vec<FlowSpec>) -> Scenario {
     Scenario {
-        variant: "default".into(),
         seed: 1,
         duration: Ns::from_secs(120),
-        stop_when_complete: false,
         links: vec![LinkSpec { name: "uplink".into(), config }],
         flows,
-        phases: Vec::new(),
-        expectations: Vec::new(),
+        ..Scenario::default()
     }
 }
 
@@ -87,7 +84,7 @@ fn a_named_link_back_serialises_too() {
     let mut scenario = scenario(config, vec![host_flow()]);
     let back = link(1_000_000, Ns::from_millis(5), 125_000);
     scenario.links.push(LinkSpec { name: "downlink".into(), config: back });
-    scenario.flows[0].back = Some(1);
+    scenario.flows[0].back = Some(vec![1]);
     let mut network = Network::new(&scenario);
     assert_eq!(network.min_path_delay(), Some(Ns::from_millis(5)));
     network.inject(Ns(0), HostId::Right, datagram(HostId::Right, 0, 97));
@@ -261,8 +258,8 @@ fn reno_beside_a_call_repairs_lost_repeats_without_timeouts() {
 #[test]
 fn a_sized_reno_transfer_completes_under_loss_and_jitter() {
     let lossy = LinkConfig {
-        loss_ppm: 20_000,
-        jitter: Ns::from_millis(3),
+        loss: Loss::Bernoulli(20_000),
+        jitter: Jitter { max: Ns::from_millis(3), reorders: false },
         ..link(10_000_000, Ns::from_millis(25), 125_000)
     };
     let sized = flow("tcp", FlowKind::Reno { bytes: Some(3_000_001) });
@@ -279,7 +276,10 @@ fn a_sized_reno_transfer_completes_under_loss_and_jitter() {
 fn reno_under_random_loss_follows_the_square_root_law() {
     // Goodput is MSS / RTT * sqrt(3 / 2p): 1448 B / 50 ms * sqrt(150) is 2.84 Mbit/s at 1 %.
     for (loss_ppm, expected_kbps) in [(10_000, 2_840), (40_000, 1_420)] {
-        let lossy = LinkConfig { loss_ppm, ..link(100_000_000, Ns::from_millis(25), 1_250_000) };
+        let lossy = LinkConfig {
+            loss: Loss::Bernoulli(loss_ppm),
+            ..link(100_000_000, Ns::from_millis(25), 1_250_000)
+        };
         let mut scenario = scenario(lossy, vec![flow("tcp", FlowKind::Reno { bytes: None })]);
         scenario.duration = Ns::from_secs(300);
         let record = run_alone(&scenario);
@@ -321,9 +321,8 @@ fn a_stopped_flow_gives_the_link_back() {
 #[test]
 fn two_runs_of_a_seed_are_equal_and_other_seeds_are_not() {
     let lossy = LinkConfig {
-        loss_ppm: 10_000,
-        jitter: Ns::from_millis(5),
-        jitter_reorders: true,
+        loss: Loss::Bernoulli(10_000),
+        jitter: Jitter { max: Ns::from_millis(5), reorders: true },
         ..link(10_000_000, Ns::from_millis(25), 60_000)
     };
     let call = FlowKind::Cbr { rate_bps: 64_000, interval: Ns::from_millis(20) };

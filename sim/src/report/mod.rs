@@ -19,7 +19,7 @@ pub use timeseries::timeseries;
 use crate::expect;
 use crate::metrics::{View, Window};
 use crate::record::Record;
-use crate::scenario::{ControllerKind, FlowKind, ScenarioFile};
+use crate::scenario::{FlowKind, QuicController, ScenarioFile};
 use std::collections::BTreeSet;
 
 /// A scenario file and what came of its variants, the entry point of every output.
@@ -68,12 +68,16 @@ impl<'a> Report<'a> {
 }
 
 /// The names of a flow's kind and controller in scenario files.
-fn kind_names(kind: &FlowKind) -> (&'static str, Option<&'static str>) {
+fn kind_names(kind: &FlowKind) -> (&'static str, Option<&str>) {
     match kind {
-        FlowKind::Utp { controller: ControllerKind::Libutp, .. } => ("utp", Some("libutp")),
-        FlowKind::Utp { controller: ControllerKind::Rfc6817, .. } => ("utp", Some("rfc6817")),
-        FlowKind::Reno { .. } => ("reno", None),
         FlowKind::Cbr { .. } => ("cbr", None),
+        FlowKind::Cubic { .. } => ("cubic", None),
+        FlowKind::OnOff { .. } => ("on-off", None),
+        FlowKind::Quic { controller: QuicController::Bbr, .. } => ("quic", Some("bbr")),
+        FlowKind::Quic { controller: QuicController::Cubic, .. } => ("quic", Some("cubic")),
+        FlowKind::Reno { .. } => ("reno", None),
+        FlowKind::RequestResponse { .. } => ("request-response", None),
+        FlowKind::Utp(utp) => ("utp", Some(utp.controller.name())),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn summary(report: Report<'_>) -> serde_json::Result<String> {
         summary: &report.file.summary,
         scenario_digest: &report.file.digest,
         version: env!("CARGO_PKG_VERSION"),
-        engine: report.file.engine.name(),
+        engine: report.file.engine().name(),
         seed: base.seed,
         duration_s: base.duration.as_secs_f64(),
         trace_hash: hexadecimal(report.records.first().map_or(0, |record| record.trace_hash)),
@@ -57,7 +57,7 @@ struct Variant<'a> {
     duration_s: f64,
     trace_hash: String,
     links: BTreeMap<&'a str, Link>,
-    flows: BTreeMap<&'a str, Flow>,
+    flows: BTreeMap<&'a str, Flow<'a>>,
 }
 
 #[derive(Serialize)]
@@ -78,10 +78,10 @@ struct LinkWindow {
 }
 
 #[derive(Serialize)]
-struct Flow {
+struct Flow<'a> {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    controller: Option<&'static str>,
+    controller: Option<&'a str>,
     goodput_mbps: Option<f64>,
     share: Option<f64>,
     bytes_delivered: u64,
@@ -149,7 +149,7 @@ fn link(view: View<'_>, index: usize, windows: &BTreeSet<Window>) -> Link {
     }
 }
 
-fn flow(view: View<'_>, index: usize, windows: &BTreeSet<Window>) -> Flow {
+fn flow<'a>(view: View<'a>, index: usize, windows: &BTreeSet<Window>) -> Flow<'a> {
     let (kind, controller) = kind_names(&view.scenario.flows[index].kind);
     let record = view.record.flows.get(index);
     let count = |of: fn(&FlowRecord) -> u64| record.map_or(0, of);

@@ -41,7 +41,7 @@ fn columns_of(view: View<'_>) -> Vec<Column> {
             columns.push((format!("{variant}.links.{}.{name}", link.name), cells));
         };
         add("queue_delay_ms", fixed(&series::queue_delay_ms(view, index, BUCKET), 3));
-        if link.config.rate_bps.is_some() {
+        if link.config.rate.bps().is_some() {
             add("utilisation", fixed(&series::utilisation(view, index, BUCKET), 4));
         }
     }

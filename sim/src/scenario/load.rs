@@ -48,7 +48,7 @@ pub fn load(path: &Path) -> Result<ScenarioFile, LoadError> {
 /// "#;
 /// let file = utp_sim::scenario::parse("one.toml".as_ref(), text)?;
 /// assert_eq!(file.name, "one");
-/// assert_eq!(file.variants[0].links[0].config.rate_bps, Some(10_000_000));
+/// assert_eq!(file.variants[0].links[0].config.rate.bps(), Some(10_000_000));
 ///
 /// let wrong = text.replace("delay", "dealy");
 /// let error = utp_sim::scenario::parse("one.toml".as_ref(), &wrong).unwrap_err();
@@ -86,7 +86,7 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
         path: path.to_owned(),
         digest: digest(text),
         summary: root.need("summary", "one line of text")?.text(160)?.to_owned(),
-        engine: engine(&root)?,
+        text: text.to_owned(),
         variants,
     })
 }
@@ -118,13 +118,14 @@ fn scenario(root: &Section<'_>, over: Option<(&str, &Section<'_>)>) -> Result<Sc
     }
     let mut scenario = Scenario {
         variant: variant.to_owned(),
+        engine: engine(root)?,
         seed: seed(&general)?,
         duration,
         stop_when_complete: stop_when_complete(&general, flows.iter().map(|flow| &flow.kind))?,
         links,
         flows,
         phases: phases(root, duration)?,
-        expectations: Vec::new(),
+        ..Scenario::default()
     };
     let expectations = over.unwrap_or(root).array("expect")?;
     scenario.expectations =
@@ -217,10 +218,7 @@ fn stop_when_complete<'k>(
 ) -> Result<bool, LoadError> {
     let Some(value) = general.find("stop_when_complete") else { return Ok(false) };
     let stop = value.boolean()?;
-    let sized = |kind: &FlowKind| {
-        matches!(kind, FlowKind::Utp { bytes: Some(_), .. } | FlowKind::Reno { bytes: Some(_) })
-    };
-    if stop && !kinds.any(sized) {
+    if stop && !kinds.any(|kind| kind.bytes().is_some()) {
         let allowed = "false, or a flow with the key 'bytes'";
         return Err(value.error("nothing ever completes", allowed));
     }

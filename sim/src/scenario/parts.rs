@@ -3,7 +3,9 @@
 use super::error::LoadError;
 use super::read::{Section, Value};
 use super::units::{DURATION_FORM, RATE_FORM};
-use super::{ControllerKind, FlowKind, FlowSpec, LinkConfig, LinkSpec};
+use super::{
+    Controller, FlowKind, FlowSpec, Jitter, LinkConfig, LinkSpec, Loss, Queue, Rate, UtpFlow,
+};
 use crate::time::Ns;
 
 /// The links of a scenario; flows refer to them by index.
@@ -25,17 +27,18 @@ pub(super) fn link(name: &str, section: &Section<'_>) -> Result<LinkSpec, LoadEr
     if let (None, Some(queue)) = (rate, &queue) {
         return Err(queue.error("nothing waits on a link without a rate", "no queue, or a rate"));
     }
-    let (jitter, jitter_reorders) = match section.find("jitter") {
-        Some(value) => jitter(&value)?,
-        None => (Ns::ZERO, false),
-    };
+    let jitter = section.find("jitter").map(|value| jitter(&value)).transpose()?;
+    let bytes_max = queue.map(|value| queue_bytes_max(&value)).transpose()?;
     let config = LinkConfig {
-        rate_bps: rate,
+        rate: rate.map_or(Rate::Unlimited, Rate::Constant),
         delay: delay_ns,
-        queue_bytes_max: queue.map(|value| queue_bytes_max(&value)).transpose()?,
-        loss_ppm: section.find("loss").map_or(Ok(0), |value| value.share_ppm())?,
-        jitter,
-        jitter_reorders,
+        queue: Queue::Droptail { bytes_max, packets_max: None },
+        loss: match section.find("loss").map_or(Ok(0), |value| value.share_ppm())? {
+            0 => Loss::None,
+            ppm => Loss::Bernoulli(ppm),
+        },
+        jitter: jitter.unwrap_or_default(),
+        ..LinkConfig::default()
     };
     Ok(LinkSpec { name: name.to_owned(), config })
 }
@@ -52,7 +55,7 @@ fn queue_bytes_max(value: &Value<'_>) -> Result<u64, LoadError> {
     Ok(bytes)
 }
 
-fn jitter(value: &Value<'_>) -> Result<(Ns, bool), LoadError> {
+fn jitter(value: &Value<'_>) -> Result<Jitter, LoadError> {
     let section = value.table()?;
     section.allow_only(&["max", "reorder"], "unknown key")?;
     let max = section.need("max", DURATION_FORM)?;
@@ -60,8 +63,8 @@ fn jitter(value: &Value<'_>) -> Result<(Ns, bool), LoadError> {
     if span > DELAY_MAX {
         return Err(max.error("too much jitter", "at most \"60s\""));
     }
-    let reorder = section.find("reorder").map_or(Ok(false), |value| value.boolean())?;
-    Ok((span, reorder))
+    let reorders = section.find("reorder").map_or(Ok(false), |value| value.boolean())?;
+    Ok(Jitter { max: span, reorders })
 }
 
 /// A flow, whose name has been read already.
@@ -82,9 +85,13 @@ pub(super) fn flow(
     section
         .allow_only(&[&["name", "kind", "via", "back", "start", "stop"], keys].concat(), problem)?;
     let via = link_index(&section.need("via", "the name of a link")?, links)?;
+    let via = vec![via];
     let back = section.find("back").map(|value| link_index(&value, links)).transpose()?;
+    let back = back.map(|link| vec![link]);
     let kind = match kind {
-        Kind::Utp => FlowKind::Utp { controller: controller(section)?, bytes: bytes(section)? },
+        Kind::Utp => {
+            FlowKind::Utp(UtpFlow { bytes: bytes(section)?, ..UtpFlow::new(controller(section)?) })
+        }
         Kind::Reno => FlowKind::Reno { bytes: bytes(section)? },
         Kind::Cbr => cbr(section)?,
     };
@@ -105,9 +112,11 @@ fn link_index(value: &Value<'_>, links: &LinkTable) -> Result<usize, LoadError> 
     index.ok_or_else(|| value.unknown("no such link", links.iter().map(|link| &*link.name)))
 }
 
-fn controller(section: &Section<'_>) -> Result<ControllerKind, LoadError> {
-    let Some(value) = section.find("controller") else { return Ok(ControllerKind::Libutp) };
-    value.one_of(&[("libutp", ControllerKind::Libutp), ("rfc6817", ControllerKind::Rfc6817)])
+fn controller(section: &Section<'_>) -> Result<Controller, LoadError> {
+    let value = section.find("controller");
+    let name = value.as_ref().map_or(Ok("libutp"), Value::string)?;
+    let known = Controller::named(name);
+    known.ok_or_else(|| section.error("no such controller", "\"libutp\", \"rfc6817\""))
 }
 
 fn bytes(section: &Section<'_>) -> Result<Option<u64>, LoadError> {

@@ -4,6 +4,7 @@ use super::toy::*;
 use super::*;
 use crate::packet::{Datagram, UDP_OVERHEAD_V4};
 use crate::scenario::model::Scenario;
+use crate::scenario::{Loss, Rate};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -107,9 +108,9 @@ fn a_saturated_link_looks_the_same_as_without_hosts() {
 #[test]
 fn jitter_and_loss_are_the_same_in_every_run_of_a_seed() {
     let mut scenario = scenario(10_000_000, Ns::from_millis(5));
-    scenario.links[0].config.loss_ppm = 2_000;
-    scenario.links[0].config.jitter = Ns::from_millis(3);
-    scenario.links[0].config.jitter_reorders = true;
+    scenario.links[0].config.loss = Loss::Bernoulli(2_000);
+    scenario.links[0].config.jitter.max = Ns::from_millis(3);
+    scenario.links[0].config.jitter.reorders = true;
     let run_of = |seed| {
         let scenario = Scenario { seed, ..scenario.clone() };
         let log = Log::default();
@@ -155,7 +156,7 @@ fn timers_keep_their_moments_among_arrivals() {
 #[test]
 fn timers_run_before_arrivals_of_the_same_moment() {
     let mut scenario = scenario(1, Ns::from_millis(7));
-    scenario.links[0].config.rate_bps = None;
+    scenario.links[0].config.rate = Rate::Unlimited;
     let log = Log::default();
     let mut engine = engine(&scenario);
     // The packet of millisecond 3 arrives at millisecond 10.

@@ -1,38 +1,31 @@
 //! A toy protocol for tests of the engine: numbered packets, answered one by one.
 
 use super::*;
-use crate::scenario::model::{ControllerKind, FlowKind, FlowSpec, LinkConfig, LinkSpec, Scenario};
+use crate::scenario::{
+    Controller, FlowKind, FlowSpec, LinkConfig, LinkSpec, Rate, Scenario, UtpFlow,
+};
 use std::future::poll_fn;
 use std::io::IoSliceMut;
 use std::sync::Mutex;
 use utp_tokio::transport::{AsyncUdpSocket, Datagrams, RecvMeta};
 
 pub(super) fn scenario(rate_bps: u64, delay: Ns) -> Scenario {
-    let config = LinkConfig {
-        rate_bps: Some(rate_bps),
-        delay,
-        queue_bytes_max: None,
-        loss_ppm: 0,
-        jitter: Ns::ZERO,
-        jitter_reorders: false,
-    };
+    let config = LinkConfig { rate: Rate::Constant(rate_bps), delay, ..LinkConfig::default() };
+    let controller = Controller::named("libutp").expect("it exists");
     let flow = FlowSpec {
         name: "toy".into(),
-        kind: FlowKind::Utp { controller: ControllerKind::Libutp, bytes: None },
-        via: 0,
+        kind: FlowKind::Utp(UtpFlow::new(controller)),
+        via: vec![0],
         back: None,
         start: Ns::ZERO,
         stop: None,
     };
     Scenario {
-        variant: "default".into(),
         seed: 1,
         duration: Ns::from_secs(2),
-        stop_when_complete: false,
         links: vec![LinkSpec { name: "uplink".into(), config }],
         flows: vec![flow],
-        phases: Vec::new(),
-        expectations: Vec::new(),
+        ..Scenario::default()
     }
 }
 

@@ -7,7 +7,7 @@ use super::sampler::Sampler;
 use super::source::Source;
 use crate::packet::HostId;
 use crate::rng::Streams;
-use crate::scenario::model::{ControllerKind, FlowKind, Scenario};
+use crate::scenario::{Controller, FlowKind, Scenario};
 use crate::time::Ns;
 use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ pub(crate) struct Transfer(Arc<Inner>);
 struct Inner {
     flow: u16,
     name: String,
-    controller: ControllerKind,
+    controller: Controller,
     bytes: Option<u64>,
     start: Ns,
     stop: Option<Ns>,
@@ -45,12 +45,12 @@ impl Transfer {
         let streams = Streams::new(scenario.seed);
         let numbered = (0..).zip(&scenario.flows);
         let transfers = numbered.filter_map(|(flow, spec)| {
-            let FlowKind::Utp { controller, bytes } = spec.kind else { return None };
+            let FlowKind::Utp(utp) = &spec.kind else { return None };
             Some(Self(Arc::new(Inner {
                 flow,
                 name: spec.name.clone(),
-                controller,
-                bytes,
+                controller: utp.controller.clone(),
+                bytes: utp.bytes,
                 start: spec.start,
                 stop: spec.stop,
                 end: scenario.duration,
@@ -166,10 +166,7 @@ impl Transfer {
 
     fn socket(&self, host: &Host) -> anyhow::Result<UtpSocket> {
         let mut config = Config::default();
-        config.controller = Arc::new(match self.0.controller {
-            ControllerKind::Libutp => utp_ledbat::Config::libutp(),
-            ControllerKind::Rfc6817 => utp_ledbat::Config::rfc6817(),
-        });
+        config.controller = self.0.controller.factory();
         let transport = Arc::new(host.socket(self.0.flow));
         let runtime = Arc::new(SimRuntime::new(host.clone()));
         UtpSocket::builder().config(config).with_transport(transport, runtime).context("bind")

@@ -23,7 +23,7 @@ pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
     let mut calls = Panel::new("One-way delay, ms", spans);
     for view in report.views() {
         for (index, link) in view.scenario.links.iter().enumerate() {
-            if view.scenario.flows.iter().any(|flow| flow.via == index) {
+            if view.scenario.flows.iter().any(|flow| flow.via.contains(&index)) {
                 let label = label(report, view.scenario, &format!("{} queue", link.name));
                 queues.add(label, &series::queue_delay_ms(view, index, step), step);
             }
@@ -63,7 +63,7 @@ pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
             }
             let goodput = until_last_byte(series::goodput_mbps(view, index, step));
             panel.add(label(report, view.scenario, &flow.name), &goodput, step);
-            add_rate(&mut panel, view, flow.via);
+            add_rate(&mut panel, view, flow.via[0]);
         }
     }
     // All that waited for a missing packet is delivered in one instant, above any link's rate.
@@ -80,7 +80,7 @@ pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
 /// The rate of a link as a line, once for every rate.
 fn add_rate(panel: &mut Panel, view: View<'_>, link: usize) {
     let link = &view.scenario.links[link];
-    let Some(rate_bps) = link.config.rate_bps else { return };
+    let Some(rate_bps) = link.config.rate.bps() else { return };
     let at = rate_bps as f64 / 1e6;
     if panel.marks.iter().all(|mark| mark.at != at) {
         let label = [format!("{} rate", link.name), format!("{at} Mbit/s")];
@@ -97,7 +97,7 @@ fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figur
         footer: vec![format!(
             "Means of {means} ms. Seed {}, {} engine, utp-sim {}, scenario {}.",
             file.variants[0].seed,
-            file.engine.name(),
+            file.engine().name(),
             env!("CARGO_PKG_VERSION"),
             file.digest,
         )],

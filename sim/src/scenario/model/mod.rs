@@ -1,5 +1,16 @@
 //! A validated scenario: what the engines run. Parsing and checking live beside this file.
 
+mod flow;
+mod host;
+mod link;
+
+pub use flow::{Controller, FlowKind, FlowSpec, Lie, QuicController, UtpFlow};
+pub use host::{Change, FlowEvent, HostConfig, HostEvent, What};
+pub use link::{
+    Aggregation, DeliveryTrace, Jitter, LinkConfig, LinkSpec, LinkState, Loss, Mtu, Policer, Queue,
+    Rate, Reorder,
+};
+
 use crate::time::Ns;
 use std::path::PathBuf;
 
@@ -15,15 +26,24 @@ pub struct ScenarioFile {
     pub digest: String,
     /// One line that says what the scenario shows.
     pub summary: String,
-    /// What runs it.
-    pub engine: Engine,
+    /// The file itself.
+    pub text: String,
     /// The base scenario first, named `default`, then the variants in the order of the file.
     pub variants: Vec<Scenario>,
+}
+
+impl ScenarioFile {
+    /// What runs it.
+    pub fn engine(&self) -> Engine {
+        self.variants.first().map_or_else(Engine::default, |scenario| scenario.engine)
+    }
 }
 
 /// What runs a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
+    /// Discrete events that drive the protocol core.
+    Event,
     /// Turmoil hosts that run the shipped tokio adapter.
     #[default]
     Turmoil,
@@ -33,106 +53,52 @@ impl Engine {
     /// Its name in scenario files and outputs.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Event => "event",
             Self::Turmoil => "turmoil",
         }
     }
 }
 
+/// When a timer of the transport runs out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timers {
+    /// At its nanosecond; on the event engine only.
+    Exact,
+    /// At the first whole millisecond from then on, as tokio's timers do.
+    #[default]
+    Tokio,
+}
+
 /// One runnable scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scenario {
     /// `default` or the variant's name.
     pub variant: String,
+    /// The swept keys and what each is set to, as written in the file; empty without a sweep.
+    pub point: Vec<(String, String)>,
+    /// What runs it.
+    pub engine: Engine,
     /// Seed of every random stream of the run.
     pub seed: u64,
     /// Simulated time after which the run ends.
     pub duration: Ns,
     /// End as soon as every sized transfer has completed, before `duration`.
     pub stop_when_complete: bool,
-    /// Every path's one-way delay is at least 1 ms on the turmoil engine.
+    /// When timers of the transport run out.
+    pub timers: Timers,
+    /// The hosts, left and right.
+    pub hosts: [HostConfig; 2],
+    /// Links in the order of the file. On the turmoil engine the last one of every path between
+    /// hosts takes at least 1 ms.
     pub links: Vec<LinkSpec>,
     /// In the order of the file.
     pub flows: Vec<FlowSpec>,
+    /// What happens during the run, in order of time; at one moment in the order of the file.
+    pub changes: Vec<Change>,
     /// Spans to mark in the plots.
     pub phases: Vec<Phase>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
-}
-
-/// A named link.
-#[derive(Clone, Debug)]
-pub struct LinkSpec {
-    /// Name in the file.
-    pub name: String,
-    /// Its behaviour.
-    pub config: LinkConfig,
-}
-
-/// How a link treats packets. Order: loss draw, queue, serialise, jitter, propagate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkConfig {
-    /// Bits per second; `None` serialises in no time.
-    pub rate_bps: Option<u64>,
-    /// Propagation delay.
-    pub delay: Ns,
-    /// Largest backlog in bytes of waiting packets; `None` is unbounded.
-    pub queue_bytes_max: Option<u64>,
-    /// Packets lost at random, in parts per million.
-    pub loss_ppm: u32,
-    /// Jitter, uniform in `[0, jitter]`, added to the propagation delay.
-    pub jitter: Ns,
-    /// Whether jitter may reorder; otherwise a packet leaves no earlier than the one before it.
-    pub jitter_reorders: bool,
-}
-
-/// A flow of packets from the left host to the right one.
-#[derive(Clone, Debug)]
-pub struct FlowSpec {
-    /// Name in the file.
-    pub name: String,
-    /// What sends.
-    pub kind: FlowKind,
-    /// Index into `Scenario::links` of the link its data takes.
-    pub via: usize,
-    /// Index of the link its acks take; `None` is an ideal path with the delay of `via`.
-    pub back: Option<usize>,
-    /// When it starts.
-    pub start: Ns,
-    /// When it stops sending, if before the end.
-    pub stop: Option<Ns>,
-}
-
-/// What a flow sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FlowKind {
-    /// A bulk transfer by the shipped adapter; without `bytes` it never ends.
-    Utp {
-        /// Which congestion controller.
-        controller: ControllerKind,
-        /// Size of the transfer.
-        bytes: Option<u64>,
-    },
-    /// TCP Reno with selective-ack recovery.
-    Reno {
-        /// Size of the transfer; without it never ends.
-        bytes: Option<u64>,
-    },
-    /// A constant bit rate, as a voice call has.
-    Cbr {
-        /// Payload bits per second.
-        rate_bps: u64,
-        /// Time between packets.
-        interval: Ns,
-    },
-}
-
-/// The congestion controllers a scenario can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ControllerKind {
-    /// LEDBAT as the reference libutp runs it.
-    Libutp,
-    /// LEDBAT as RFC 6817 has it.
-    Rfc6817,
 }
 
 /// A span of time to mark in the plots.

@@ -1,0 +1,186 @@
+//! What flows send, and which way.
+
+use crate::time::Ns;
+use std::fmt;
+use std::sync::Arc;
+use utp_ledbat::ControllerFactory;
+
+/// A flow of packets from the left host to the right one.
+#[derive(Clone, Debug)]
+pub struct FlowSpec {
+    /// Name in the file.
+    pub name: String,
+    /// What sends.
+    pub kind: FlowKind,
+    /// Indices into `Scenario::links` of the links its data takes, in order; not empty.
+    pub via: Vec<usize>,
+    /// The links its acks take, in order; `None` is an ideal path with the delays of `via`.
+    pub back: Option<Vec<usize>>,
+    /// When it starts.
+    pub start: Ns,
+    /// When it stops sending, if before the end.
+    pub stop: Option<Ns>,
+}
+
+/// What a flow sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowKind {
+    /// A constant bit rate, as a voice call has.
+    Cbr {
+        /// Payload bits per second.
+        rate_bps: u64,
+        /// Time between packets.
+        interval: Ns,
+    },
+    /// TCP CUBIC (RFC 9438) with selective-ack recovery.
+    Cubic {
+        /// Size of the transfer; without it never ends.
+        bytes: Option<u64>,
+    },
+    /// Bursts of a constant bit rate with silence between them.
+    OnOff {
+        /// Payload bits per second during a burst.
+        rate_bps: u64,
+        /// Time between packets of a burst.
+        interval: Ns,
+        /// Mean length of a burst.
+        on: Ns,
+        /// Mean length of the silence.
+        off: Ns,
+        /// Whether lengths are drawn from an exponential distribution; otherwise they are constant.
+        random: bool,
+    },
+    /// A real QUIC stack; needs the feature `quic`.
+    Quic {
+        /// Which congestion controller.
+        controller: QuicController,
+        /// Size of the transfer; without it never ends.
+        bytes: Option<u64>,
+    },
+    /// TCP Reno with selective-ack recovery.
+    Reno {
+        /// Size of the transfer; without it never ends.
+        bytes: Option<u64>,
+    },
+    /// Small requests that are answered over a TCP Reno connection, one after the other.
+    RequestResponse {
+        /// Payload of the request, which goes along `back`.
+        request_bytes: u64,
+        /// Payload of the response, which goes along `via`.
+        response_bytes: u64,
+        /// Time between a response and the next request.
+        think: Ns,
+    },
+    /// A transfer over uTP.
+    Utp(UtpFlow),
+}
+
+impl FlowKind {
+    /// Size of the transfer, if it has one.
+    pub const fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Cubic { bytes } | Self::Reno { bytes } | Self::Quic { bytes, .. } => *bytes,
+            Self::Utp(utp) => utp.bytes,
+            Self::Cbr { .. } | Self::OnOff { .. } | Self::RequestResponse { .. } => None,
+        }
+    }
+}
+
+/// A transfer over uTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UtpFlow {
+    /// The congestion controller of the sender.
+    pub controller: Controller,
+    /// Size of the transfer; without it never ends.
+    pub bytes: Option<u64>,
+    /// Most payload bits per second that the sending application produces.
+    pub write_rate_bps: Option<u64>,
+    /// Most payload bits per second that the receiving application reads.
+    pub read_rate_bps: Option<u64>,
+    /// How the receiver lies in its acknowledgements.
+    pub lie: Option<Lie>,
+}
+
+impl UtpFlow {
+    /// An endless transfer with `controller` between honest hosts that are never the bottleneck.
+    pub const fn new(controller: Controller) -> Self {
+        Self { controller, bytes: None, write_rate_bps: None, read_rate_bps: None, lie: None }
+    }
+}
+
+/// How a receiver lies: its acknowledgements are rewritten on their way into the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// It acknowledges everything that was sent, arrived or not.
+    Ack,
+    /// It reports one delay for ever, in microseconds.
+    Delay(u32),
+    /// Its clock seems to run so many parts per million slower, whatever the packets say: each
+    /// reported delay shrinks as time goes on.
+    Slew(u32),
+    /// It makes the sender raise its base delay: its own packets seem to become faster by so many
+    /// microseconds with every acknowledgement.
+    Ratchet(u32),
+}
+
+/// A congestion controller by value; two of one name count as equal.
+///
+/// ```
+/// use utp_sim::scenario::Controller;
+///
+/// let controller = Controller::named("libutp").expect("it exists");
+/// assert_eq!(controller.name(), "libutp");
+/// assert!(Controller::named("no-such-law").is_none());
+/// ```
+#[derive(Clone)]
+pub struct Controller(Arc<dyn ControllerFactory>);
+
+impl Controller {
+    /// Any controller, for instance one that is being tried out.
+    pub fn new(factory: Arc<dyn ControllerFactory>) -> Self {
+        Self(factory)
+    }
+
+    /// The controller that scenario files know by this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let config = match name {
+            "libutp" => utp_ledbat::Config::libutp(),
+            "rfc6817" => utp_ledbat::Config::rfc6817(),
+            _ => return None,
+        };
+        Some(Self::new(Arc::new(config)))
+    }
+
+    /// Its name in scenario files and outputs.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// What builds it for a connection.
+    pub fn factory(&self) -> Arc<dyn ControllerFactory> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Debug for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Controller({})", self.name())
+    }
+}
+
+impl PartialEq for Controller {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Controller {}
+
+/// The congestion controllers of the QUIC stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuicController {
+    /// BBR.
+    Bbr,
+    /// CUBIC.
+    Cubic,
+}
