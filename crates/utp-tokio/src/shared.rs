@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -36,8 +36,8 @@ pub(crate) struct StreamShared {
     consumed_worth_telling: usize,
     /// The user dropped the stream.
     pub(crate) released: AtomicBool,
-    /// The user wants the connection to end with a reset.
-    pub(crate) aborted: AtomicBool,
+    /// The user wants the connection to end with a reset, and perhaps says why.
+    pub(crate) aborted: OnceLock<Option<u16>>,
     /// The user has emptied a queue that took no more.
     pub(crate) wants_more: AtomicBool,
     rx: Mutex<Rx>,
@@ -83,7 +83,19 @@ pub(crate) struct Tx {
     /// The handshake is done, or need not be waited for.
     pub(crate) open: bool,
     pub(crate) fin: Fin,
+    /// Why our direction ends, if the user says so.
+    pub(crate) reason: Option<u16>,
+    pub(crate) wishes: StreamWishes,
     pub(crate) failure: Option<Failure>,
+}
+
+/// How the user of a stream wants it to send from now on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StreamWishes {
+    /// Another weight.
+    pub(crate) weight: Option<NonZeroU8>,
+    /// Another rate cap, or none.
+    pub(crate) send_rate_max: Option<Option<NonZeroU32>>,
 }
 
 /// How far the end of our direction has come.
@@ -109,7 +121,7 @@ impl StreamShared {
             consumed: AtomicUsize::new(0),
             consumed_worth_telling: (config.receive_buffer_bytes / 4).max(1) as usize,
             released: AtomicBool::new(false),
-            aborted: AtomicBool::new(false),
+            aborted: OnceLock::new(),
             wants_more: AtomicBool::new(false),
             rx: Mutex::default(),
             tx: Mutex::default(),
@@ -171,6 +183,11 @@ impl Tx {
     /// Notes that `cx` waits for room, for the handshake or for the end.
     pub(crate) fn wait(&mut self, cx: &Context<'_>) {
         remember(&mut self.waker, cx);
+    }
+
+    /// Whether the core knows everything of a stream that its user has dropped: bytes, end, reason.
+    pub(crate) fn is_told(&self) -> bool {
+        self.bytes == 0 && self.fin > Fin::Wanted
     }
 
     /// Puts the gathered small writes among the chunks.

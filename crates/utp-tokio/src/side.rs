@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use tokio::io::ReadBuf;
 use utp_proto::Stats;
 
-use crate::shared::{Fin, ReadEnd, SocketShared, StreamShared, Tx};
+use crate::shared::{Fin, ReadEnd, SocketShared, StreamShared, StreamWishes, Tx};
 
 /// The user's claim on a connection. When it is dropped the connection is released.
 #[derive(Debug)]
@@ -43,8 +44,22 @@ impl Owner {
         *self.stream.stats()
     }
 
-    pub(crate) fn abort(&self) {
-        self.stream.aborted.store(true, Ordering::Release);
+    /// Wants a reset, for this reason if there is one. Only the first call counts.
+    pub(crate) fn abort(&self, reason: Option<u16>) {
+        self.stream.aborted.get_or_init(|| reason);
+        self.tell_driver();
+    }
+
+    pub(crate) fn set_weight(&self, weight: NonZeroU8) {
+        self.wish(|wishes| wishes.weight = Some(weight));
+    }
+
+    pub(crate) fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
+        self.wish(|wishes| wishes.send_rate_max = Some(bytes_per_second));
+    }
+
+    fn wish(&self, wish: impl FnOnce(&mut StreamWishes)) {
+        wish(&mut self.stream.tx().wishes);
         self.tell_driver();
     }
 
@@ -221,8 +236,13 @@ impl WriteSide {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends our direction; ready when the peer has all of it.
-    pub(crate) fn poll_shutdown(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    /// Ends our direction; ready when the peer has all of it. The reason is told if this is the
+    /// first call.
+    pub(crate) fn poll_shutdown(
+        &self,
+        cx: &Context<'_>,
+        reason: Option<u16>,
+    ) -> Poll<io::Result<()>> {
         let mut tx = self.owner.stream.tx();
         if tx.fin == Fin::Acked {
             return Poll::Ready(Ok(()));
@@ -232,7 +252,10 @@ impl WriteSide {
         }
         tx.wait(cx);
         let first = tx.fin == Fin::Open;
-        tx.fin = tx.fin.max(Fin::Wanted);
+        if first {
+            tx.fin = Fin::Wanted;
+            tx.reason = reason;
+        }
         drop(tx);
         if first {
             self.owner.tell_driver();

@@ -196,7 +196,8 @@ impl UtpSocket {
     /// [`Endpoint::set_send_rate_max`](utp_proto::Endpoint::set_send_rate_max).
     ///
     /// Datagrams that are not uTP do not count. [`EndpointConfig`](utp_proto::EndpointConfig) sets
-    /// the limit from the start, and [`Config`] that of one stream.
+    /// the limit from the start. A stream can have a [limit](UtpStream::set_send_rate_max) of its
+    /// own, and its [weight](UtpStream::set_weight) decides about its part in this one.
     pub fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
         self.shared.tell(|inbox| inbox.wishes.send_rate_max = Some(bytes_per_second));
     }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -53,6 +54,24 @@ impl OwnedReadHalf {
         self.side.owner().stats()
     }
 
+    /// See [`UtpStream::close_reason`](crate::UtpStream::close_reason).
+    #[must_use]
+    pub fn close_reason(&self) -> Option<u16> {
+        self.stats().close_reason
+    }
+
+    /// See [`UtpStream::set_weight`](crate::UtpStream::set_weight): it is about what the other half
+    /// sends, and can be set here while that is busy writing.
+    pub fn set_weight(&self, weight: NonZeroU8) {
+        self.side.owner().set_weight(weight);
+    }
+
+    /// See [`UtpStream::set_send_rate_max`](crate::UtpStream::set_send_rate_max); as for the
+    /// weight, it is about the other half.
+    pub fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
+        self.side.owner().set_send_rate_max(bytes_per_second);
+    }
+
     /// See [`UtpStream::read_chunk`](crate::UtpStream::read_chunk).
     ///
     /// # Errors
@@ -86,6 +105,22 @@ impl OwnedWriteHalf {
         self.side.owner().stats()
     }
 
+    /// See [`UtpStream::close_reason`](crate::UtpStream::close_reason).
+    #[must_use]
+    pub fn close_reason(&self) -> Option<u16> {
+        self.stats().close_reason
+    }
+
+    /// See [`UtpStream::set_weight`](crate::UtpStream::set_weight).
+    pub fn set_weight(&self, weight: NonZeroU8) {
+        self.side.owner().set_weight(weight);
+    }
+
+    /// See [`UtpStream::set_send_rate_max`](crate::UtpStream::set_send_rate_max).
+    pub fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
+        self.side.owner().set_send_rate_max(bytes_per_second);
+    }
+
     /// See [`UtpStream::write_chunk`](crate::UtpStream::write_chunk).
     ///
     /// # Errors
@@ -93,6 +128,15 @@ impl OwnedWriteHalf {
     /// As for [`UtpStream`](crate::UtpStream).
     pub async fn write_chunk(&mut self, mut chunk: Bytes) -> io::Result<()> {
         poll_fn(|cx| self.side.poll_write_chunk(cx, &mut chunk)).await
+    }
+
+    /// See [`UtpStream::shutdown_with_reason`](crate::UtpStream::shutdown_with_reason).
+    ///
+    /// # Errors
+    ///
+    /// As for [`UtpStream`](crate::UtpStream).
+    pub async fn shutdown_with_reason(&mut self, reason: u16) -> io::Result<()> {
+        poll_fn(|cx| self.side.poll_shutdown(cx, Some(reason))).await
     }
 }
 
@@ -120,6 +164,6 @@ impl AsyncWrite for OwnedWriteHalf {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.side.poll_shutdown(cx)
+        self.side.poll_shutdown(cx, None)
     }
 }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,6 +28,8 @@ use crate::split::{OwnedReadHalf, OwnedWriteHalf};
 ///   to do: what is queued goes as soon as the windows permit.
 /// * A shutdown ends this direction and is ready when the peer has acknowledged every byte and the
 ///   end itself. Reading goes on until the peer ends its direction too.
+/// * A [shutdown](Self::shutdown_with_reason) and an [abort](Self::abort_with_reason) can say why;
+///   what the peer says is the [`close_reason`](Self::close_reason).
 /// * Dropping the stream delivers what was written, then ends the connection; nobody hears whether
 ///   that worked. What the peer still sends is discarded.
 ///
@@ -78,10 +81,67 @@ impl UtpStream {
     }
 
     /// Why the peer says that it ended the stream, a number that applications agree on; `None` if
-    /// it did not say. Known as late as [`stats`](Self::stats).
+    /// it did not say.
+    ///
+    /// Known at the latest when a read finds the end or an error. The peer says it with
+    /// [`shutdown_with_reason`](Self::shutdown_with_reason),
+    /// [`abort_with_reason`](Self::abort_with_reason), or what its implementation has for that.
     #[must_use]
     pub fn close_reason(&self) -> Option<u16> {
         self.stats().close_reason
+    }
+
+    /// Changes the part of this stream in what its socket sends when that is limited, by
+    /// [`UtpSocket::set_send_rate_max`](crate::UtpSocket::set_send_rate_max) or by a full UDP
+    /// socket: twice the weight sends twice as much. [`Config::weight`](utp_proto::Config::weight)
+    /// is what a stream begins with, 16 by default.
+    ///
+    /// It holds from the next packet on.
+    ///
+    /// ```
+    /// use std::num::{NonZeroU8, NonZeroU32};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let server = utp_tokio::UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// # let address = server.local_addr();
+    /// let socket = utp_tokio::UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// socket.set_send_rate_max(NonZeroU32::new(1_000_000));
+    /// let urgent = socket.connect(address).await?;
+    /// let other = socket.connect(address).await?;
+    /// urgent.set_weight(const { NonZeroU8::new(48).unwrap() }); // 750 kB/s of the 1 MB/s.
+    /// # drop(other);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_weight(&self, weight: NonZeroU8) {
+        self.write.owner().set_weight(weight);
+    }
+
+    /// Limits what this stream sends to so many bytes of UDP payload per second, headers and
+    /// repeats included; `None` lifts the limit. See
+    /// [`Connection::set_send_rate_max`](utp_proto::Connection::set_send_rate_max).
+    ///
+    /// It holds from the next packet on, beside the limit of the
+    /// [socket](crate::UtpSocket::set_send_rate_max), and replaces
+    /// [`Config::send_rate_max`](utp_proto::Config::send_rate_max), with which a stream begins.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let server = utp_tokio::UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// # let address = server.local_addr();
+    /// let socket = utp_tokio::UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// let stream = socket.connect(address).await?;
+    /// stream.set_send_rate_max(NonZeroU32::new(200_000)); // 200 kB/s.
+    /// stream.set_send_rate_max(None); // As fast as the path permits.
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_send_rate_max(&self, bytes_per_second: Option<NonZeroU32>) {
+        self.write.owner().set_send_rate_max(bytes_per_second);
     }
 
     /// Takes the next bytes, at most `len_max`, without copying them; none at the end of the
@@ -116,10 +176,74 @@ impl UtpStream {
         (OwnedReadHalf::new(self.read), OwnedWriteHalf::new(self.write))
     }
 
+    /// As a shutdown, and tells the peer why: `reason` is a number that applications agree on,
+    /// which the peer finds in [`close_reason`](Self::close_reason). Libtorrent shows it to its
+    /// application, libutp ignores it.
+    ///
+    /// The direction ends, with the reason, even if the future is dropped after it was polled.
+    /// After a shutdown it is too late to say why: then this waits for the end of that.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// use utp_tokio::UtpSocket;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let server = UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// let client = UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// let (ours, theirs) = tokio::join!(client.connect(server.local_addr()), server.accept());
+    /// let (mut ours, mut theirs) = (ours?, theirs?);
+    ///
+    /// ours.write_all(b"last words").await?;
+    /// ours.shutdown_with_reason(7).await?;
+    ///
+    /// let mut text = String::new();
+    /// theirs.read_to_string(&mut text).await?;
+    /// assert_eq!((text.as_str(), theirs.close_reason()), ("last words", Some(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for the [type](Self).
+    pub async fn shutdown_with_reason(&mut self, reason: u16) -> io::Result<()> {
+        poll_fn(|cx| self.write.poll_shutdown(cx, Some(reason))).await
+    }
+
     /// Ends the connection at once with a reset. What was not delivered yet is lost, and the
     /// peer's reads and writes fail.
     pub fn abort(self) {
-        self.read.owner().abort();
+        self.read.owner().abort(None);
+    }
+
+    /// As [`abort`](Self::abort), and tells the peer why, unless
+    /// [`shutdown_with_reason`](Self::shutdown_with_reason) has named a reason before. The one
+    /// packet that says it may get lost; then the reset that answers the peer's next one ends the
+    /// stream there, without a reason.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use tokio::io::AsyncReadExt;
+    /// use utp_tokio::UtpSocket;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let server = UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// let client = UtpSocket::bind(([127, 0, 0, 1], 0).into()).await?;
+    /// let (ours, theirs) = tokio::join!(client.connect(server.local_addr()), server.accept());
+    /// let (ours, mut theirs) = (ours?, theirs?);
+    ///
+    /// ours.abort_with_reason(9);
+    ///
+    /// let error = theirs.read_u8().await.unwrap_err();
+    /// assert_eq!((error.kind(), theirs.close_reason()), (ErrorKind::ConnectionReset, Some(9)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn abort_with_reason(self, reason: u16) {
+        self.read.owner().abort(Some(reason));
     }
 }
 
@@ -147,7 +271,7 @@ impl AsyncWrite for UtpStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write.poll_shutdown(cx)
+        self.write.poll_shutdown(cx, None)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owns the streams of a socket as the driver sees them, and moves bytes and news between each of
 //! them and its connection in the core.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -11,7 +12,7 @@ use utp_proto::{
 use utp_wire::Instant;
 
 use crate::error::Failure;
-use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared};
+use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
 use crate::side::QUEUE_BYTES_MAX;
 
 /// The streams, by the index of their handle.
@@ -64,7 +65,7 @@ impl Streams {
     /// The stream of a connection if its user does not know of it, which with this call he does.
     pub(super) fn announce(&mut self, handle: ConnectionHandle) -> Option<Arc<StreamShared>> {
         let slot = self.slots.get_mut(handle.index())?.as_mut()?;
-        let first = slot.handle == handle && std::mem::take(&mut slot.unannounced);
+        let first = slot.handle == handle && mem::take(&mut slot.unannounced);
         first.then(|| Arc::clone(&slot.stream))
     }
 
@@ -153,15 +154,14 @@ impl Streams {
                 self.on_readable(now, &mut connection, stream, wakers);
             }
             push_writes(now, &mut connection, stream, wakers);
-            if stream.aborted.load(Ordering::Acquire) {
-                connection.abort(now);
-            }
+            abort_if_wanted(now, &mut connection, stream);
             *stream.stats() = connection.stats();
         }
         self.release_if_done(now, endpoint, handle, stream);
     }
 
-    /// Releases a connection that its user has dropped, once the core has all that was written.
+    /// Releases a connection that its user has dropped, once the core has all that was written and
+    /// knows how it ends.
     pub(super) fn release_if_done(
         &mut self,
         now: Instant,
@@ -169,9 +169,14 @@ impl Streams {
         handle: ConnectionHandle,
         stream: &StreamShared,
     ) {
-        if stream.released.load(Ordering::Acquire) && stream.tx().bytes == 0 {
-            self.release(now, endpoint, handle);
+        if !stream.released.load(Ordering::Acquire) || !stream.tx().is_told() {
+            return;
         }
+        // The user may have wanted that since the driver looked last.
+        if let Some(mut connection) = endpoint.connection_mut(handle) {
+            abort_if_wanted(now, &mut connection, stream);
+        }
+        self.release(now, endpoint, handle);
     }
 
     /// Moves what has arrived to the user, as much as the queue takes; all of it when the
@@ -210,6 +215,10 @@ impl Streams {
                 Err(_) => break,
             }
         }
+        if end.is_some() {
+            // Whoever finds the end finds the reason for it.
+            *stream.stats() = connection.stats();
+        }
         rx.end = rx.end.or(end);
         if bytes > 0 || end.is_some() {
             wakers.extend(rx.waker.take());
@@ -224,7 +233,17 @@ impl Streams {
     }
 }
 
-/// Moves what the user has written to the core, as far as it takes it, and then the end.
+/// Resets a connection if its user wants that.
+fn abort_if_wanted(now: Instant, connection: &mut ConnectionMut<'_>, stream: &StreamShared) {
+    match stream.aborted.get() {
+        Some(Some(reason)) => connection.abort_with_reason(now, *reason),
+        Some(None) => connection.abort(now),
+        None => {}
+    }
+}
+
+/// Moves what the user has written to the core, as far as it takes it, and then the end; before
+/// that how it is to be sent.
 pub(super) fn push_writes(
     now: Instant,
     connection: &mut ConnectionMut<'_>,
@@ -232,6 +251,13 @@ pub(super) fn push_writes(
     wakers: &mut Vec<Waker>,
 ) {
     let mut tx = stream.tx();
+    let StreamWishes { weight, send_rate_max } = mem::take(&mut tx.wishes);
+    if let Some(weight) = weight {
+        connection.set_weight(weight);
+    }
+    if let Some(bytes_per_second) = send_rate_max {
+        connection.set_send_rate_max(bytes_per_second);
+    }
     tx.core_is_full = false;
     if !tx.tail.is_empty() {
         tx.flush_tail();
@@ -262,7 +288,10 @@ pub(super) fn push_writes(
     }
     if tx.fin == Fin::Wanted && tx.chunks.is_empty() {
         tx.fin = Fin::Told;
-        connection.finish(now);
+        match tx.reason {
+            Some(reason) => connection.finish_with_reason(now, reason),
+            None => connection.finish(now),
+        }
     }
     if tx.bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open {
         wakers.extend(tx.waker.take());
@@ -290,8 +319,9 @@ pub(super) fn on_closed(
     error: ConnectionError,
     wakers: &mut Vec<Waker>,
 ) {
-    stream.fail(Failure::Connection(error), wakers);
+    // In this order: whoever finds the failure finds the reason for it.
     *stream.stats() = connection.stats();
+    stream.fail(Failure::Connection(error), wakers);
 }
 
 fn is_drained(endpoint: &Endpoint, handle: ConnectionHandle) -> bool {
@@ -306,3 +336,41 @@ const COPY_BELOW_BYTES: usize = 4 * 1024;
 
 /// How many connections may drain before anybody looks which are done.
 const DRAINING_CHECK_MIN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use utp_proto::{Config, EndpointConfig, Entropy};
+
+    use super::*;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[test]
+    fn dropped_stream_is_not_released_before_the_core_knows_how_it_ends() {
+        let now = Instant::from_micros(1_000_000);
+        let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), Box::new(Zeros));
+        let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let config = Arc::new(Config::default());
+        let stream = Arc::new(StreamShared::new(remote, &config));
+        let handle = endpoint.connect(now, remote, config).expect("there is room");
+        let (mut streams, mut wakers) = (Streams::default(), Vec::new());
+        streams.insert(handle, Arc::clone(&stream), false);
+        // Its user says the last word and drops it, just after the driver has moved what there was.
+        stream.tx().fin = Fin::Wanted;
+        stream.tx().reason = Some(5);
+        stream.released.store(true, Ordering::Release);
+        streams.release_if_done(now, &mut endpoint, handle, &stream);
+        assert!(streams.get(handle).is_some());
+        streams.apply(now, &mut endpoint, &stream, &mut wakers);
+        assert!(streams.get(handle).is_none());
+        assert_eq!(stream.tx().fin, Fin::Told);
+    }
+}

@@ -7,6 +7,8 @@ mod hostile;
 mod lifecycle;
 mod memory;
 mod observe;
+mod reasons;
+mod shares;
 mod support;
 mod timing;
 mod transfer;
