@@ -45,6 +45,11 @@ impl<const SLOTS: usize> BaseDelay<SLOTS> {
         }
     }
 
+    /// Forgets all samples.
+    pub(crate) fn clear(&mut self) {
+        self.filled = 0;
+    }
+
     /// The base delay, once there was a sample.
     pub(crate) fn get(&self) -> Option<TimestampDiff> {
         (self.filled != 0).then_some(self.min)

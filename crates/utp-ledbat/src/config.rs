@@ -1,6 +1,7 @@
-//! The parameters of [`Ledbat`](crate::Ledbat), its two presets and the allowed ranges.
+//! The parameters of [`Ledbat`](crate::Ledbat) and the allowed ranges.
 //!
-//! A [`Config`] is plain data: take a preset, change fields, ask [`Config::validate`].
+//! A [`Config`] is plain data: take a preset (`presets.rs` has them), change fields, ask
+//! [`Config::validate`].
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -75,6 +76,18 @@ pub enum SlowStart {
     OnePacket,
 }
 
+/// What a [`Ledbat`] controller does beyond its law. Each kind includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guards {
+    /// Nothing. The law runs as its source has it, with what is known to go wrong with it.
+    Off,
+    /// Against a receiver that lies and against clocks that drift or are set. Where the peer is
+    /// honest and the clocks are good, the law runs as without them.
+    Peer,
+    /// Also against what paths do to the law, such as a route that becomes longer.
+    PeerAndPath,
+}
+
 /// The parameters of a [`Ledbat`] controller.
 ///
 /// ```
@@ -122,66 +135,16 @@ pub struct Config {
     /// Whether to take the smallest round-trip time as an upper bound of the queuing delay, and to
     /// correct for drifting clocks as libutp does.
     pub compensate_skew: bool,
+    /// What is done beyond the law.
+    pub guards: Guards,
     /// How far that correction may raise the base delay: in any span of time by half the target and
-    /// so many parts per million of the span; 0 to 1000.
+    /// so many parts per million of the span; 0 to 1000. Without guards there is no such bound.
     pub base_shift_ppm_max: u16,
     /// The name in logs and results.
-    name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 impl Config {
-    /// The law of libutp, which nearly all peers run: 3000 bytes per round trip, 100 ms target,
-    /// linear slow start from one packet, a cap of 1 MiB.
-    ///
-    /// Three bounds go beyond libutp. The base delay is raised only as far as the round-trip time
-    /// bears it out, and only as fast as [`base_shift_ppm_max`](Self::base_shift_ppm_max) allows,
-    /// because a lying receiver could otherwise switch the law off. And slow start grows the window
-    /// only when it held data back, like the law itself: otherwise a sender that is limited by its
-    /// application would save up a burst.
-    #[must_use]
-    pub const fn libutp() -> Self {
-        Self {
-            name: "libutp",
-            target_us: TARGET_US,
-            gain: Size::Bytes(3_000),
-            window_initial: Size::Packets(1),
-            window_min: Size::Bytes(10),
-            window_max_bytes: WINDOW_MAX_BYTES,
-            growth_limit: GrowthLimit::RecentlyLimited,
-            cut_interval_us: 100_000,
-            slow_start: SlowStart::OnePacket,
-            current_filter: 3,
-            current_filter_age: FilterAge::Unlimited,
-            base_history_minutes: 13,
-            base_rollover: BaseRollover::ActiveMinutes,
-            compensate_skew: true,
-            base_shift_ppm_max: BASE_SHIFT_PPM_MAX,
-        }
-    }
-
-    /// The law of RFC 6817: one packet per round trip, 100 ms target, two packets at least, no
-    /// slow start (set [`slow_start`](Self::slow_start) to add that of RFC 5681).
-    #[must_use]
-    pub const fn rfc6817() -> Self {
-        Self {
-            name: "rfc6817",
-            target_us: TARGET_US,
-            gain: Size::Packets(1),
-            window_initial: Size::Packets(2),
-            window_min: Size::Packets(2),
-            window_max_bytes: WINDOW_MAX_BYTES,
-            growth_limit: GrowthLimit::InFlightPlus(Size::Packets(1)),
-            cut_interval_us: 0,
-            slow_start: SlowStart::Off,
-            current_filter: 4,
-            current_filter_age: FilterAge::RoundTrip,
-            base_history_minutes: 10,
-            base_rollover: BaseRollover::EveryMinute,
-            compensate_skew: false,
-            base_shift_ppm_max: BASE_SHIFT_PPM_MAX,
-        }
-    }
-
     /// Checks every field against its allowed range.
     ///
     /// # Errors
@@ -283,31 +246,11 @@ fn size(check: Check<'_>, field: &'static str, value: &mut Size, bytes_max: u64,
     }
 }
 
-/// RFC 6817 section 2.5 and libutp agree on 100 ms.
-const TARGET_US: u32 = 100_000;
-
-/// libutp's send buffer, which caps its window.
-const WINDOW_MAX_BYTES: u64 = 1 << 20;
-
-/// Crystals are off by 100 ppm at the worst, so two of them drift by 200 ppm; 500 leaves room for
-/// the steering of a time daemon.
-const BASE_SHIFT_PPM_MAX: u16 = 500;
-
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
 
     use super::*;
-
-    #[test]
-    fn presets_are_valid() {
-        assert_eq!(Config::libutp().validate(), Ok(()));
-        assert_eq!(Config::rfc6817().validate(), Ok(()));
-        assert_eq!(Config::libutp().bounded(), Config::libutp());
-        assert_eq!(Config::rfc6817().bounded(), Config::rfc6817());
-        assert_eq!(Config::libutp().name(), "libutp");
-        assert_eq!(Config::rfc6817().name(), "rfc6817");
-    }
 
     #[test]
     fn an_error_names_field_value_and_range() {

@@ -29,6 +29,11 @@ impl CurrentDelay {
         }
     }
 
+    /// Forgets all samples.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.len);
+    }
+
     /// Takes a sample, which replaces the oldest one.
     pub(crate) fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
         let since_us = saturated(now.saturating_since(self.newest_at));

@@ -10,7 +10,7 @@ use core::num::NonZeroU32;
 use utp_wire::Instant;
 
 use crate::base_delay::FineBase;
-use crate::config::{BaseRollover, Config, FilterAge, GrowthLimit, Size};
+use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::round_trips::RoundTrips;
@@ -57,10 +57,8 @@ struct Params {
     window_max_bytes: u32,
     growth_limit: GrowthLimit,
     cut_interval_us: u32,
-    current_filter: u8,
+    guards: Guards,
     current_filter_age: FilterAge,
-    base_history_minutes: u8,
-    base_rollover: BaseRollover,
 }
 
 impl Params {
@@ -72,10 +70,8 @@ impl Params {
             window_max_bytes: u32::try_from(config.window_max_bytes).unwrap_or(u32::MAX),
             growth_limit: config.growth_limit,
             cut_interval_us: config.cut_interval_us,
-            current_filter: config.current_filter,
+            guards: config.guards,
             current_filter_age: config.current_filter_age,
-            base_history_minutes: config.base_history_minutes,
-            base_rollover: config.base_rollover,
         }
     }
 
@@ -83,8 +79,8 @@ impl Params {
         self.window_max_bytes.into()
     }
 
-    fn new_base(&self) -> FineBase {
-        FineBase::new(self.base_history_minutes, self.base_rollover)
+    fn is_guarded(&self) -> bool {
+        self.guards >= Guards::Peer
     }
 }
 
@@ -111,7 +107,7 @@ impl Ledbat {
             payload_bytes_max,
             window: subbytes(window_initial),
             slow_start: Phase::new(config.slow_start, subbytes(window_max)),
-            base: params.new_base(),
+            base: FineBase::new(config.base_history_minutes, config.base_rollover),
             current: CurrentDelay::new(config.current_filter),
             round_trips: RoundTrips::new(&config),
             skew: config.compensate_skew.then(|| Skew::new(&config, now)),
@@ -140,17 +136,20 @@ impl Ledbat {
     fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
         let mut delay_us = self.filtered_delay_us(ack.now)?;
         let reports_base = self.base.get()?;
-        let queuing_us = ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us));
+        let target_us = self.params.target_us;
+        let queuing_us =
+            ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us, target_us));
         if let Some(skew) = &mut self.skew {
             if let (Some(rtt_us), Some(queuing_us)) = (ack.rtt_us, queuing_us) {
                 let raise_us = skew.raise_us(ack.now, delay_us, rtt_us, queuing_us);
                 self.base.raise(raise_us);
-                delay_us = (delay_us - raise_us).min(rtt_us);
+                delay_us = delay_us.saturating_sub(raise_us).min(rtt_us);
             }
             delay_us = delay_us.saturating_add(skew.penalty_us());
         }
-        if queuing_us.is_some()
-            && let Some(queuing_us) = self.round_trips.belie(reports_base)
+        if self.params.is_guarded()
+            && queuing_us.is_some()
+            && let Some(queuing_us) = self.round_trips.belie(reports_base, target_us)
         {
             delay_us = delay_us.max(queuing_us);
         }
@@ -227,10 +226,12 @@ impl Controller for Ledbat {
         let Some(ours) = sample.ours else {
             return;
         };
-        if let Some(base) = self.round_trips.base_after_step(ours) {
-            self.base = self.params.new_base();
+        if self.params.is_guarded()
+            && let Some(base) = self.round_trips.base_after_step(ours)
+        {
+            self.base.clear();
             self.base.on_sample(now, base);
-            self.current = CurrentDelay::new(self.params.current_filter);
+            self.current.clear();
         }
         self.base.on_sample(now, ours);
         self.current.on_sample(now, ours);
@@ -264,7 +265,8 @@ impl Controller for Ledbat {
             Step::Leave => self.window,
             Step::Off => steered,
         };
-        if !self.may_grow(ack.now) {
+        let may_grow = matches!(step, Step::Grow(_)) && !self.params.is_guarded();
+        if !may_grow && !self.may_grow(ack.now) {
             window = window.min(self.window);
         }
         let window_max = subbytes(self.params.window_max_bytes());

@@ -6,8 +6,9 @@
 //! bottleneck, the queue grows past the target and LEDBAT makes room.
 //!
 //! * [`Controller`] is what a connection drives, [`ControllerFactory`] builds one per connection.
-//! * [`Ledbat`] is the controller; [`Config::libutp`] is the law nearly all peers run,
-//!   [`Config::rfc6817`] the one of the standard.
+//! * [`Ledbat`] is the controller; [`Config::utp`] is the default, [`Config::libutp`] the law nearly
+//!   all peers run, [`Config::rfc6817`] the one of the standard.
+//! * [`by_name`] finds each of them by its name.
 //! * [`FixedWindow`] never changes its window; it is for tests.
 //!
 //! There is no clock, no randomness and no floating point: the same calls give the same windows on
@@ -73,11 +74,16 @@ mod controller;
 mod current_delay;
 mod fixed;
 mod ledbat;
+mod names;
+mod presets;
 mod round_trips;
 mod skew;
 mod slow_start;
 
-pub use config::{BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Size, SlowStart};
+pub use config::{
+    BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Guards, Size, SlowStart,
+};
 pub use controller::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
 pub use fixed::{FixedWindow, FixedWindowFactory};
 pub use ledbat::Ledbat;
+pub use names::{CONTROLLER_NAMES, by_name};

@@ -25,7 +25,6 @@ pub(crate) struct RoundTrips {
     theirs: Option<(TimestampDiff, TimestampDiff)>,
     /// How much of the last round trip was queuing.
     queuing_us: u32,
-    target_us: u32,
 }
 
 impl RoundTrips {
@@ -35,7 +34,6 @@ impl RoundTrips {
             ours: None,
             theirs: None,
             queuing_us: 0,
-            target_us: config.target_us,
         }
     }
 
@@ -67,11 +65,11 @@ impl RoundTrips {
     }
 
     /// Takes a round-trip time; returns how much of it is queuing, in either direction.
-    pub(crate) fn on_round_trip(&mut self, now: Instant, rtt_us: u32) -> u32 {
+    pub(crate) fn on_round_trip(&mut self, now: Instant, rtt_us: u32, target_us: u32) -> u32 {
         let rtt = TimestampDiff(rtt_us.min(i32::MAX.unsigned_abs()));
         let queuing_us = rtt.distance_from(self.base.on_sample(now, rtt)).max(0).unsigned_abs();
         self.queuing_us = queuing_us;
-        if queuing_us < self.target_us / 2 {
+        if queuing_us < target_us / 2 {
             self.theirs = self.theirs.map(|(latest, _)| (latest, latest));
         }
         queuing_us
@@ -80,14 +78,14 @@ impl RoundTrips {
     /// The queue on the way there, if the last round trip shows that the last report, compared with
     /// the base of the reports, is a lie.
     // req: HO-04
-    pub(crate) fn belie(&self, base: TimestampDiff) -> Option<u32> {
+    pub(crate) fn belie(&self, base: TimestampDiff, target_us: u32) -> Option<u32> {
         // Not what was filtered: that lags behind, and this belongs to the round trip.
         let reported_us = self.ours?.distance_from(base).max(0).unsigned_abs();
         let back_us = self.theirs.map_or(0, |(latest, lowest)| latest.distance_from(lowest).max(0));
         let there_us = self.queuing_us.saturating_sub(back_us.unsigned_abs());
         // Half the target may have been there when the way back was looked at.
-        let believed_us = there_us.saturating_sub(self.target_us / 2) / 2;
-        (there_us > self.target_us && reported_us < believed_us).then_some(there_us)
+        let believed_us = there_us.saturating_sub(target_us / 2) / 2;
+        (there_us > target_us && reported_us < believed_us).then_some(there_us)
     }
 }
 
@@ -99,6 +97,7 @@ mod tests {
     use super::*;
 
     const BASE_US: u32 = 50_000;
+    const TARGET_US: u32 = 100_000;
     const OURS: TimestampDiff = TimestampDiff(u32::MAX - 10_000);
 
     fn at_ms(ms: u64) -> Instant {
@@ -114,9 +113,12 @@ mod tests {
             let (there_us, back_us) = (there_us / 100 * step, back_us / 100 * step);
             round_trips.on_theirs(TimestampDiff(0xffff_ff00_u32.wrapping_add(back_us)));
             let rtt_us = BASE_US + there_us + back_us;
-            assert_eq!(round_trips.on_round_trip(at_ms(step.into()), rtt_us), rtt_us - BASE_US);
+            assert_eq!(
+                round_trips.on_round_trip(at_ms(step.into()), rtt_us, TARGET_US),
+                rtt_us - BASE_US
+            );
             round_trips.on_ours(TimestampDiff(OURS.0.wrapping_add(report(there_us))));
-            belied = round_trips.belie(OURS);
+            belied = round_trips.belie(OURS, TARGET_US);
         }
         belied
     }
@@ -147,13 +149,13 @@ mod tests {
         let mut round_trips = RoundTrips::new(&Config::libutp());
         round_trips.on_ours(OURS);
         round_trips.on_theirs(TimestampDiff(47_000));
-        round_trips.on_round_trip(at_ms(0), BASE_US + 40_000);
+        round_trips.on_round_trip(at_ms(0), BASE_US + 40_000, TARGET_US);
         round_trips.on_theirs(TimestampDiff(7_000));
         round_trips.on_theirs(TimestampDiff(157_000));
-        round_trips.on_round_trip(at_ms(1), BASE_US + 200_000);
-        assert_eq!(round_trips.belie(OURS), None);
+        round_trips.on_round_trip(at_ms(1), BASE_US + 200_000, TARGET_US);
+        assert_eq!(round_trips.belie(OURS, TARGET_US), None);
         // A clock that was set back is no way that has become longer.
         round_trips.on_theirs(TimestampDiff(7_000_u32.wrapping_sub(600_000_000)));
-        assert_eq!(round_trips.belie(OURS), Some(160_000));
+        assert_eq!(round_trips.belie(OURS, TARGET_US), Some(160_000));
     }
 }

@@ -10,11 +10,13 @@
 //! * Mirroring the peer's base may explain away only what the round-trip time does not show as
 //!   queuing. The receiver cannot make a round trip look shorter than it is.
 //! * All raises together come out of a [`Budget`].
+//!
+//! Without guards neither bound holds.
 
 use utp_wire::{Instant, TimestampDiff};
 
 use crate::base_delay::CoarseBase;
-use crate::config::Config;
+use crate::config::{Config, Guards};
 
 /// The state of the corrections of one connection.
 #[derive(Clone, Debug)]
@@ -32,7 +34,11 @@ impl Skew {
         Self {
             peer_base: CoarseBase::new(config.base_history_minutes, config.base_rollover),
             mirror_pending_us: 0,
-            budget: Budget::new(now, config.target_us / 2, config.base_shift_ppm_max),
+            budget: if config.guards >= Guards::Peer {
+                Budget::new(now, config.target_us / 2, config.base_shift_ppm_max)
+            } else {
+                Budget::unlimited(now)
+            },
             drift: Drift::default(),
         }
     }
@@ -65,8 +71,9 @@ impl Skew {
         rtt_us: u32,
         rtt_queuing_us: u32,
     ) -> u32 {
-        let unexplained_us = delay_us.saturating_sub(rtt_queuing_us);
         let excess_us = delay_us.saturating_sub(rtt_us);
+        let unexplained_us =
+            if self.budget.is_limited { delay_us.saturating_sub(rtt_queuing_us) } else { u32::MAX };
         let wanted_us = excess_us.max(self.mirror_pending_us.min(unexplained_us));
         let raise_us = self.budget.take(now, wanted_us);
         self.mirror_pending_us = self.mirror_pending_us.saturating_sub(raise_us);
@@ -84,6 +91,7 @@ impl Skew {
 struct Budget {
     burst_us: u32,
     refill_ppm: u16,
+    is_limited: bool,
     /// In millionths of a microsecond, so that the slowest refill loses nothing.
     credit: u64,
     refilled_at: Instant,
@@ -92,11 +100,19 @@ struct Budget {
 impl Budget {
     fn new(now: Instant, burst_us: u32, refill_ppm: u16) -> Self {
         let credit = u64::from(burst_us) * MILLION;
-        Self { burst_us, refill_ppm, credit, refilled_at: now }
+        Self { burst_us, refill_ppm, is_limited: true, credit, refilled_at: now }
+    }
+
+    /// One that grants whatever is wanted.
+    fn unlimited(now: Instant) -> Self {
+        Self { is_limited: false, ..Self::new(now, u32::MAX, 0) }
     }
 
     /// Grants as much of `wanted_us` as is left.
     fn take(&mut self, now: Instant, wanted_us: u32) -> u32 {
+        if !self.is_limited {
+            return wanted_us;
+        }
         let refill = now.saturating_since(self.refilled_at).saturating_mul(self.refill_ppm.into());
         self.refilled_at = self.refilled_at.max(now);
         let full = u64::from(self.burst_us) * MILLION;

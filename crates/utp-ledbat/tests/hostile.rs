@@ -74,7 +74,13 @@ fn event_at() -> impl Strategy<Value = (i64, Event)> {
 fn config() -> impl Strategy<Value = Config> {
     let slow_start =
         prop_oneof![Just(SlowStart::Doubling), Just(SlowStart::Off), Just(SlowStart::OnePacket)];
-    let preset = prop_oneof![Just(Config::libutp()), Just(Config::rfc6817())];
+    let preset = prop_oneof![
+        Just(Config::utp()),
+        Just(Config::libutp()),
+        Just(Config::libutp_strict()),
+        Just(Config::rfc6817()),
+        Just(Config::rfc6817_strict()),
+    ];
     let window_max_bytes = prop_oneof![4 => Just(1 << 20), 1 => 0..4_000_u64, 1 => any::<u64>()];
     (preset, slow_start, window_max_bytes, any::<bool>(), 0..10_u8).prop_map(
         |(mut config, slow_start, window_max_bytes, compensate_skew, current_filter)| {

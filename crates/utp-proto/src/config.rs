@@ -348,7 +348,8 @@ pub enum Gate {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Makes the congestion controller of each connection. LEDBAT as libutp runs it by default.
+    /// Makes the congestion controller of each connection. By default the law of libutp with all
+    /// guards on.
     pub controller: Arc<dyn ControllerFactory>,
     /// Bytes received and not yet consumed by the application, in order or not, that the peer may
     /// have us hold to begin with. At least 4 096. 256 KiB is what a sender assumes before it is
@@ -409,7 +410,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            controller: Arc::new(utp_ledbat::Config::libutp()),
+            controller: Arc::new(utp_ledbat::Config::utp()),
             receive_buffer_bytes: 256 << 10,
             receive_buffer_max_bytes: 16 << 20,
             send_buffer_bytes: 1 << 20,

@@ -106,11 +106,11 @@ fn a_fast_receiver_clock_changes_nothing_with_skew_compensation() {
 }
 
 #[test]
-fn a_fast_receiver_clock_throttles_the_rfc() {
+fn a_fast_receiver_clock_throttles_the_rfc_without_guards() {
     // Ten minutes of history at more than 167 ppm hold more than the target. Published for this
     // path: 45 per mille, which is the floor of two packets per round trip.
     let path = Path { receiver_clock_ppm: 500, ..Path::clean() };
-    let permille = utilisation_permille(&mut bulk(&Config::rfc6817(), path), 600, 1_200);
+    let permille = utilisation_permille(&mut bulk(&Config::rfc6817_strict(), path), 600, 1_200);
     assert!((40..=50).contains(&permille), "{permille}");
 }
 
@@ -132,6 +132,14 @@ fn a_receiver_that_ratchets_its_base_down_gains_no_queue() {
     let queues_us = queues_us(&mut bulk(&Config::libutp(), path), 60, 300);
     let p95 = queues_us[queues_us.len() * 95 / 100];
     assert!(p95 <= 102_000, "{p95}");
+}
+
+#[test]
+fn a_ratchet_switches_libutp_off_without_guards() {
+    // Published for a buffer of 690 ms: 522 ms instead of 100. Here the window cap is what ends it.
+    let path = Path { receiver_ratchet_us: 10_000, ..Path::clean() };
+    let queues_us = queues_us(&mut bulk(&Config::libutp_strict(), path), 120, 300);
+    assert!(queues_us[0] >= 500_000, "{}", queues_us[0]);
 }
 
 #[test]
