@@ -182,3 +182,27 @@ fn after_a_minute_without_running_or_acks_one_packet_goes_and_nothing_is_given_u
         assert_eq!(wire.stats().in_flight_bytes, 0);
     }
 }
+
+#[test]
+fn a_path_that_became_shorter_takes_in_only_three_probes() {
+    // 5 ms of round trip now, where 20 ms were the least that was ever seen. All is lost, so that
+    // whatever is acknowledged was sent twice, and acknowledged sooner than ever.
+    let mut wire = Wire::plain();
+    wire.write(FULL * 30);
+    wire.advance(30 * MS);
+    assert_eq!(numbers(&mut wire).first(), Some(&0));
+    let mut mask = [0; 4];
+    for probed in (27..30).rev() {
+        let sent = (0..100).map(|_| {
+            wire.advance(MS);
+            numbers(&mut wire)
+        });
+        assert_eq!(sent.flatten().next(), Some(probed), "one at a time");
+        wire.advance(5 * MS);
+        mask[usize::from(probed - 1) / 8] |= 1 << ((probed - 1) % 8);
+        wire.recv(wire.state(0, -1).sack(&mask));
+    }
+    wire.advance(5 * MS);
+    assert_eq!(numbers(&mut wire), (0..27).collect::<Vec<_>>());
+    assert_eq!(wire.stats().timeouts, 0);
+}

@@ -154,7 +154,11 @@ impl Connection {
         let once = slot.transmissions == 1;
         // An ack sooner than any round trip after a resend answers an earlier copy (RFC 8985
         // section 6.2), which says nothing about what was sent since.
-        let of_last_copy = once || self.rtt.min_us().is_some_and(|min| rtt_us >= min);
+        let hasty = !once && self.rtt.min_us().is_some_and(|min| rtt_us < min);
+        if hasty && slot.cause == Some(ResendCause::Probe) {
+            self.rtt.on_hasty_probe();
+        }
+        let of_last_copy = !hasty || self.rtt.min_us().is_none();
         let needless = !of_last_copy || (once && slot.state() == SlotState::Lost);
         if needless && slot.cause == Some(ResendCause::Overtaken) {
             self.reorder.on_needless(slot.episode);

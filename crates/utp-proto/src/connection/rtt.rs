@@ -11,6 +11,8 @@ pub(crate) struct Rtt {
     is_sampled: bool,
     /// Expiries in a row without an ack.
     backoff: u8,
+    /// Probes in a row that were answered sooner than any round trip, and no sample since.
+    hasty: u8,
 }
 
 /// Longer than any round trip that is measured.
@@ -40,6 +42,10 @@ const BACKOFF_UNSAMPLED_MAX: u8 = 3;
 /// the present in the field does on purpose.
 const ACK_DELAY_US_MAX: u64 = 25_000;
 
+/// Probes in a row that are answered sooner than any round trip before the path is taken to have
+/// become shorter. One or two may be answered by a packet that was late.
+const HASTY_PROBES_MAX: u8 = 3;
+
 /// Below this, a probe would answer the scheduler of the peer and not the path.
 const PROBE_US_MIN: u64 = 10_000;
 
@@ -52,11 +58,13 @@ impl Rtt {
             rto_min_us,
             is_sampled: false,
             backoff: 0,
+            hasty: 0,
         }
     }
 
     /// Takes a sample of a packet that was sent once (Karn's rule is the caller's).
     pub(crate) fn on_sample(&mut self, rtt_us: u32) {
+        self.hasty = 0;
         if !std::mem::replace(&mut self.is_sampled, true) {
             (self.srtt_us, self.min_us, self.rttvar_us) = (rtt_us, rtt_us, rtt_us / 2);
             return;
@@ -78,6 +86,17 @@ impl Rtt {
     /// The path has become another; the next sample counts.
     pub(crate) const fn forget_min(&mut self) {
         self.min_us = UNKNOWN_US;
+    }
+
+    /// A packet that was sent again as a probe is acknowledged sooner than any round trip before:
+    /// the ack is that of an earlier copy, as a rule. Where nothing else arrives, the path has
+    /// become shorter, and says so.
+    pub(crate) const fn on_hasty_probe(&mut self) {
+        self.hasty += 1;
+        if self.hasty >= HASTY_PROBES_MAX {
+            self.hasty = 0;
+            self.forget_min();
+        }
     }
 
     /// The time-out without back-off.
