@@ -57,7 +57,7 @@ impl View<'_> {
     pub fn active(&self, flow: usize) -> Option<Window> {
         let spec = self.scenario.flows.get(flow)?;
         let end = self.flow(flow)?.completed_at.or(spec.stop).unwrap_or(self.record.duration);
-        self.covered(Some((spec.start, end)))
+        self.covered(Some((self.scenario.start_of(flow), end)))
     }
 
     /// Share of the time that the transmitter of a link was busy, four decimals.

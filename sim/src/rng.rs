@@ -56,6 +56,11 @@ impl Streams {
         self.stream(Domain::Payload, flow as u64)
     }
 
+    /// When the flow with index `flow` starts.
+    pub fn start(&self, flow: usize) -> Stream {
+        self.stream(Domain::Start, flow as u64)
+    }
+
     fn stream(&self, domain: Domain, number: u64) -> Stream {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream((domain as u64) << 56 | number);
@@ -69,6 +74,7 @@ enum Domain {
     Link = 1,
     Host = 2,
     Payload = 3,
+    Start = 4,
 }
 
 /// One stream of random numbers.
@@ -116,6 +122,7 @@ mod tests {
             bytes_of(streams.host(0)),
             bytes_of(streams.host(1)),
             bytes_of(streams.payload(0)),
+            bytes_of(streams.start(0)),
             bytes_of(Streams::new(2).payload(0)),
         ];
         for (index, left) in all.iter().enumerate() {

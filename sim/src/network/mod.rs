@@ -38,6 +38,7 @@ use state::{FlowState, LinkState, ideal, index_u16};
 ///     via: vec![0],
 ///     back: None,
 ///     start: Ns::ZERO,
+///     start_jitter: Ns::ZERO,
 ///     stop: None,
 /// };
 /// let mut network = Network::new(&Scenario {
@@ -98,7 +99,7 @@ impl Network {
             late: 0,
             unroutable: 0,
         };
-        for spec in &scenario.flows {
+        for (index, spec) in scenario.flows.iter().enumerate() {
             let via = spec.via[0];
             let back = spec.back.as_ref().map_or_else(
                 || {
@@ -108,7 +109,8 @@ impl Network {
                 },
                 |back| back[0],
             );
-            network.flows.push(FlowState::new(spec, index_u16(back), index_u16(via)));
+            let start = scenario.start_of(index);
+            network.flows.push(FlowState::new(spec, start, index_u16(back), index_u16(via)));
         }
         network.links = links;
         for flow in 0..network.flows.len() {

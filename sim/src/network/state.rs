@@ -32,18 +32,18 @@ impl LinkState {
 }
 
 impl FlowState {
-    pub(super) fn new(spec: &FlowSpec, to_left: u16, to_right: u16) -> Self {
+    pub(super) fn new(spec: &FlowSpec, start: Ns, to_left: u16, to_right: u16) -> Self {
         let agent = match &spec.kind {
             FlowKind::Utp(_) => None,
             FlowKind::Reno { bytes } => {
-                Some(Agent::Reno(Box::new(Reno::new(*bytes, spec.start, spec.stop))))
+                Some(Agent::Reno(Box::new(Reno::new(*bytes, start, spec.stop))))
             }
             FlowKind::Cubic { .. }
             | FlowKind::OnOff { .. }
             | FlowKind::Quic { .. }
             | FlowKind::RequestResponse { .. } => unreachable!("the loader knows no such kind"),
             FlowKind::Cbr { rate_bps, interval } => {
-                Some(Agent::Cbr(Cbr::new(*rate_bps, *interval, spec.start, spec.stop)))
+                Some(Agent::Cbr(Cbr::new(*rate_bps, *interval, start, spec.stop)))
             }
         };
         let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };

@@ -18,7 +18,15 @@ fn link(rate_bps: u64, delay: Ns, queue_bytes_max: u64) -> LinkConfig {
 }
 
 fn flow(name: &str, kind: FlowKind) -> FlowSpec {
-    FlowSpec { name: name.into(), kind, via: vec![0], back: None, start: Ns::ZERO, stop: None }
+    FlowSpec {
+        name: name.into(),
+        kind,
+        via: vec![0],
+        back: None,
+        start: Ns::ZERO,
+        start_jitter: Ns::ZERO,
+        stop: None,
+    }
 }
 
 fn host_flow() -> FlowSpec {

@@ -24,7 +24,7 @@ pub(super) fn utilisation(view: View<'_>, link: usize, step: Ns) -> Series {
 
 /// Goodput of a flow in megabits per second, from its start on.
 pub(super) fn goodput_mbps(view: View<'_>, flow: usize, step: Ns) -> Series {
-    let start = view.scenario.flows.get(flow).map_or(Ns::ZERO, |flow| flow.start);
+    let start = view.scenario.start_of(flow);
     let goodput = |window: (Ns, Ns)| {
         if window.1 > start { view.goodput_mbps(flow, Some(window)) } else { None }
     };

@@ -96,7 +96,7 @@ pub(super) fn flow(
         Kind::Cbr => cbr(section)?,
     };
     let (start, stop) = span(section, duration)?;
-    Ok(FlowSpec { name: name.to_owned(), kind, via, back, start, stop })
+    Ok(FlowSpec { name: name.to_owned(), kind, via, back, start, start_jitter: Ns::ZERO, stop })
 }
 
 #[derive(Clone, Copy)]

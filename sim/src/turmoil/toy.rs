@@ -18,6 +18,7 @@ pub(super) fn scenario(rate_bps: u64, delay: Ns) -> Scenario {
         via: vec![0],
         back: None,
         start: Ns::ZERO,
+        start_jitter: Ns::ZERO,
         stop: None,
     };
     Scenario {

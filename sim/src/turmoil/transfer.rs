@@ -43,7 +43,7 @@ impl Transfer {
     /// All flows of kind `utp` of a scenario.
     pub(crate) fn all(scenario: &Scenario) -> Vec<Self> {
         let streams = Streams::new(scenario.seed);
-        let numbered = (0..).zip(&scenario.flows);
+        let numbered = (0_u16..).zip(&scenario.flows);
         let transfers = numbered.filter_map(|(flow, spec)| {
             let FlowKind::Utp(utp) = &spec.kind else { return None };
             Some(Self(Arc::new(Inner {
@@ -51,7 +51,7 @@ impl Transfer {
                 name: spec.name.clone(),
                 controller: utp.controller.clone(),
                 bytes: utp.bytes,
-                start: spec.start,
+                start: scenario.start_of(usize::from(flow)),
                 stop: spec.stop,
                 end: scenario.duration,
                 streams,

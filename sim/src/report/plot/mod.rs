@@ -116,10 +116,11 @@ fn base_spans(report: Report<'_>) -> Vec<Span> {
 fn spans(report: Report<'_>, scenario: &Scenario, flow_suffix: &str) -> Vec<Span> {
     let end = duration(report);
     let phases = scenario.phases.iter().map(|phase| (phase.name.clone(), phase.from, phase.to));
-    let flows = scenario.flows.iter().filter_map(|flow| {
+    let flows = scenario.flows.iter().enumerate().filter_map(|(index, flow)| {
+        let start = scenario.start_of(index);
         let stop = flow.stop.unwrap_or(end).min(end);
-        let comes_or_goes = flow.start > Ns::ZERO || stop < end;
-        comes_or_goes.then(|| (format!("{} sends{flow_suffix}", flow.name), flow.start, stop))
+        let comes_or_goes = start > Ns::ZERO || stop < end;
+        comes_or_goes.then(|| (format!("{} sends{flow_suffix}", flow.name), start, stop))
     });
     let inside = phases.chain(flows).filter(|(_, from, _)| *from < end);
     inside

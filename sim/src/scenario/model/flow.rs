@@ -16,8 +16,10 @@ pub struct FlowSpec {
     pub via: Vec<usize>,
     /// The links its acks take, in order; `None` is an ideal path with the delays of `via`.
     pub back: Option<Vec<usize>>,
-    /// When it starts.
+    /// When it starts, or the earliest moment with a [`FlowSpec::start_jitter`].
     pub start: Ns,
+    /// The start is moved by up to so much, drawn from the seed: [`super::Scenario::start_of`].
+    pub start_jitter: Ns,
     /// When it stops sending, if before the end.
     pub stop: Option<Ns>,
 }

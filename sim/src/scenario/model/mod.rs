@@ -11,6 +11,7 @@ pub use link::{
     Rate, Reorder,
 };
 
+use crate::rng::Streams;
 use crate::time::Ns;
 use std::path::PathBuf;
 
@@ -101,6 +102,19 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
 }
 
+impl Scenario {
+    /// When the flow with index `flow` starts: what the file says, and where it lets the seed have
+    /// a say, a moment drawn from it. The start of the run for a flow that is not there.
+    pub fn start_of(&self, flow: usize) -> Ns {
+        let Some(spec) = self.flows.get(flow) else { return Ns::ZERO };
+        let jitter = match spec.start_jitter {
+            Ns::ZERO => 0,
+            Ns(max) => Streams::new(self.seed).start(flow).below(max.saturating_add(1)),
+        };
+        spec.start + Ns(jitter)
+    }
+}
+
 /// A span of time to mark in the plots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -125,4 +139,39 @@ pub struct Expectation {
     pub max: Option<f64>,
     /// Line in the file, for messages.
     pub line: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_with_jitter_is_drawn_from_the_seed_and_lies_in_its_range() {
+        let controller = Controller::named("libutp").expect("it exists");
+        let flow = FlowSpec {
+            name: "late".to_owned(),
+            kind: FlowKind::Utp(UtpFlow::new(controller)),
+            via: vec![0],
+            back: None,
+            start: Ns::from_secs(3),
+            start_jitter: Ns::from_secs(1),
+            stop: None,
+        };
+        let exact = FlowSpec { start_jitter: Ns::ZERO, ..flow.clone() };
+        let flows = vec![exact, flow.clone(), flow];
+        let starts = |seed| {
+            let scenario = Scenario { seed, flows: flows.clone(), ..Scenario::default() };
+            [0, 1, 2, 3].map(|flow| scenario.start_of(flow))
+        };
+        for seed in 0..50 {
+            let [exact, first, second, none] = starts(seed);
+            assert_eq!((exact, none), (Ns::from_secs(3), Ns::ZERO));
+            for drawn in [first, second] {
+                assert!((Ns::from_secs(3)..=Ns::from_secs(4)).contains(&drawn), "{drawn}");
+            }
+            assert_ne!(first, second);
+        }
+        assert_eq!(starts(7), starts(7));
+        assert_ne!(starts(7), starts(8));
+    }
 }
