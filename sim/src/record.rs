@@ -4,6 +4,7 @@
 //! integers in virtual time only, so that two runs of one seed give equal records.
 
 use crate::time::Ns;
+use std::collections::BTreeMap;
 
 /// Width of the buckets that goodput and link busy time are summed in.
 pub const BUCKET: Ns = Ns::from_millis(100);
@@ -34,10 +35,12 @@ pub struct LinkRecord {
     pub queue_delay_us: Vec<u32>,
     /// Nanoseconds the transmitter was busy, per [`BUCKET`].
     pub busy_ns: Vec<u64>,
-    /// Packets that found the queue full.
+    /// Packets that the queue did not take or threw out.
     pub dropped_packets: u64,
-    /// Packets the loss model took.
+    /// Packets that were lost in any other way.
     pub lost_packets: u64,
+    /// Both by reason, under the names of [`crate::trace::DropReason::name`].
+    pub drops: BTreeMap<&'static str, u64>,
 }
 
 /// What one flow did.
@@ -53,12 +56,24 @@ pub struct FlowRecord {
     pub rtt_us: Vec<(Ns, u32)>,
     /// Congestion window as `(time, bytes)`, one sample per [`BUCKET`] at most.
     pub window_bytes: Vec<(Ns, u64)>,
+    /// Base delay that the controller assumes, as `(time, microseconds)`, one sample per [`BUCKET`]
+    /// at most. The true offset between the two clocks at that moment is taken out, so that it can
+    /// be compared with the delay of the path; with drifting clocks it may be negative. Empty for a
+    /// controller that has none.
+    pub base_delay_us: Vec<(Ns, i32)>,
+    /// Queueing delay that the controller assumes, like [`FlowRecord::base_delay_us`].
+    pub queuing_delay_us: Vec<(Ns, u32)>,
+    /// Time from each request to the end of its response as `(end, microseconds)`; kept for
+    /// `request-response` flows.
+    pub response_us: Vec<(Ns, u32)>,
     /// Data packets sent again.
     pub retransmissions: u64,
     /// Data packets the receiver had already: repeats that were not needed.
     pub spurious_retransmissions: u64,
     /// Expiries of the retransmission timer.
     pub timeouts: u64,
+    /// Connections that ended with an error before they were through.
+    pub failures: u64,
     /// When the last byte of a sized transfer reached the receiving application.
     pub completed_at: Option<Ns>,
     /// Whether the digest of what arrived equals the digest of what was sent; sized transfers only.

@@ -28,6 +28,16 @@ pub enum DropReason {
     QueueFull,
 }
 
+impl DropReason {
+    /// Its name in traces, summaries and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::QueueFull => "queue_full",
+        }
+    }
+}
+
 impl Step {
     const fn code(self) -> u8 {
         match self {

@@ -194,6 +194,10 @@ impl ControllerFactory for Config {
     fn build(&self, now: Instant, payload_bytes_max: u16) -> Box<dyn Controller> {
         Box::new(Ledbat::new(self.clone(), now, payload_bytes_max))
     }
+
+    fn target_us(&self) -> Option<u32> {
+        Some(self.target_us)
+    }
 }
 
 /// What is wrong with a [`Config`].

@@ -166,4 +166,10 @@ pub trait ControllerFactory: fmt::Debug + Send + Sync {
     /// Builds the controller of a connection that starts at `now` and whose packets carry at most
     /// `payload_bytes_max` bytes of payload.
     fn build(&self, now: Instant, payload_bytes_max: u16) -> Box<dyn Controller>;
+
+    /// The queueing delay in microseconds that its controllers steer for, to mark in plots; `None`
+    /// where the law has none.
+    fn target_us(&self) -> Option<u32> {
+        None
+    }
 }

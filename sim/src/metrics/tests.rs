@@ -35,6 +35,7 @@ fn record() -> Record {
         busy_ns: vec![0, 0, 100_000_000, 50_000_000, 0, 0, 0, 0, 0, 25_000_000],
         dropped_packets: 3,
         lost_packets: 4,
+        ..LinkRecord::default()
     };
     let bulk = FlowRecord {
         name: "bulk".to_owned(),

@@ -242,6 +242,7 @@ impl Network {
         let state = &mut self.links[usize::from(link)];
         match state.link.offer(self.now, packet) {
             Offer::Dropped(reason) => {
+                *state.record.drops.entry(reason.name()).or_default() += 1;
                 match reason {
                     DropReason::Loss => state.record.lost_packets += 1,
                     DropReason::QueueFull => state.record.dropped_packets += 1,

@@ -63,6 +63,7 @@ pub(crate) fn made_up(scenario: &Scenario) -> Record {
         busy_ns: (0..buckets).map(|bucket| 99_000_000 + bucket % 7 * 100_000).collect(),
         dropped_packets: 12,
         lost_packets: 0,
+        ..LinkRecord::default()
     };
     let flows = scenario.flows.iter().map(|flow| {
         let mut record = FlowRecord { name: flow.name.clone(), ..FlowRecord::default() };
