@@ -1,8 +1,6 @@
 //! Owns the window: the delay-based law, and what losses and time-outs do to it.
 //!
-//! One law serves both presets; [`Config`] says where RFC 6817 and libutp differ. The window is
-//! kept in [`subbytes`], because a single acknowledgement in a large window near the target is
-//! worth less than a byte: whole bytes would stop the window short of its equilibrium.
+//! One law serves all presets; [`Config`] says where RFC 6817 and libutp differ.
 
 use alloc::boxed::Box;
 use core::num::NonZeroU32;
@@ -13,9 +11,11 @@ use crate::base_delay::FineBase;
 use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
+use crate::moment::{NEVER, is_limited, is_within};
 use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
 use crate::slow_start::{Phase, Step};
+use crate::subbytes::{share_of, subbytes, whole_bytes};
 
 /// A LEDBAT controller: grows while the queuing delay is below the target, shrinks above it.
 ///
@@ -170,7 +170,7 @@ impl Ledbat {
     fn may_grow(&self, now: Instant) -> bool {
         match self.params.growth_limit {
             GrowthLimit::InFlightPlus(_) => true,
-            GrowthLimit::RecentlyLimited => is_within(now, self.limited_at, LIMITED_AGE_US_MAX + 1),
+            GrowthLimit::RecentlyLimited => is_limited(now, self.limited_at),
         }
     }
 
@@ -329,41 +329,8 @@ impl Controller for Ledbat {
     }
 }
 
-/// `bytes` in units of 2^-16 byte, "subbytes". Saturates; windows stay below 2^46.
-pub(crate) const fn subbytes(bytes: u64) -> u64 {
-    bytes.saturating_mul(1 << FRACTION_BITS)
-}
-
-/// `subbytes` in bytes, rounded down.
-const fn whole_bytes(subbytes: u64) -> u64 {
-    subbytes >> FRACTION_BITS
-}
-
-/// The share of `bytes` that `bytes_acked` has earned in a window of `window` subbytes, in
-/// subbytes: all of it for exactly one window, less for more (libutp).
-pub(crate) fn share_of(bytes: u64, bytes_acked: u64, window: u64) -> u64 {
-    let window_bytes = whole_bytes(window).max(1);
-    let bytes_acked = bytes_acked.max(1);
-    subbytes(bytes) * window_bytes.min(bytes_acked) / window_bytes.max(bytes_acked)
-}
-
-/// Sixteen bits resolve a gain of a byte per minute, and leave 2^30 bytes of window times 2^16
-/// bytes of gain within 64 bits.
-const FRACTION_BITS: u32 = 16;
-
-/// A time that has not come. An `Option` would take twice the room.
-const NEVER: Instant = Instant::from_micros(u64::MAX);
-
 /// A delay that is unknown: longer than any round trip.
 const NO_DELAY: u32 = u32::MAX;
-
-/// Whether less than `span_us` has passed since `at`, if that was ever.
-fn is_within(now: Instant, at: Instant, span_us: u64) -> bool {
-    at != NEVER && now.saturating_since(at) < span_us
-}
-
-/// How long a sender counts as limited by its window (libutp).
-const LIMITED_AGE_US_MAX: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests;

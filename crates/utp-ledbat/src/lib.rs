@@ -6,8 +6,9 @@
 //! bottleneck, the queue grows past the target and LEDBAT makes room.
 //!
 //! * [`Controller`] is what a connection drives, [`ControllerFactory`] builds one per connection.
-//! * [`Ledbat`] is the controller; [`Config::utp`] is the default, [`Config::libutp`] the law nearly
-//!   all peers run, [`Config::rfc6817`] the one of the standard.
+//! * [`Ledbat`] is the controller; [`Config::utp`] is the default, [`Config::libutp`] the law that
+//!   nearly all peers run, [`Config::rfc6817`] the one of the standard.
+//! * [`LedbatPlusPlus`] is its successor in drafts of the IRTF.
 //! * [`by_name`] finds each of them by its name.
 //! * [`FixedWindow`] never changes its window; it is for tests.
 //!
@@ -74,11 +75,15 @@ mod controller;
 mod current_delay;
 mod fixed;
 mod ledbat;
+mod ledbat_plus_plus;
+mod loss_window;
+mod moment;
 mod names;
 mod presets;
 mod round_trips;
 mod skew;
 mod slow_start;
+mod subbytes;
 
 pub use config::{
     BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Guards, Size, SlowStart,
@@ -86,4 +91,5 @@ pub use config::{
 pub use controller::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
 pub use fixed::{FixedWindow, FixedWindowFactory};
 pub use ledbat::Ledbat;
+pub use ledbat_plus_plus::{LedbatPlusPlus, LedbatPlusPlusFactory};
 pub use names::{CONTROLLER_NAMES, by_name};

@@ -5,11 +5,12 @@ use alloc::boxed::Box;
 use crate::config::Config;
 use crate::controller::ControllerFactory;
 use crate::fixed::FixedWindowFactory;
+use crate::ledbat_plus_plus::LedbatPlusPlusFactory;
 
 /// Every name that [`by_name`] knows, the default first. `fixed:N` stands for a constant window of
 /// any number of bytes and is not among them.
-pub const CONTROLLER_NAMES: [&str; 5] =
-    ["utp", "libutp", "libutp-strict", "rfc6817", "rfc6817-strict"];
+pub const CONTROLLER_NAMES: [&str; 6] =
+    ["utp", "libutp", "libutp-strict", "rfc6817", "rfc6817-strict", "ledbat++"];
 
 /// The controller of that name: one of [`CONTROLLER_NAMES`], or `fixed:N` for a constant window of
 /// N bytes, at least one. `None` for any other name.
@@ -34,6 +35,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn ControllerFactory>> {
         "libutp-strict" => Box::new(Config::libutp_strict()),
         "rfc6817" => Box::new(Config::rfc6817()),
         "rfc6817-strict" => Box::new(Config::rfc6817_strict()),
+        "ledbat++" => Box::new(LedbatPlusPlusFactory),
         _ => Box::new(FixedWindowFactory(fixed_bytes(name)?)),
     })
 }

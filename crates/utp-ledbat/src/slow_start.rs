@@ -2,7 +2,7 @@
 //! that phase ends. Windows are in [`subbytes`].
 
 use crate::config::SlowStart;
-use crate::ledbat::{share_of, subbytes};
+use crate::subbytes::{share_of, subbytes};
 
 /// The phase and its threshold.
 #[derive(Clone, Debug)]

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use utp_ledbat::{Ack, Config, Controller, DelaySample, Ledbat, Loss, SlowStart};
+use utp_ledbat::{
+    Ack, CONTROLLER_NAMES, Config, Controller, DelaySample, Ledbat, Loss, SlowStart, by_name,
+};
 use utp_wire::{Instant, TimestampDiff};
 
 #[derive(Clone, Copy, Debug)]
@@ -93,24 +95,24 @@ fn config() -> impl Strategy<Value = Config> {
     )
 }
 
-fn apply(ledbat: &mut Ledbat, now: Instant, event: Event) {
+fn apply(controller: &mut dyn Controller, now: Instant, event: Event) {
     match event {
         Event::Ack { bytes_acked, in_flight_bytes, rtt_us, delay_sampled } => {
-            ledbat.on_ack(&Ack { now, bytes_acked, in_flight_bytes, rtt_us, delay_sampled });
+            controller.on_ack(&Ack { now, bytes_acked, in_flight_bytes, rtt_us, delay_sampled });
         }
-        Event::Limited => ledbat.on_window_limited(now),
+        Event::Limited => controller.on_window_limited(now),
         Event::Loss { bytes_lost, srtt_us } => {
             let in_flight_bytes = bytes_lost;
-            ledbat.on_loss(&Loss { now, bytes_lost, in_flight_bytes, srtt_us });
+            controller.on_loss(&Loss { now, bytes_lost, in_flight_bytes, srtt_us });
         }
-        Event::SpuriousLoss => ledbat.on_spurious_loss(now),
-        Event::Mtu(payload_bytes_max) => ledbat.on_mtu_update(payload_bytes_max),
+        Event::SpuriousLoss => controller.on_spurious_loss(now),
+        Event::Mtu(payload_bytes_max) => controller.on_mtu_update(payload_bytes_max),
         Event::Sample { ours, theirs } => {
             let (ours, theirs) = (ours.map(TimestampDiff), theirs.map(TimestampDiff));
-            ledbat.on_delay_sample(now, DelaySample { ours, theirs });
+            controller.on_delay_sample(now, DelaySample { ours, theirs });
         }
-        Event::Sent { bytes, in_flight_bytes } => ledbat.on_sent(now, bytes, in_flight_bytes),
-        Event::Timeout { in_flight_bytes } => ledbat.on_timeout(now, in_flight_bytes),
+        Event::Sent { bytes, in_flight_bytes } => controller.on_sent(now, bytes, in_flight_bytes),
+        Event::Timeout { in_flight_bytes } => controller.on_timeout(now, in_flight_bytes),
     }
 }
 
@@ -159,6 +161,30 @@ proptest! {
                 _ => prop_assert_eq!(after, before),
             }
             highest = highest.max(after);
+        }
+    }
+
+    // req: CC-09
+    #[test]
+    fn every_controller_withstands_any_sequence_of_events(
+        start in any::<u64>(),
+        payload_bytes_max in any::<u16>(),
+        events in proptest::collection::vec(event_at(), 1..200),
+    ) {
+        for name in CONTROLLER_NAMES {
+            let mut now = Instant::from_micros(start);
+            let mut controller = by_name(name).expect("listed").build(now, payload_bytes_max);
+            for (step_us, event) in &events {
+                now = Instant::from_micros(now.as_micros().saturating_add_signed(*step_us));
+                let before = controller.window_bytes();
+                apply(&mut *controller, now, *event);
+                let after = controller.window_bytes();
+                prop_assert!((1..=1 << 30).contains(&after), "{name}: {after} after {event:?}");
+                prop_assert_eq!(controller.metrics().window_bytes, after);
+                if let Event::Loss { .. } = event {
+                    prop_assert!(after <= before, "{name} grew from {before} to {after}");
+                }
+            }
         }
     }
 

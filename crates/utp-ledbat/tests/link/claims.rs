@@ -1,13 +1,13 @@
 //! What the presets must achieve on the link, in numbers.
 
-use utp_ledbat::{Config, SlowStart};
+use utp_ledbat::{Config, ControllerFactory, SlowStart};
 
 use crate::model::{Model, PAYLOAD, Path, Source};
 
-const SECOND_US: u64 = 1_000_000;
+pub(crate) const SECOND_US: u64 = 1_000_000;
 
 /// The waiting times at the bottleneck of all packets sent between two times, in microseconds.
-fn queues_us(model: &mut Model, from_s: u64, to_s: u64) -> Vec<u64> {
+pub(crate) fn queues_us(model: &mut Model, from_s: u64, to_s: u64) -> Vec<u64> {
     model.run_until(from_s * SECOND_US, |_| ());
     let mut queues_us = Vec::new();
     model.run_until(to_s * SECOND_US, |model| queues_us.push(model.queue_us));
@@ -15,16 +15,16 @@ fn queues_us(model: &mut Model, from_s: u64, to_s: u64) -> Vec<u64> {
     queues_us
 }
 
-fn bulk(config: &Config, path: Path) -> Model {
-    Model::new(config, path, Source::Bulk)
+fn bulk(factory: &dyn ControllerFactory, path: Path) -> Model {
+    Model::new(factory, path, Source::Bulk)
 }
 
-fn mean(values: &[u64]) -> u64 {
+pub(crate) fn mean(values: &[u64]) -> u64 {
     values.iter().sum::<u64>() / values.len() as u64
 }
 
 /// The share of the link's rate that was acknowledged between two times, in per mille.
-fn utilisation_permille(model: &mut Model, from_s: u64, to_s: u64) -> u64 {
+pub(crate) fn utilisation_permille(model: &mut Model, from_s: u64, to_s: u64) -> u64 {
     model.run_until(from_s * SECOND_US, |_| ());
     let before = model.packets_acked;
     model.run_until(to_s * SECOND_US, |_| ());
@@ -74,7 +74,7 @@ fn the_linear_start_is_that_of_libutp() {
 }
 
 /// 2 Mbit/s, 40 ms: slow enough to run for an hour.
-fn slow_path() -> Path {
+pub(crate) fn slow_path() -> Path {
     Path { bits_per_us: Some(2), one_way_us: 20_000, ..Path::clean() }
 }
 

@@ -1,6 +1,7 @@
-//! Both presets on a clean link: reviewed tables in `tests/golden`, and claims in numbers.
+//! The controllers on a link of their own: reviewed tables in `tests/golden`, claims in numbers.
 
 mod claims;
 mod golden;
 mod model;
+mod plus_plus;
 mod tables;

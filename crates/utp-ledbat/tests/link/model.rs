@@ -28,6 +28,8 @@ pub(crate) struct Path {
     /// The rate of the bottleneck; `None` sends every packet at once.
     pub(crate) bits_per_us: Option<u64>,
     pub(crate) one_way_us: u64,
+    /// How many packets the bottleneck holds; one more is dropped.
+    pub(crate) buffer_packets: u64,
     /// Whether packets that arrive in the same microsecond share an acknowledgement, as with a
     /// receiver that acknowledges once per burst.
     pub(crate) ack_per_burst: bool,
@@ -49,6 +51,7 @@ impl Path {
         Self {
             bits_per_us: Some(10),
             one_way_us: 25_000,
+            buffer_packets: u64::MAX,
             ack_per_burst: false,
             drops_us: VecDeque::new(),
             blackout_us: (0, 0),
@@ -219,10 +222,12 @@ impl Model {
         }
         let packet = Packet { number, sent_us: now_us, arrives_us: 0 };
         let dark = (blackout_from_us..blackout_to_us).contains(&now_us);
-        if dark || self.is_next_drop_due() {
+        let queue_us = self.link_free_us.saturating_sub(now_us);
+        let full = queue_us / self.serialise_us().max(1) >= self.path.buffer_packets;
+        if dark || full || self.is_next_drop_due() {
             self.dropped.push_back(packet);
         } else {
-            self.queue_us = self.link_free_us.saturating_sub(now_us);
+            self.queue_us = queue_us;
             self.link_free_us = self.link_free_us.max(now_us) + self.serialise_us();
             let arrives_us = self.link_free_us + foreign_us + self.path.one_way_us;
             self.in_flight.push_back(Packet { arrives_us, ..packet });
