@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::runtime::Runtime;
 use crate::shared::{Closing, ConnectRequest, RawDatagram, SocketShared, StreamShared};
 use crate::stats::SocketStats;
 use crate::stream::UtpStream;
-use crate::transport::AsyncUdpSocket;
+use crate::transport::{AsyncUdpSocket, canonical};
 use crate::unclaimed::{Unclaimed, UnclaimedDatagram};
 
 /// A UDP socket that speaks uTP: it connects to peers and accepts connects, all on one port.
@@ -187,7 +187,8 @@ impl UtpSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when a few hundred of them wait already; the kind
     /// of its failure when the socket has failed.
     pub fn send_unclaimed(&self, destination: SocketAddr, data: &[u8]) -> io::Result<()> {
-        let datagram = RawDatagram { destination, bytes: Bytes::copy_from_slice(data) };
+        let bytes = Bytes::copy_from_slice(data);
+        let datagram = RawDatagram { destination: canonical(destination), bytes };
         self.shared.send_raw(datagram).map_err(io::Error::from)
     }
 
@@ -246,18 +247,6 @@ impl fmt::Debug for UtpSocket {
             .field("local_addr", &self.shared.local_addr)
             .field("config", &self.config)
             .finish_non_exhaustive()
-    }
-}
-
-/// The address a peer is known by: an IPv4 address mapped into IPv6 stands for itself.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => SocketAddr::from((v4, v6.port())),
-            // Flow labels are not part of an address.
-            None => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
-        },
-        SocketAddr::V4(_) => address,
     }
 }
 

@@ -11,7 +11,7 @@ use utp_wire::Instant;
 use super::{Backlog, Driver};
 use crate::shared::StreamShared;
 use crate::stream::UtpStream;
-use crate::transport;
+use crate::transport::{self, canonical};
 use crate::unclaimed::Unclaimed;
 
 impl Driver {
@@ -32,8 +32,8 @@ impl Driver {
             self.stats.bytes_received += bytes.len() as u64;
             let stride = meta.stride.max(1);
             let meta = RecvMeta {
-                remote: meta.source,
-                local_ip: meta.local_ip,
+                remote: canonical(meta.source),
+                local_ip: meta.local_ip.map(|ip| ip.to_canonical()),
                 received_at: meta.age.map(|age| {
                     let age_us = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
                     Instant::from_micros(now.as_micros().saturating_sub(age_us))
@@ -66,7 +66,8 @@ impl Driver {
                 transport::IcmpError::MessageTooLarge { mtu } => IcmpError::MessageTooLarge { mtu },
                 transport::IcmpError::Unreachable => IcmpError::Unreachable,
             };
-            self.endpoint.handle_icmp(now, message.destination, error, message.quoted());
+            let destination = canonical(message.destination);
+            self.endpoint.handle_icmp(now, destination, error, message.quoted());
         }
         cx.waker().wake_by_ref();
     }

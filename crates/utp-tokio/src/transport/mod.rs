@@ -12,7 +12,7 @@ pub use udp::UdpTransport;
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ pub trait AsyncUdpSocket: fmt::Debug + Send + Sync + 'static {
 /// What is known about one buffer that [`AsyncUdpSocket::poll_recv`] filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecvMeta {
-    /// The peer that sent the datagrams.
+    /// The peer that sent the datagrams. An IPv4 address may be mapped into IPv6.
     pub source: SocketAddr,
     /// The address of this host that the peer sent them to, if that is known. Answers leave from
     /// it.
@@ -213,6 +213,20 @@ impl IcmpMessage {
     #[must_use]
     pub fn quoted(&self) -> &[u8] {
         &self.quoted[..usize::from(self.quoted_len).min(QUOTED_MAX)]
+    }
+}
+
+// req: F-29
+/// The address a peer is known by, whatever a transport or a user calls it: an IPv4 address mapped
+/// into IPv6 stands for itself.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            // Flow labels are not part of an address.
+            None => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+        },
+        SocketAddr::V4(_) => address,
     }
 }
 
