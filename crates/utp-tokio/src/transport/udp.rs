@@ -217,29 +217,11 @@ impl UdpTransport {
     }
 
     /// Hands datagrams to the kernel.
-    ///
-    /// A socket that reports ICMP messages also fails the next call for each, whatever peer that
-    /// is about. Such a failure is taken back by trying again; the message itself stays in the
-    /// error queue.
     fn send_once(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let mut tries = 0;
-        loop {
-            let result = match self.dscp {
-                Some(_) => dscp::send(&*self.io, transmit),
-                None => self.state.try_send((&*self.io).into(), transmit),
-            };
-            tries += 1;
-            let enough = match &result {
-                Ok(()) => true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
-                // What it says is acted upon, and a router can say it of another peer.
-                Err(error) if is_too_large(error) => tries >= SIZE_TRIES,
-                Err(_) => tries >= SEND_TRIES,
-            };
-            if enough {
-                return result;
-            }
-        }
+        insist(|| match self.dscp {
+            Some(_) => dscp::send(&*self.io, transmit),
+            None => self.state.try_send((&*self.io).into(), transmit),
+        })
     }
 
     /// Has the kernel keep datagrams whole or not, from the next on.
@@ -369,6 +351,29 @@ impl fmt::Debug for UdpTransport {
             .field("buffer_bytes", &self.buffer_bytes)
             .field("send_segments", &self.send_segments)
             .finish_non_exhaustive()
+    }
+}
+
+/// Repeats a call that fails for something else than what it is to do.
+///
+/// A socket that reports ICMP messages fails the next call for each, whatever peer that is about;
+/// the message itself stays in the error queue. A signal interrupts a call. Both pass.
+// req: F-19
+fn insist(mut send: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        let result = send();
+        tries += 1;
+        let enough = match &result {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            // What it says is acted upon, and a router can say it of another peer.
+            Err(error) if is_too_large(error) => tries >= SIZE_TRIES,
+            Err(_) => tries >= SEND_TRIES,
+        };
+        if enough {
+            return result;
+        }
     }
 }
 

@@ -31,6 +31,7 @@ async fn receive_bytes(from: &UdpTransport, bytes: usize) -> usize {
     received
 }
 
+// req: F-21
 #[tokio::test]
 async fn batch_the_kernel_cannot_segment_goes_one_by_one() {
     let (from, to) = (bind(), bind());
@@ -95,6 +96,28 @@ async fn error_that_meets_every_datagram_is_returned() {
     let contents = vec![7; 2 * 65_508];
     from.send_one_by_one(transmit(&to, &contents), 65_508).expect_err("none goes");
     assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0);
+}
+
+// req: F-19
+#[tokio::test]
+async fn call_that_was_interrupted_is_repeated() {
+    let interrupted = || io::Error::from(io::ErrorKind::Interrupted);
+    let mut calls = 0;
+    let sent = insist(|| {
+        calls += 1;
+        if calls < SEND_TRIES { Err(interrupted()) } else { Ok(()) }
+    });
+    sent.expect("the last try works");
+    assert_eq!(calls, SEND_TRIES);
+    // One that never gets through is given up.
+    assert_eq!(insist(|| Err(interrupted())).expect_err("in vain").kind(), interrupted().kind());
+
+    let transport = bind();
+    poll_fn(|cx| {
+        assert!(matches!(transport.on_receive_error(cx, interrupted()), Poll::Ready(Ok(()))));
+        Poll::Ready(())
+    })
+    .await;
 }
 
 #[test]
