@@ -3,11 +3,14 @@
 
 mod cancel;
 mod chaos;
+mod faults;
+mod faulty;
 mod hostile;
 mod lifecycle;
 mod memory;
 mod observe;
 mod reasons;
+mod routes;
 mod shares;
 mod support;
 mod timing;

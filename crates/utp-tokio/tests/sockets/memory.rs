@@ -43,6 +43,10 @@ struct Node {
     sender: Option<Waker>,
     /// The largest datagram that goes without fragments.
     whole_bytes_max: Option<usize>,
+    /// How many datagrams that have arrived wait to be read; more are dropped.
+    unread_max: Option<usize>,
+    /// How many were.
+    overflown: u64,
 }
 
 pub(crate) const DELAY: Duration = Duration::from_millis(10);
@@ -88,6 +92,17 @@ impl Network {
     pub(crate) fn limit_size(&self, address: SocketAddr, bytes: usize) {
         let mut inner = self.0.lock().unwrap();
         inner.nodes.entry(address).or_default().whole_bytes_max = Some(bytes);
+    }
+
+    /// Drops what arrives at a node where more than `datagrams` wait to be read.
+    pub(crate) fn limit_unread(&self, address: SocketAddr, datagrams: usize) {
+        let mut inner = self.0.lock().unwrap();
+        inner.nodes.entry(address).or_default().unread_max = Some(datagrams);
+    }
+
+    /// How many datagrams were dropped for that.
+    pub(crate) fn overflown(&self, address: SocketAddr) -> u64 {
+        self.0.lock().unwrap().nodes[&address].overflown
     }
 
     /// A datagram out of nowhere.
@@ -145,6 +160,18 @@ impl Inner {
     }
 }
 
+impl Node {
+    /// Drops what had no room when it arrived.
+    fn overflow(&mut self, now: Instant) {
+        let Some(unread_max) = self.unread_max else { return };
+        let arrived = self.arrivals.partition_point(|(at, ..)| *at <= now);
+        if arrived > unread_max {
+            self.overflown += (arrived - unread_max) as u64;
+            self.arrivals.drain(unread_max..arrived);
+        }
+    }
+}
+
 pub(crate) struct MemoryTransport {
     network: Network,
     address: SocketAddr,
@@ -163,6 +190,7 @@ impl AsyncUdpSocket for MemoryTransport {
         loop {
             let mut count = 0;
             let now = Instant::now();
+            node.overflow(now);
             while count < bufs.len() && node.arrivals.front().is_some_and(|(at, ..)| *at <= now) {
                 let (_, source, datagram) = node.arrivals.pop_front().unwrap();
                 bufs[count][..datagram.len()].copy_from_slice(&datagram);
@@ -235,14 +263,14 @@ impl fmt::Debug for MemoryTransport {
 /// tokio's runtime with numbers that are random in name only, and a clock that shows later with
 /// each look, as that of a machine does.
 #[derive(Debug)]
-struct Seeded {
+pub(crate) struct Seeded {
     tokio: TokioRuntime,
     looked_at: Mutex<utp_wire::Instant>,
     state: Mutex<u64>,
 }
 
 impl Seeded {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let looked_at = Mutex::default();
         Self { tokio: TokioRuntime::new(), looked_at, state: Mutex::new(u64::from(seed)) }
     }
