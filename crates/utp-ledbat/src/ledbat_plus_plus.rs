@@ -210,20 +210,19 @@ impl Controller for LedbatPlusPlus {
 
     fn on_loss(&mut self, loss: &Loss) {
         self.window.before_cut(&self.phase);
-        let size = self.window.size();
+        let (size, threshold) = (self.window.size(), self.window.threshold());
         match self.phase {
-            Phase::Start | Phase::Steady { .. } => {
-                self.window.set_threshold(size / 2);
-                if self.phase == Phase::Start {
-                    let slowdown_at = self.after_round_trips(loss.now, FIRST_SLOWDOWN_ROUND_TRIPS);
-                    self.phase = Phase::Steady { slowdown_at };
-                }
+            Phase::Start => {
+                self.window.cut_to(size / 2);
+                let slowdown_at = self.after_round_trips(loss.now, FIRST_SLOWDOWN_ROUND_TRIPS);
+                self.phase = Phase::Steady { slowdown_at };
             }
+            Phase::Steady { .. } => self.window.cut_to(size / 2),
             Phase::Hold { .. } | Phase::Ramp { .. } => {
-                self.window.set_threshold(self.window.threshold() / 2);
+                self.window.set_threshold(threshold / 2);
+                self.window.set_size(size.min(self.window.threshold()));
             }
         }
-        self.window.set_size(size.min(self.window.threshold()));
         self.end_ramp(loss.now);
     }
 
@@ -234,19 +233,17 @@ impl Controller for LedbatPlusPlus {
     }
 
     fn on_timeout(&mut self, now: Instant, in_flight_bytes: u64) {
-        let size = self.window.size();
         if in_flight_bytes == 0 {
-            // Idle: what the window was says little about the path as it is now.
-            if size > self.window_min() {
-                self.window.set_threshold(size);
-                self.window.set_size(self.window_min());
+            if self.window.restart(WINDOW_MIN_PACKETS) {
                 self.phase = Phase::Ramp { since: now };
             }
             return;
         }
         self.window.before_cut(&self.phase);
         let lost = match self.phase {
-            Phase::Start | Phase::Steady { .. } => subbytes(in_flight_bytes).min(size),
+            Phase::Start | Phase::Steady { .. } => {
+                subbytes(in_flight_bytes).min(self.window.size())
+            }
             Phase::Hold { .. } | Phase::Ramp { .. } => self.window.threshold(),
         };
         if self.window.on_timeout(lost / 2) {

@@ -9,6 +9,7 @@
 //! * [`Ledbat`] is the controller; [`Config::utp`] is the default, [`Config::libutp`] the law that
 //!   nearly all peers run, [`Config::rfc6817`] the one of the standard.
 //! * [`LedbatPlusPlus`] is its successor in drafts of the IRTF.
+//! * [`LossOnly`] and [`Cubic`] are what TCP does, to compare with.
 //! * [`by_name`] finds each of them by its name.
 //! * [`FixedWindow`] never changes its window; it is for tests.
 //!
@@ -72,10 +73,12 @@ extern crate alloc;
 mod base_delay;
 mod config;
 mod controller;
+mod cubic;
 mod current_delay;
 mod fixed;
 mod ledbat;
 mod ledbat_plus_plus;
+mod loss_only;
 mod loss_window;
 mod moment;
 mod names;
@@ -89,7 +92,9 @@ pub use config::{
     BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Guards, Size, SlowStart,
 };
 pub use controller::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
+pub use cubic::{Cubic, CubicFactory};
 pub use fixed::{FixedWindow, FixedWindowFactory};
 pub use ledbat::Ledbat;
 pub use ledbat_plus_plus::{LedbatPlusPlus, LedbatPlusPlusFactory};
+pub use loss_only::{LossOnly, LossOnlyFactory};
 pub use names::{CONTROLLER_NAMES, by_name};

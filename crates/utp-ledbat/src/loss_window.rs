@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 
 use utp_wire::Instant;
 
+use crate::controller::Ack;
 use crate::moment::{NEVER, is_limited};
 use crate::subbytes::{subbytes, whole_bytes};
 
@@ -93,6 +94,40 @@ impl<L: Clone> LossWindow<L> {
         self.threshold = threshold.max(self.packets(2)).min(SIZE_MAX);
     }
 
+    pub(crate) const fn is_slow_start(&self) -> bool {
+        self.size < self.threshold
+    }
+
+    /// Doubles the window each round trip up to the threshold; an acknowledgement counts for two
+    /// packets at most, as a receiver may acknowledge every other one (RFC 3465 section 2.3).
+    /// Returns whether there was anything left of slow start.
+    pub(crate) fn slow_start(&mut self, ack: &Ack) -> bool {
+        let is_active = self.is_slow_start();
+        if is_active {
+            let grown = self.size + subbytes(ack.bytes_acked).min(self.packets(2));
+            self.set_size(grown.min(self.threshold));
+        }
+        is_active
+    }
+
+    /// Sets the threshold after a loss, and the window to it; never raises the window.
+    pub(crate) fn cut_to(&mut self, threshold: u64) {
+        self.set_threshold(threshold.min(self.size));
+        self.size = self.size.min(self.threshold);
+    }
+
+    /// Goes back to so many packets after an idle spell: what the window was says little about the
+    /// path as it is now, but slow start may come back to it (RFC 5681 section 4.1). Returns
+    /// whether the window was larger.
+    pub(crate) fn restart(&mut self, packets: u64) -> bool {
+        let is_larger = self.size > self.packets(packets);
+        if is_larger {
+            self.set_threshold(self.threshold.min(SIZE_MAX - 1).max(self.size));
+            self.set_size(self.packets(packets));
+        }
+        is_larger
+    }
+
     /// Keeps what there is to go back to. Of time-outs in a row the first counts: the others find
     /// what it has left.
     pub(crate) fn before_cut(&mut self, law: &L) {
@@ -126,6 +161,9 @@ impl<L: Clone> LossWindow<L> {
         self.before = None;
     }
 }
+
+/// The window of a new connection without delay-based control (RFC 6928).
+pub(crate) const INITIAL_PACKETS: u64 = 10;
 
 /// No window is larger: 2^30 bytes. The connection has bounds of its own.
 const SIZE_MAX: u64 = subbytes(1 << 30);

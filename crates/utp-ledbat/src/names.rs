@@ -4,13 +4,23 @@ use alloc::boxed::Box;
 
 use crate::config::Config;
 use crate::controller::ControllerFactory;
+use crate::cubic::CubicFactory;
 use crate::fixed::FixedWindowFactory;
 use crate::ledbat_plus_plus::LedbatPlusPlusFactory;
+use crate::loss_only::LossOnlyFactory;
 
 /// Every name that [`by_name`] knows, the default first. `fixed:N` stands for a constant window of
 /// any number of bytes and is not among them.
-pub const CONTROLLER_NAMES: [&str; 6] =
-    ["utp", "libutp", "libutp-strict", "rfc6817", "rfc6817-strict", "ledbat++"];
+pub const CONTROLLER_NAMES: [&str; 8] = [
+    "utp",
+    "libutp",
+    "libutp-strict",
+    "rfc6817",
+    "rfc6817-strict",
+    "ledbat++",
+    "loss-only",
+    "cubic",
+];
 
 /// The controller of that name: one of [`CONTROLLER_NAMES`], or `fixed:N` for a constant window of
 /// N bytes, at least one. `None` for any other name.
@@ -36,6 +46,8 @@ pub fn by_name(name: &str) -> Option<Box<dyn ControllerFactory>> {
         "rfc6817" => Box::new(Config::rfc6817()),
         "rfc6817-strict" => Box::new(Config::rfc6817_strict()),
         "ledbat++" => Box::new(LedbatPlusPlusFactory),
+        "loss-only" => Box::new(LossOnlyFactory),
+        "cubic" => Box::new(CubicFactory),
         _ => Box::new(FixedWindowFactory(fixed_bytes(name)?)),
     })
 }

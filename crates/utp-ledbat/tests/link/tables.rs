@@ -1,53 +1,72 @@
-//! The reviewed tables: how the window of each preset moves in typical situations.
+//! The reviewed tables: how the window of each controller moves in typical situations.
 //!
 //! `window` is the congestion window in bytes, `queue` the time in microseconds that the packet
 //! sent last waits at the bottleneck, `ss` marks slow start.
 
 use std::fmt::Write as _;
 
-use utp_ledbat::Config;
+use utp_ledbat::by_name;
 
 use crate::golden::assert_golden;
 use crate::model::{Model, Path, Source};
 
 const SECOND_US: u64 = 1_000_000;
 
-/// Both presets side by side on `path`, one row per time.
+/// The controllers shown. Without guards the others move the same here.
+const NAMES: [&str; 5] = ["libutp", "rfc6817", "ledbat++", "loss-only", "cubic"];
+
+fn models(path: &Path, source: Source) -> [Model; 5] {
+    NAMES.map(|name| Model::new(&*by_name(name).expect("known"), path.clone(), source))
+}
+
+/// All controllers side by side on `path`, one row per time.
 fn table(title: &str, path: &Path, source: Source, rows_us: impl Iterator<Item = u64>) -> String {
-    let new = |config: &Config| Model::new(config, path.clone(), source);
-    let mut models = [Config::libutp(), Config::rfc6817()].each_ref().map(new);
+    let mut models = models(path, source);
     let mut out = header(title, "time_ms");
     for row_us in rows_us {
-        let [libutp, rfc6817] = models.each_mut().map(|model| {
+        for model in &mut models {
             model.run_until(row_us, |_| ());
-            cells(model)
-        });
-        writeln!(out, "{:>8} {libutp}   {rfc6817}", row_us / 1_000).expect("strings take text");
+        }
+        row(&mut out, row_us / 1_000, &models);
     }
     out
 }
 
 fn header(title: &str, first: &str) -> String {
-    let columns = format!("{:>9} {:>7} {:>2}", "window", "queue", "ss");
-    format!(
-        "# {title}\n{:>8} {:<20}   {}\n{first:>8} {columns}   {columns}\n",
-        "", "libutp", "rfc6817"
-    )
+    let mut out = format!("# {title}\n{:>8}", "");
+    for name in NAMES {
+        write!(out, "   {name:<20}").expect("strings take text");
+    }
+    out.truncate(out.trim_end().len());
+    write!(out, "\n{first:>8}").expect("strings take text");
+    for _ in NAMES {
+        write!(out, "   {:>9} {:>7} {:>2}", "window", "queue", "ss").expect("strings take text");
+    }
+    out.push('\n');
+    out
 }
 
-fn cells(model: &Model) -> String {
-    let slow_start = if model.controller.metrics().slow_start { "ss" } else { "-" };
-    format!("{:>9} {:>7} {slow_start:>2}", model.window(), model.queue_us)
+fn row(out: &mut String, first: u64, models: &[Model]) {
+    write!(out, "{first:>8}").expect("strings take text");
+    for model in models {
+        let slow_start = if model.controller.metrics().slow_start { "ss" } else { "-" };
+        write!(out, "   {:>9} {:>7} {slow_start:>2}", model.window(), model.queue_us)
+            .expect("strings take text");
+    }
+    out.push('\n');
+}
+
+/// 10 Mbit/s, 50 ms, and 300 ms of buffer, which only those that look at losses fill.
+fn path_with_buffer() -> Path {
+    Path { buffer_packets: 262, ..Path::clean() }
 }
 
 #[test]
 fn ramp_from_the_first_packet() {
-    let new = |config: &Config| Model::new(config, Path::clean(), Source::Bulk);
-    let mut models = [Config::libutp(), Config::rfc6817()].each_ref().map(new);
+    let mut models = models(&path_with_buffer(), Source::Bulk);
     let mut out = header("The first 40 round trips on 10 Mbit/s, 50 ms.", "round");
     for round in 1..=40 {
-        let [libutp, rfc6817] = models.each_ref().map(cells);
-        writeln!(out, "{round:>8} {libutp}   {rfc6817}").expect("strings take text");
+        row(&mut out, round, &models);
         for model in &mut models {
             model.run_round();
         }
@@ -57,15 +76,15 @@ fn ramp_from_the_first_packet() {
 
 #[test]
 fn equilibrium_at_the_target() {
-    let title = "Two minutes of bulk data on 10 Mbit/s, 50 ms: the queue settles at the target.";
+    let title = "Two minutes of bulk data on 10 Mbit/s, 50 ms, 300 ms of buffer.";
     let rows_us = (1..=24).map(|row| row * 5 * SECOND_US);
-    assert_golden("equilibrium", &table(title, &Path::clean(), Source::Bulk, rows_us));
+    assert_golden("equilibrium", &table(title, &path_with_buffer(), Source::Bulk, rows_us));
 }
 
 #[test]
 fn decrease_above_the_target() {
-    let title = "From 60 s on, 200 ms of foreign queue (not counted in queue): linear decrease.";
-    let path = Path { foreign_queue_us: (60 * SECOND_US, 200_000), ..Path::clean() };
+    let title = "From 60 s on, 200 ms of foreign queue (not counted in queue): who yields?";
+    let path = Path { foreign_queue_us: (60 * SECOND_US, 200_000), ..path_with_buffer() };
     let rows_us = (58..=100).step_by(2).map(|second| second * SECOND_US);
     assert_golden("decrease", &table(title, &path, Source::Bulk, rows_us));
 }
@@ -74,7 +93,7 @@ fn decrease_above_the_target() {
 fn losses_cut_by_half_and_not_too_often() {
     let title = "Packets lost: one at 60 s; two at 100 s, 50 ms apart; two at 140 s, 120 ms apart.";
     let drops_us = [60_000, 100_000, 100_050, 140_000, 140_120].map(|ms| ms * 1_000);
-    let path = Path { drops_us: drops_us.into(), ..Path::clean() };
+    let path = Path { drops_us: drops_us.into(), ..path_with_buffer() };
     let rows_us = [60_000, 100_000, 140_000].into_iter().flat_map(|lost_ms| {
         [0, 140, 170, 220, 350, 1_000, 10_000, 30_000].map(|after_ms| (lost_ms + after_ms) * 1_000)
     });
@@ -84,7 +103,7 @@ fn losses_cut_by_half_and_not_too_often() {
 #[test]
 fn time_outs_during_a_blackout() {
     let title = "Nothing sent between 60 s and 70 s arrives: time-outs, then recovery.";
-    let path = Path { blackout_us: (60 * SECOND_US, 70 * SECOND_US), ..Path::clean() };
+    let path = Path { blackout_us: (60 * SECOND_US, 70 * SECOND_US), ..path_with_buffer() };
     let rows_us = (59..=95).map(|second| second * SECOND_US);
     assert_golden("timeout", &table(title, &path, Source::Bulk, rows_us));
 }
@@ -94,5 +113,5 @@ fn application_limited_until_bulk() {
     let title = "The application sends 1 Mbit/s for 20 s, then more than fits.";
     let source = Source::PacketEvery { interval_us: 11_056, until_us: 20 * SECOND_US };
     let rows_us = (1..=40).map(|second| second * SECOND_US);
-    assert_golden("application-limited", &table(title, &Path::clean(), source, rows_us));
+    assert_golden("application-limited", &table(title, &path_with_buffer(), source, rows_us));
 }
