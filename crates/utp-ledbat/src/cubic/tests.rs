@@ -90,9 +90,13 @@ fn the_window_follows_the_cubic_curve() {
     for _ in 0..55 {
         bench.round_trip();
         let ms = i64::try_from(bench.now.saturating_since(began) / 1_000).expect("small");
-        // It aims at where the curve will be a round trip later; two bytes are for rounding.
+        // It aims at where the curve will be a round trip later, and comes most of the way there;
+        // ten bytes count where the curve is flat.
         let window = i64::try_from(bench.window()).expect("small");
-        assert!((curve(ms - 200) - 2..=curve(ms + 200) + 2).contains(&window), "{ms} ms: {window}");
+        assert!(
+            (curve(ms - 200) - 10..=curve(ms + 200) + 10).contains(&window),
+            "{ms} ms: {window}"
+        );
     }
     assert!(bench.window() > 260_000);
 }
