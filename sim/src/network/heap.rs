@@ -1,6 +1,6 @@
 //! The network's pending events, in an order that does not depend on how they came in.
 
-use crate::packet::Packet;
+use crate::packet::{HostId, Packet};
 use crate::time::Ns;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -34,15 +34,16 @@ pub(super) enum Event {
 
 impl Event {
     /// Order of what falls on one nanosecond: timers, then the links, then what was sent; among
-    /// equals the index of the link or flow.
+    /// equals the index of the link or flow. What both hosts send for one flow comes from the left
+    /// one first, so that it does not matter which of them an engine runs first.
     fn rank(&self) -> u32 {
-        let (class, index) = match self {
-            Self::Timer { flow } => (0, *flow),
-            Self::Depart { link } => (1, *link),
-            Self::Arrive { link, .. } => (2, *link),
-            Self::Send { packet } => (3, packet.flow),
+        let (class, index, second) = match self {
+            Self::Timer { flow } => (0, *flow, false),
+            Self::Depart { link } => (1, *link, false),
+            Self::Arrive { link, .. } => (2, *link, false),
+            Self::Send { packet } => (3, packet.flow, packet.to == HostId::Left),
         };
-        class << 16 | u32::from(index)
+        class << 17 | u32::from(index) << 1 | u32::from(second)
     }
 }
 
@@ -64,6 +65,11 @@ impl Heap {
         let key = (at, event.rank(), self.inserted);
         self.inserted += 1;
         self.entries.push(Reverse(Entry { key, event }));
+    }
+
+    /// When the next event happens.
+    pub(super) fn next_at(&self) -> Option<Ns> {
+        self.entries.peek().map(|Reverse(entry)| entry.key.0)
     }
 
     /// The next event if it happens before `until`.

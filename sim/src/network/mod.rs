@@ -63,6 +63,7 @@ pub struct Network {
     heap: Heap,
     outbox: Vec<Outgoing>,
     packets: u64,
+    events: u64,
     trace: Trace,
     next_sample: Ns,
     late: u64,
@@ -94,6 +95,7 @@ impl Network {
             heap: Heap::default(),
             outbox: Vec::new(),
             packets: 0,
+            events: 0,
             trace: Trace::default(),
             next_sample: Ns::ZERO,
             late: 0,
@@ -149,7 +151,7 @@ impl Network {
         let at = at.max(self.now);
         let bytes = u32::try_from(datagram.payload.len()).unwrap_or(u32::MAX - datagram.overhead);
         let bytes = bytes + datagram.overhead;
-        let packet = self.packet(at, flow, to, bytes, Body::Datagram(datagram));
+        let packet = unnumbered(at, flow, to, bytes, Body::Datagram(datagram));
         self.heap.push(at, Event::Send { packet });
     }
 
@@ -157,20 +159,31 @@ impl Network {
     /// moments of their arrival, each as soon as its last bit has left the transmitter.
     pub fn run_until(&mut self, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
         while let Some((at, event)) = self.heap.pop_before(until) {
-            self.sample_to(at);
-            self.now = at;
-            match event {
-                Event::Timer { flow } => self.on_timer(flow),
-                Event::Depart { link } => self.on_depart(link, until, deliver),
-                Event::Arrive { link, packet } => self.on_arrive(link, &packet),
-                Event::Send { packet } => self.on_send(packet, until, deliver),
-            }
+            self.handle(at, event, until, deliver);
         }
         // Samples fall on their moment before anything else does.
         if until > Ns::ZERO {
             self.sample_to(until - Ns(1));
         }
         self.now = self.now.max(until);
+    }
+
+    /// When [`Network::step`] has something to do next.
+    pub fn next_event_at(&self) -> Option<Ns> {
+        self.heap.next_at()
+    }
+
+    /// Lets the next event happen, and no other; as [`Network::run_until`] for an engine that looks
+    /// at its hosts after every event, so that nothing can be too late for them.
+    pub fn step(&mut self, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
+        if let Some((at, event)) = self.heap.pop_before(Ns(u64::MAX)) {
+            self.handle(at, event, Ns::ZERO, deliver);
+        }
+    }
+
+    /// Events that have happened, as a measure of work.
+    pub const fn events(&self) -> u64 {
+        self.events
     }
 
     /// The shortest time from a host to the other: the longest window that hosts may run on their
@@ -219,6 +232,24 @@ impl Network {
         record
     }
 
+    fn handle(
+        &mut self,
+        at: Ns,
+        event: Event,
+        until: Ns,
+        deliver: &mut impl FnMut(Ns, HostId, Datagram),
+    ) {
+        self.sample_to(at);
+        self.now = at;
+        self.events += 1;
+        match event {
+            Event::Timer { flow } => self.on_timer(flow),
+            Event::Depart { link } => self.on_depart(link, until, deliver),
+            Event::Arrive { link, packet } => self.on_arrive(link, &packet),
+            Event::Send { packet } => self.on_send(packet, until, deliver),
+        }
+    }
+
     fn on_timer(&mut self, flow: u16) {
         let state = &mut self.flows[usize::from(flow)];
         if state.timer != Some(self.now) {
@@ -231,10 +262,12 @@ impl Network {
 
     fn on_send(
         &mut self,
-        packet: Packet,
+        mut packet: Packet,
         until: Ns,
         deliver: &mut impl FnMut(Ns, HostId, Datagram),
     ) {
+        packet.id = self.packets;
+        self.packets += 1;
         let link = self.flows[usize::from(packet.flow)].route[packet.to.index()];
         let started =
             Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: Ns::ZERO };
@@ -304,17 +337,11 @@ impl Network {
         call(agent, &mut Context { now: self.now, record, outbox: &mut outbox });
         for outgoing in outbox.drain(..) {
             let Outgoing { from, bytes, load } = outgoing;
-            let packet = self.packet(self.now, flow, from.peer(), bytes, load.into());
+            let packet = unnumbered(self.now, flow, from.peer(), bytes, load.into());
             self.heap.push(self.now, Event::Send { packet });
         }
         self.outbox = outbox;
         self.arm_timer(usize::from(flow));
-    }
-
-    fn packet(&mut self, sent: Ns, flow: u16, to: HostId, bytes: u32, body: Body) -> Packet {
-        let id = self.packets;
-        self.packets += 1;
-        Packet { id, flow, to, bytes, sent, body }
     }
 
     /// Makes sure that an event for the agent's deadline is in the heap.
@@ -362,6 +389,11 @@ impl Network {
             queued_bytes,
         });
     }
+}
+
+/// A packet that gets its number at the moment of entering the network.
+const fn unnumbered(sent: Ns, flow: u16, to: HostId, bytes: u32, body: Body) -> Packet {
+    Packet { id: u64::MAX, flow, to, bytes, sent, body }
 }
 
 #[cfg(test)]
