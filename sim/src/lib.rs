@@ -16,6 +16,7 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+pub mod taps;
 pub mod time;
 pub mod trace;
 pub mod turmoil;

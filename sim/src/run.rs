@@ -4,6 +4,7 @@ use crate::network::Network;
 use crate::packet::HostId;
 use crate::record::{BUCKET, Record};
 use crate::scenario::Scenario;
+use crate::taps::Taps;
 use crate::time::Ns;
 use crate::turmoil::{Engine, TICK, Transfer};
 use anyhow::ensure;
@@ -34,10 +35,29 @@ use std::ops::ControlFlow;
 ///
 /// # Errors
 ///
+/// As for [`run_tapped`].
+pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record> {
+    run_tapped(scenario, progress, Taps::default()).map(|run| run.record)
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The raw material of all outputs.
+    pub record: Record,
+    /// Events that were handled on the way, as a measure of work: those of the network and, on the
+    /// event engine, those of the hosts.
+    pub events: u64,
+}
+
+/// As [`run`], with sinks for what happens, see [`Taps`].
+///
+/// # Errors
+///
 /// When the scenario is not one the engine can run exactly (a path between hosts shorter than
 /// 1 ms, a duration that is no whole number of milliseconds), when a uTP flow fails, or when the
 /// run turns out not to have been exact.
-pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record> {
+pub fn run_tapped(scenario: &Scenario, progress: &dyn Fn(Ns), taps: Taps) -> anyhow::Result<Run> {
     let whole = scenario.duration.0.is_multiple_of(TICK.0);
     ensure!(whole, "a run lasts whole milliseconds, not {}", scenario.duration);
     let network = Network::new(scenario);
@@ -50,9 +70,9 @@ pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record>
     };
     let transfers = Transfer::all(scenario);
     if transfers.is_empty() {
-        return Ok(run_without_hosts(network, scenario.duration, &mut observe));
+        return Ok(run_without_hosts(network, scenario.duration, taps, &mut observe));
     }
-    let mut engine = Engine::new(network, scenario.seed)?;
+    let mut engine = Engine::tapped(network, scenario.seed, taps)?;
     for host in HostId::ALL {
         let transfers = transfers.clone();
         engine.add_host(host, move |host| {
@@ -68,13 +88,17 @@ pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record>
 fn run_without_hosts(
     mut network: Network,
     duration: Ns,
+    taps: Taps,
     observe: &mut dyn FnMut(Ns, &Network) -> ControlFlow<()>,
-) -> Record {
+) -> Run {
+    if let Some(sink) = taps.packets {
+        network.set_trace_sink(sink);
+    }
     while network.now() < duration && observe(network.now(), &network).is_continue() {
         let until = network.now() + TICK;
         network.run_until(until, &mut |_, _, _| unreachable!("no flow has a host"));
     }
-    network.finish()
+    Run { events: network.events(), record: network.finish() }
 }
 
 /// Tells when a run that ends with its transfers can end.

@@ -1,6 +1,7 @@
 //! Owns the trace of a socket: [`TraceSink`], which writes what happens to connections as JSON
-//! lines without ever holding the driver up.
+//! lines without ever holding the driver up, or tells it to a function.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,16 +12,27 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use utp_proto::{ConnectionHandle, Trace, TraceEvent};
 use utp_wire::Instant;
 
-/// Where the events of a socket's connections go, one JSON object per line in the form of
-/// [`TraceEvent::to_json_line`]. See [`UtpSocketBuilder::trace`](crate::UtpSocketBuilder::trace).
+/// Where the events of a socket's connections go. See
+/// [`UtpSocketBuilder::trace`](crate::UtpSocketBuilder::trace).
 ///
-/// A thread of its own writes. A few thousand events wait for it; more are dropped and counted.
-/// The writer is flushed whenever nothing waits, and dropped after the last clone of the sink.
+/// A sink that writes does so as one JSON object per line in the form of
+/// [`TraceEvent::to_json_line`], in a thread of its own. A few thousand events wait for it; more
+/// are dropped and counted. The writer is flushed whenever nothing waits, and dropped after the
+/// last clone of the sink.
 #[derive(Clone, Debug)]
 pub struct TraceSink {
-    queue: SyncSender<Record>,
+    way: Way,
     dropped: Arc<AtomicU64>,
 }
+
+/// How events leave the driver.
+#[derive(Clone)]
+enum Way {
+    Call(Arc<Observer>),
+    Queue(SyncSender<Record>),
+}
+
+type Observer = dyn Fn(Instant, ConnectionHandle, &TraceEvent) + Send + Sync;
 
 /// An event on its way.
 type Record = (Instant, ConnectionHandle, TraceEvent);
@@ -48,7 +60,23 @@ impl TraceSink {
                 tracing::warn!(%error, "the trace ends");
             }
         })?;
-        Ok(Self { queue, dropped: Arc::default() })
+        Ok(Self { way: Way::Queue(queue), dropped: Arc::default() })
+    }
+
+    /// A sink that calls `observer` with the moment, the connection and the event, from within the
+    /// driver: it must not block. No event is dropped.
+    ///
+    /// ```
+    /// use utp_tokio::{TraceSink, UtpSocket};
+    ///
+    /// let sink = TraceSink::to_fn(|_now, _connection, event| println!("{event}"));
+    /// let options = UtpSocket::builder().trace(sink);
+    /// # drop(options);
+    /// ```
+    pub fn to_fn(
+        observer: impl Fn(Instant, ConnectionHandle, &TraceEvent) + Send + Sync + 'static,
+    ) -> Self {
+        Self { way: Way::Call(Arc::new(observer)), dropped: Arc::default() }
     }
 
     /// Events dropped since too many waited, or since the writer had failed.
@@ -60,9 +88,23 @@ impl TraceSink {
 
 impl Trace for TraceSink {
     fn record(&mut self, now: Instant, connection: ConnectionHandle, event: &TraceEvent) {
-        if self.queue.try_send((now, connection, *event)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        match &self.way {
+            Way::Call(observer) => observer(now, connection, event),
+            Way::Queue(queue) => {
+                if queue.try_send((now, connection, *event)).is_err() {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Call(_) => "Call",
+            Self::Queue(_) => "Queue",
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::socket::SimSocket;
 use crate::packet::HostId;
 use crate::record::FlowRecord;
 use crate::rng::{Stream, Streams};
+use crate::taps::{ProtocolEvent, SharedProtocolSink};
 use crate::time::Ns;
 use anyhow::anyhow;
 use std::future::Future;
@@ -14,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use utp_tokio::TraceSink;
 
 /// One of the two hosts; clones are the same host.
 #[derive(Clone, Debug)]
@@ -30,6 +32,7 @@ struct Inner {
     addresses: [IpAddr; 2],
     entropy: Mutex<Stream>,
     clock_offset_us: u64,
+    protocol: Option<SharedProtocolSink>,
 }
 
 impl Host {
@@ -39,6 +42,7 @@ impl Host {
         shared: Arc<Shared>,
         window: Arc<Notify>,
         streams: &Streams,
+        protocol: Option<SharedProtocolSink>,
     ) -> Self {
         let mut entropy = streams.host(id.index());
         let clock_offset_us = CLOCK_OFFSET_US_MIN + entropy.below(CLOCK_OFFSET_US_SPAN);
@@ -51,6 +55,7 @@ impl Host {
             addresses: HostId::ALL.map(|host| turmoil::lookup(name(host))),
             entropy: Mutex::new(entropy),
             clock_offset_us,
+            protocol,
         }))
     }
 
@@ -118,6 +123,15 @@ impl Host {
     /// Changes what the flow with index `flow` leaves behind.
     pub fn record(&self, flow: u16, change: impl FnOnce(&mut FlowRecord)) {
         change(self.world().network.flow_record(usize::from(flow)));
+    }
+
+    /// Where the protocol events of the flow's connections go, if somebody wants them.
+    pub fn trace_sink(&self, flow: u16) -> Option<TraceSink> {
+        let (host, sink) = (self.clone(), self.0.protocol.clone()?);
+        Some(TraceSink::to_fn(move |_, connection, event| {
+            let (at, host, event) = (host.now(), host.id(), *event);
+            sink.record(&ProtocolEvent { at, host, flow, connection, event });
+        }))
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {

@@ -22,8 +22,9 @@ pub(crate) use transfer::Transfer;
 
 use crate::network::Network;
 use crate::packet::HostId;
-use crate::record::Record;
 use crate::rng::Streams;
+use crate::run::Run;
+use crate::taps::{DatagramTap, SharedProtocolSink, Taps};
 use crate::time::Ns;
 use anyhow::{Context as _, anyhow, ensure};
 use shared::Shared;
@@ -63,12 +64,13 @@ pub const TICK: Ns = Ns::from_millis(1);
 ///     });
 /// }
 /// engine.run_until(Ns::from_secs(1), &mut |_, _| ControlFlow::Continue(()))?;
-/// assert_eq!(engine.finish()?.duration, Ns::from_secs(1));
+/// assert_eq!(engine.finish()?.record.duration, Ns::from_secs(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Engine {
     sim: turmoil::Sim<'static>,
     shared: Arc<Shared>,
+    protocol: Option<SharedProtocolSink>,
     windows: Vec<Arc<Notify>>,
     streams: Streams,
     now: Ns,
@@ -81,6 +83,15 @@ impl Engine {
     ///
     /// When a path between hosts is shorter than [`TICK`].
     pub fn new(network: Network, seed: u64) -> anyhow::Result<Self> {
+        Self::tapped(network, seed, Taps::default())
+    }
+
+    /// As [`Engine::new`], with sinks for what happens.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::new`].
+    pub fn tapped(mut network: Network, seed: u64, taps: Taps) -> anyhow::Result<Self> {
         if let Some(delay) = network.min_path_delay() {
             ensure!(
                 delay >= TICK,
@@ -93,9 +104,14 @@ impl Engine {
             .epoch(SystemTime::UNIX_EPOCH)
             .rng_seed(seed)
             .build();
+        let Taps { packets, datagrams, protocol } = taps;
+        if let Some(sink) = packets {
+            network.set_trace_sink(sink);
+        }
         Ok(Self {
             sim,
-            shared: Arc::new(Shared::new(network)),
+            shared: Arc::new(Shared::new(network, DatagramTap::new(datagrams))),
+            protocol: protocol.map(SharedProtocolSink::new),
             windows: Vec::new(),
             streams: Streams::new(seed),
             now: Ns::ZERO,
@@ -108,9 +124,9 @@ impl Engine {
         let shared = Arc::clone(&self.shared);
         let window = Arc::new(Notify::new());
         self.windows.push(Arc::clone(&window));
-        let streams = self.streams;
+        let (streams, protocol) = (self.streams, self.protocol.clone());
         self.sim.client(host::name(id), async move {
-            let host = Host::boot(id, shared, window, &streams);
+            let host = Host::boot(id, shared, window, &streams, protocol);
             software(&host);
             pump::pump(host).await;
             Ok(())
@@ -148,12 +164,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the run and returns what is kept of it.
+    /// Ends the run and returns what is left of it.
     ///
     /// # Errors
     ///
     /// When a datagram was somewhere too late, so that the run was not exact.
-    pub fn finish(self) -> anyhow::Result<Record> {
+    pub fn finish(self) -> anyhow::Result<Run> {
         let Self { sim, shared, now, .. } = self;
         {
             let mut world = shared.lock();
@@ -166,7 +182,8 @@ impl Engine {
         // The hosts hold the world, too, until their runtimes are gone.
         drop(sim);
         let shared = Arc::into_inner(shared).context("a host outlived its runtime")?;
-        Ok(shared.into_network().finish())
+        let network = shared.into_network();
+        Ok(Run { events: network.events(), record: network.finish() })
     }
 }
 

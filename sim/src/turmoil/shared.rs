@@ -5,6 +5,7 @@
 
 use crate::network::Network;
 use crate::packet::{Datagram, HostId};
+use crate::taps::{DatagramTap, Direction};
 use crate::time::Ns;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ pub(super) struct Shared(Mutex<World>);
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) network: Network,
+    datagrams: DatagramTap,
     hosts: [HostState; 2],
     /// Room for [`World::exchange`], kept for its memory.
     sent: Vec<(Ns, HostId, Datagram)>,
@@ -42,9 +44,10 @@ struct SocketState {
 }
 
 impl Shared {
-    pub(super) fn new(network: Network) -> Self {
+    pub(super) fn new(network: Network, datagrams: DatagramTap) -> Self {
         Self(Mutex::new(World {
             network,
+            datagrams,
             hosts: [HostState::default(), HostState::default()],
             sent: Vec::new(),
             arrivals: 0,
@@ -98,6 +101,7 @@ impl World {
         while let Some(entry) = state.inbox.first_entry().filter(|entry| entry.key().0 <= now) {
             self.late += u64::from(entry.key().0 < now);
             let datagram = entry.remove();
+            self.datagrams.show(now, host, Direction::Received, &datagram);
             if let Some(socket) = state.sockets.get_mut(&datagram.destination) {
                 socket.received.push_back(datagram);
                 readers.extend(socket.reader.take());
@@ -116,6 +120,7 @@ impl World {
 
     /// `host` sends a datagram at `now`.
     pub(super) fn send(&mut self, host: HostId, now: Ns, datagram: Datagram) {
+        self.datagrams.show(now, host, Direction::Sent, &datagram);
         self.hosts[host.index()].outbox.push((now, datagram));
     }
 

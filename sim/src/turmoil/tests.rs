@@ -97,7 +97,7 @@ fn a_saturated_link_looks_the_same_as_without_hosts() {
         engine.add_host(HostId::Left, closed_loop(&log, window, 1_400));
         engine.add_host(HostId::Right, echo(&log));
         run(&mut engine, scenario.duration);
-        let record = engine.finish().expect("nothing is late");
+        let record = engine.finish().expect("nothing is late").record;
         let (arrivals, trace_hash) = closed_loop_reference(&scenario, window, 1_400);
         assert!(arrivals.len() > 1_200, "{}", arrivals.len());
         assert_eq!(log.of(HostId::Right), arrivals);
@@ -118,7 +118,7 @@ fn jitter_and_loss_are_the_same_in_every_run_of_a_seed() {
         engine.add_host(HostId::Left, closed_loop(&log, 300, 1_400));
         engine.add_host(HostId::Right, echo(&log));
         run(&mut engine, scenario.duration);
-        (engine.finish().expect("nothing is late"), log.of(HostId::Left))
+        (engine.finish().expect("nothing is late").record, log.of(HostId::Left))
     };
     let first = run_of(1);
     assert!(first.0.links[0].lost_packets > 0);
@@ -271,7 +271,7 @@ fn an_observer_can_end_the_run() {
     };
     engine.run_until(Ns::from_secs(1), observe).expect("nothing fails");
     assert_eq!(seen, [0, 1, 2].map(Ns::from_millis));
-    assert_eq!(engine.finish().expect("nothing is late").duration, Ns::from_millis(2));
+    assert_eq!(engine.finish().expect("nothing is late").record.duration, Ns::from_millis(2));
 }
 
 #[test]

@@ -169,7 +169,11 @@ impl Transfer {
         config.controller = self.0.controller.factory();
         let transport = Arc::new(host.socket(self.0.flow));
         let runtime = Arc::new(SimRuntime::new(host.clone()));
-        UtpSocket::builder().config(config).with_transport(transport, runtime).context("bind")
+        let mut builder = UtpSocket::builder().config(config);
+        if let Some(sink) = host.trace_sink(self.0.flow) {
+            builder = builder.trace(sink);
+        }
+        builder.with_transport(transport, runtime).context("bind")
     }
 
     fn digest(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
