@@ -4,7 +4,7 @@
 use std::io::{Error, ErrorKind};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,6 +108,11 @@ async fn batches_that_mix_peers_and_sizes_are_taken_apart() {
         let network = Network::new();
         let transport = Faulty::new(&network, 1);
         transport.receive_in(buffers_max, segments_max);
+        let arrived = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&arrived);
+        transport.on_receive(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         let acceptor = transport.socket(UtpSocket::builder());
         let mut exchanges = Vec::new();
         for host in 2..6 {
@@ -145,7 +150,9 @@ async fn batches_that_mix_peers_and_sizes_are_taken_apart() {
         for exchange in exchanges {
             within(exchange).await.unwrap();
         }
+        sleep(Duration::from_secs(1)).await;
         let stats = acceptor.stats();
+        assert_eq!(stats.endpoint.datagrams_received, arrived.load(Ordering::Relaxed));
         let most = u64::try_from(buffers_max).unwrap();
         assert!(stats.buffers_received <= stats.receives * most);
         let shared = stats.endpoint.datagrams_received - stats.buffers_received;
