@@ -136,13 +136,13 @@ fn the_digest_is_of_the_text_and_not_of_its_line_endings() {
 fn unknown_keys_are_refused_with_the_known_ones() {
     assert_eq!(
         spoiled("delay = \"25ms\"", "dealy = \"25ms\""),
-        "s.toml:7: key 'link.up.dealy': unknown key, allowed: rate, delay, queue, loss, jitter \
-         (did you mean 'delay'?)"
+        "s.toml:7: key 'link.up.dealy': unknown key, allowed: rate, delay, state, mtu, loss, \
+         policer, queue, aggregation, jitter, reorder, corrupt, duplicate (did you mean 'delay'?)"
     );
     assert_eq!(
         spoiled("rate = \"64kbit\"", "bytes = 5"),
         "s.toml:24: key 'flow.call.bytes': not a key of a cbr flow, allowed: name, kind, via, back, \
-         start, stop, rate, interval"
+         start, start_jitter, stop, count, stagger, rate, interval"
     );
     assert_eq!(
         spoiled("reorder = true", "shuffle = true"),
@@ -151,7 +151,7 @@ fn unknown_keys_are_refused_with_the_known_ones() {
     assert_eq!(
         spoiled("seed = 8", "sede = 8"),
         "s.toml:43: key 'variant.calm.sede': unknown key, allowed: seed, duration, \
-         stop_when_complete, without, link, flow, expect (did you mean 'seed'?)"
+         stop_when_complete, engine, timers, without, host, link, flow, at, phase, expect (did you mean 'seed'?)"
     );
     assert!(spoiled("seed = 7", "sead = 7").contains("'sead': unknown key"));
 }
@@ -189,18 +189,18 @@ fn wrong_units_are_refused_with_the_right_ones() {
 fn values_outside_their_range_are_refused() {
     assert_eq!(
         spoiled("\"25ms\"", "\"500us\""),
-        "s.toml:7: key 'link.up.delay': too short a path: got \"500us\", allowed: at least \"1ms\", \
-         the step of the turmoil engine"
+        "s.toml:7: key 'link.up.delay': too short for the last link of a path between hosts: got \
+         \"500us\", allowed: at least \"1ms\" on the turmoil engine, or engine = \"event\""
     );
     assert_eq!(
         spoiled("\"125kB\"", "100"),
-        "s.toml:8: key 'link.up.queue.bytes_max': too small a queue: got 100, allowed: at least \
-         1500, one full packet"
+        "s.toml:8: key 'link.up.queue.bytes_max': too small: got 100, allowed: 1500 to \
+         1000000000000"
     );
     assert_eq!(
         spoiled("duration = \"60s\"", "duration = \"60050ms\""),
-        "s.toml:3: key 'duration': not a length of a run: got \"60050ms\", allowed: \"100ms\" to \
-         \"86400s\" in steps of 100 ms"
+        "s.toml:3: key 'duration': not made of whole steps: got \"60050ms\", allowed: multiples of \
+         100 ms"
     );
     assert_eq!(
         spoiled("64kbit", "63kbit"),
@@ -208,15 +208,16 @@ fn values_outside_their_range_are_refused() {
          rate x interval of 1 to 1400 whole bytes a packet"
     );
     assert_eq!(
-        spoiled("\"turmoil\"", "\"event\""),
-        "s.toml:4: key 'engine': unknown value: got \"event\", allowed: \"turmoil\""
+        spoiled("\"turmoil\"", "\"evnet\""),
+        "s.toml:4: key 'engine': unknown value: got \"evnet\", allowed: \"turmoil\", \"event\" (did \
+         you mean 'event'?)"
     );
     assert_eq!(
         spoiled("\"cbr\"", "\"cbrr\""),
         "s.toml:22: key 'flow.call.kind': unknown value: got \"cbrr\", allowed: \"utp\", \"reno\", \
-         \"cbr\" (did you mean 'cbr'?)"
+         \"cubic\", \"cbr\", \"on-off\", \"request-response\", \"quic\" (did you mean 'cbr'?)"
     );
-    assert!(spoiled("seed = 7", "seed = -7").contains("got -7, allowed: an integer from 0"));
+    assert!(spoiled("seed = 7", "seed = -7").contains("got -7, allowed: an integer: 0 to 1844"));
 }
 
 #[test]
@@ -353,7 +354,10 @@ fn missing_keys_are_named() {
         "s.toml:20: key 'flow.call.rate': missing, allowed: a number above 0 with bit, kbit, mbit \
          or gbit, such as \"10mbit\""
     );
-    assert_eq!(message(""), "s.toml:1: key 'duration': missing, allowed: a time such as \"120s\"");
+    assert_eq!(
+        message(""),
+        "s.toml:1: key 'duration': missing, allowed: a number with ns, us, ms, s or min, such as \"25ms\""
+    );
     assert!(message("duration = \"1s\"\nsummary = \"x\"\n").contains("no link"));
 }
 

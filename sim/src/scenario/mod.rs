@@ -6,13 +6,15 @@
 //! of a flow, `without = ["utp"]` leaves flows out, and `[[variant.NAME.expect]]` says what must
 //! hold for it. Expectations at the top level are about the base scenario alone.
 
+mod engine;
 mod error;
+mod keys;
 mod load;
 pub mod model;
-mod parts;
 mod read;
 pub mod units;
 
+pub use engine::EngineError;
 pub use error::LoadError;
 pub use load::{load, parse};
 pub use model::*;

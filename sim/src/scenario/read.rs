@@ -1,12 +1,17 @@
 //! Typed access to a parsed TOML document, with a line and a key in every error.
 //!
-//! A [`Section`] is one table, or a variant's table laid over the base table of the same place:
-//! every key is looked up in the variant first. What the keys mean is not known here.
+//! A [`Section`] is one table, or several laid over each other: the base, a variant's table for the
+//! same place, a change during the run. Every key is looked up in the topmost that has it. What the
+//! keys mean is not known here.
 
+use super::DeliveryTrace;
 use super::error::{LoadError, nearest};
-use super::units;
-use crate::time::Ns;
+use super::keys::kinds::{Describe, Read};
+use super::keys::{Default, Key, Keys, names};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -14,9 +19,22 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
+    /// The traces that the file names, by name, each read once.
+    pub(super) traces: RefCell<BTreeMap<String, KnownTrace>>,
 }
 
-impl Source<'_> {
+/// A trace that has been read.
+pub(super) struct KnownTrace {
+    pub(super) trace: Arc<DeliveryTrace>,
+    /// The file as it is.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(path: &'a Path, text: &'a str) -> Self {
+        Self { path, text, traces: RefCell::default() }
+    }
+
     /// Line of a byte offset, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         let end = offset.min(self.text.len());
@@ -42,12 +60,12 @@ impl Source<'_> {
     }
 }
 
-/// One table of the file, or a variant's table over the base's.
+/// One table of the file, or several over each other.
 #[derive(Clone)]
 pub(super) struct Section<'a> {
     source: &'a Source<'a>,
-    base: Layer<'a>,
-    over: Option<Layer<'a>>,
+    /// The base first; later ones are in front of earlier ones. Never empty.
+    layers: Vec<Layer<'a>>,
 }
 
 #[derive(Clone)]
@@ -66,29 +84,74 @@ impl Layer<'_> {
 
 impl<'a> Section<'a> {
     pub(super) fn root(source: &'a Source<'a>, table: &'a Spanned<DeTable<'a>>) -> Self {
-        let base = Layer { key: String::new(), offset: 0, table: table.get_ref() };
-        Self { source, base, over: None }
+        Self::layer(source, String::new(), 0, table.get_ref())
     }
 
-    /// The same table with the keys of `over`, if any, in front of its own.
-    pub(super) fn overlaid(&self, over: Option<&Self>) -> Self {
-        Self { over: over.map(|over| over.base.clone()), ..self.clone() }
+    /// A table that stands for itself.
+    pub(super) fn layer(
+        source: &'a Source<'a>,
+        key: String,
+        offset: usize,
+        table: &'a DeTable<'a>,
+    ) -> Self {
+        Self { source, layers: vec![Layer { key, offset, table }] }
+    }
+
+    /// The same table with the keys of `over` in front of its own.
+    pub(super) fn overlaid(mut self, over: &Self) -> Self {
+        self.layers.extend(over.layers.iter().cloned());
+        self
+    }
+
+    /// Each table on its own, the base first.
+    pub(super) fn layers(&self) -> impl Iterator<Item = Self> + use<'_, 'a> {
+        let alone = |layer: &Layer<'a>| Self { source: self.source, layers: vec![layer.clone()] };
+        self.layers.iter().map(alone)
     }
 
     /// The same table under another name, for an element of an array once its name is known.
-    pub(super) fn renamed(mut self, key: String) -> Self {
-        self.base.key = key;
+    pub(super) fn renamed(mut self, key: &str) -> Self {
+        for layer in &mut self.layers {
+            key.clone_into(&mut layer.key);
+        }
         self
     }
 
     /// The layer that a message about the whole table is about.
     fn top(&self) -> &Layer<'a> {
-        self.over.as_ref().unwrap_or(&self.base)
+        self.layers.last().expect("a section has a table")
     }
 
-    /// Refuses any key of the top table that is not among `allowed`.
-    pub(super) fn allow_only(&self, allowed: &[&str], problem: &str) -> Result<(), LoadError> {
-        let unknown = self.top().table.keys().find(|key| {
+    /// Refuses any key that is not among `allowed`.
+    pub(super) fn allow_only(&self, allowed: &[Keys], problem: &str) -> Result<(), LoadError> {
+        self.layers.iter().try_for_each(|layer| self.check_layer(layer, allowed, problem))
+    }
+
+    /// The same, but not for what is below the topmost table that has `key`, which decides what the
+    /// others are good for.
+    pub(super) fn allow_only_since(
+        &self,
+        key: &str,
+        allowed: &[Keys],
+        problem: &str,
+    ) -> Result<(), LoadError> {
+        for layer in self.layers.iter().rev() {
+            self.check_layer(layer, allowed, problem)?;
+            if layer.table.contains_key(key) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_layer(
+        &self,
+        layer: &Layer<'a>,
+        allowed: &[Keys],
+        problem: &str,
+    ) -> Result<(), LoadError> {
+        let allowed = names(allowed);
+        let unknown = layer.table.keys().find(|key| {
             let name: &str = key.get_ref();
             !allowed.contains(&name)
         });
@@ -96,25 +159,54 @@ impl<'a> Section<'a> {
         let name: &str = unknown.get_ref();
         let at = unknown.span().start;
         Err(LoadError {
-            allowed: Some(allowed.join(", ").into()),
             suggestion: nearest(name, allowed.iter().copied()).map(Box::from),
-            ..self.source.error(at, &self.top().path(name), problem)
+            allowed: Some(allowed.join(", ").into()),
+            ..self.source.error(at, &layer.path(name), problem)
         })
     }
 
-    pub(super) fn find(&self, key: &str) -> Option<Value<'a>> {
-        let layers = self.over.iter().chain([&self.base]);
+    fn find(&self, key: &str) -> Option<Value<'a>> {
+        let layers = self.layers.iter().rev();
         let mut found = layers.filter_map(|layer| Some((layer, layer.table.get(key)?)));
         let (layer, value) = found.next()?;
         Some(Value { source: self.source, key: layer.path(key), value })
     }
 
-    /// Like [`Self::find`] for a key that has no default; `form` says what it must look like.
-    pub(super) fn need(&self, key: &str, form: &str) -> Result<Value<'a>, LoadError> {
-        self.find(key).ok_or_else(|| LoadError {
-            allowed: Some(form.into()),
-            ..self.source.error(self.top().offset, &self.top().path(key), "missing")
+    /// The value of a key, if the file has it.
+    pub(super) fn value<K: Describe>(&self, key: &Key<K>) -> Option<Value<'a>> {
+        self.find(key.name)
+    }
+
+    /// The same for a key that has to be there.
+    pub(super) fn need_value<K: Describe>(&self, key: &Key<K>) -> Result<Value<'a>, LoadError> {
+        self.find(key.name).ok_or_else(|| LoadError {
+            allowed: Some(key.kind.form().into()),
+            ..self.source.error(self.top().offset, &self.top().path(key.name), "missing")
         })
+    }
+
+    /// Whether there is a value for a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// What a key says, if the file has it.
+    pub(super) fn get<K: Read>(&self, key: &Key<K>) -> Result<Option<K::Out>, LoadError> {
+        self.value(key).map(|value| key.kind.read(&value)).transpose()
+    }
+
+    /// What a key says, which is its default in a file that does not have it.
+    pub(super) fn need<K: Read>(&self, key: &Key<K>) -> Result<K::Out, LoadError> {
+        match (self.find(key.name), key.default) {
+            (None, Default::Is(text)) => default_of(key, text),
+            _ => key.kind.read(&self.need_value(key)?),
+        }
+    }
+
+    /// The error for two keys that contradict each other, about the first that the file has.
+    pub(super) fn conflict(&self, keys: &[&str], problem: &str, allowed: &str) -> LoadError {
+        let value = keys.iter().find_map(|key| self.find(key));
+        value.map_or_else(|| self.error(problem, allowed), |value| value.error(problem, allowed))
     }
 
     /// The named tables under `key` in the order of the file; none when the key is absent.
@@ -140,7 +232,7 @@ impl<'a> Section<'a> {
         Ok(sections)
     }
 
-    /// The tables of the array under `key`; none when the key is absent.
+    /// The tables of the array under `key` in the topmost table that has it; none when none does.
     pub(super) fn array(&self, key: &str) -> Result<Vec<Self>, LoadError> {
         let Some(value) = self.find(key) else { return Ok(Vec::new()) };
         value.elements(&format!("[[{}]] headers", value.key))?.map(|item| item.table()).collect()
@@ -170,13 +262,17 @@ impl<'a> Section<'a> {
 }
 
 /// One value of the file.
-pub(super) struct Value<'a> {
+pub(crate) struct Value<'a> {
     source: &'a Source<'a>,
     pub(super) key: String,
     value: &'a Spanned<DeValue<'a>>,
 }
 
 impl<'a> Value<'a> {
+    pub(super) fn source(&self) -> &'a Source<'a> {
+        self.source
+    }
+
     pub(super) fn line(&self) -> usize {
         self.source.line(self.value.span().start)
     }
@@ -191,7 +287,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn error(&self, problem: &str, allowed: &str) -> LoadError {
+    pub(crate) fn error(&self, problem: &str, allowed: &str) -> LoadError {
         LoadError {
             given: Some(self.shown().into()),
             allowed: Some(allowed.into()),
@@ -200,7 +296,7 @@ impl<'a> Value<'a> {
     }
 
     /// The error for a name that is not among `allowed`.
-    pub(super) fn unknown<'n>(
+    pub(crate) fn unknown<'n>(
         &self,
         problem: &str,
         allowed: impl IntoIterator<Item = &'n str> + Clone,
@@ -215,22 +311,16 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn string(&self) -> Result<&'a str, LoadError> {
+    pub(crate) fn string(&self) -> Result<&'a str, LoadError> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.error("not a string", "a text in quotes")),
         }
     }
 
-    /// A short text for people: one line, not empty.
-    pub(super) fn text(&self, length_max: usize) -> Result<&'a str, LoadError> {
-        let text = self.string()?;
-        let length = text.chars().count();
-        if length == 0 || length > length_max || text.chars().any(char::is_control) {
-            let form = format!("one line of 1 to {length_max} characters");
-            return Err(self.error("not a line of text", &form));
-        }
-        Ok(text)
+    /// What `parse` makes of a text.
+    pub(crate) fn parsed<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.string().ok().and_then(parse)
     }
 
     /// A name that metrics can refer to.
@@ -240,14 +330,14 @@ impl<'a> Value<'a> {
         Ok(text)
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, LoadError> {
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match self.value.get_ref() {
-            DeValue::Boolean(value) => Ok(*value),
-            _ => Err(self.error("not a boolean", "true, false")),
+            DeValue::Boolean(value) => Some(*value),
+            _ => None,
         }
     }
 
-    pub(super) fn integer(&self) -> Option<u64> {
+    pub(crate) fn integer(&self) -> Option<u64> {
         match self.value.get_ref() {
             DeValue::Integer(value) => u64::from_str_radix(value.as_str(), value.radix()).ok(),
             _ => None,
@@ -255,44 +345,21 @@ impl<'a> Value<'a> {
     }
 
     /// An integer or a decimal number, finite.
-    pub(super) fn number(&self) -> Result<f64, LoadError> {
+    pub(crate) fn number(&self) -> Option<f64> {
         let parsed = match self.value.get_ref() {
             DeValue::Float(value) => value.as_str().parse().ok(),
             DeValue::Integer(value) if value.radix() == 10 => value.as_str().parse().ok(),
             _ => None,
         };
-        parsed
-            .filter(|value: &f64| value.is_finite())
-            .ok_or_else(|| self.error("not a number", "a finite decimal number"))
+        parsed.filter(|value: &f64| value.is_finite())
     }
 
-    pub(super) fn duration(&self) -> Result<Ns, LoadError> {
-        let parsed = self.string().ok().and_then(units::parse_duration);
-        parsed.ok_or_else(|| self.error("not a time", units::DURATION_FORM))
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
-    pub(super) fn rate_bps(&self) -> Result<u64, LoadError> {
-        let parsed = self.string().ok().and_then(units::parse_rate);
-        parsed.ok_or_else(|| self.error("not a rate", units::RATE_FORM))
-    }
-
-    pub(super) fn share_ppm(&self) -> Result<u32, LoadError> {
-        let parsed = self.string().ok().and_then(units::parse_share_ppm);
-        parsed.ok_or_else(|| self.error("not a share", units::SHARE_FORM))
-    }
-
-    pub(super) fn size_bytes(&self) -> Result<u64, LoadError> {
-        let parsed = self.integer().or_else(|| self.string().ok().and_then(units::parse_size));
-        parsed.ok_or_else(|| self.error("not a size", units::SIZE_FORM))
-    }
-
-    /// The one of `allowed` that the value names.
-    pub(super) fn one_of<T: Copy>(&self, allowed: &[(&str, T)]) -> Result<T, LoadError> {
-        let given = self.string()?;
-        let found = allowed.iter().find(|(name, _)| *name == given);
-        found
-            .map(|(_, value)| *value)
-            .ok_or_else(|| self.unknown("unknown value", allowed.iter().map(|(name, _)| *name)))
+    pub(super) fn is_array(&self) -> bool {
+        self.value.get_ref().is_array()
     }
 
     pub(super) fn elements(
@@ -314,9 +381,16 @@ impl<'a> Value<'a> {
         let DeValue::Table(table) = self.value.get_ref() else {
             return Err(self.error("not a table", "a table"));
         };
-        let base = Layer { key: self.key.clone(), offset, table };
-        Ok(Section { source: self.source, base, over: None })
+        Ok(Section::layer(self.source, self.key.clone(), offset, table))
     }
+}
+
+/// A default is written as in a file, and read by the same rules.
+fn default_of<K: Read>(key: &Key<K>, text: &str) -> Result<K::Out, LoadError> {
+    let source = Source::new(Path::new("default"), text);
+    let value = DeValue::parse(text)
+        .map_err(|error| source.error(0, key.name, &error.message().replace('\n', ", ")))?;
+    key.kind.read(&Value { source: &source, key: key.name.to_owned(), value: &value })
 }
 
 /// Names are parts of dotted metric names, of columns and of legends.

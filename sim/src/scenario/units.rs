@@ -18,6 +18,12 @@ pub const SIZE_FORM: &str =
 /// See [`RATE_FORM`].
 pub const WINDOW_FORM: &str = "two times with .. between, such as \"15s..40s\"";
 
+/// See [`RATE_FORM`].
+pub const OFFSET_FORM: &str =
+    "a number with us, ms, s or min, with - in front for backwards, such as \"-2s\"";
+/// See [`RATE_FORM`].
+pub const DRIFT_FORM: &str = "whole parts per million, such as \"-500ppm\"";
+
 const RATE_UNITS: [(&str, u64); 4] =
     [("bit", 1), ("kbit", 1_000), ("mbit", 1_000_000), ("gbit", 1_000_000_000)];
 
@@ -85,6 +91,33 @@ pub fn parse_share_ppm(text: &str) -> Option<u32> {
 /// ```
 pub fn parse_size(text: &str) -> Option<u64> {
     parse(text, &SIZE_UNITS)
+}
+
+/// Microseconds, forwards or with a `-` in front backwards; `None` when they are not whole.
+///
+/// ```
+/// use utp_sim::scenario::units::parse_offset_us;
+/// assert_eq!(parse_offset_us("-2s"), Some(-2_000_000));
+/// assert_eq!(parse_offset_us("500ns"), None);
+/// ```
+pub fn parse_offset_us(text: &str) -> Option<i64> {
+    let (sign, size) = text.strip_prefix('-').map_or((1, text), |size| (-1, size));
+    let Ns(ns) = parse_duration(size)?;
+    let us = i64::try_from(ns / 1_000).ok()?;
+    ns.is_multiple_of(1_000).then_some(sign * us)
+}
+
+/// Parts per million, whole ones, with a `-` in front for slower.
+///
+/// ```
+/// use utp_sim::scenario::units::parse_ppm;
+/// assert_eq!(parse_ppm("-500ppm"), Some(-500));
+/// assert_eq!(parse_ppm("0.5ppm"), None);
+/// ```
+pub fn parse_ppm(text: &str) -> Option<i32> {
+    let number = text.strip_suffix("ppm")?;
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
 }
 
 /// Two times with `..` between them, in this order.

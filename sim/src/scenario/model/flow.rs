@@ -143,14 +143,10 @@ impl Controller {
         Self(factory)
     }
 
-    /// The controller that scenario files know by this name.
+    /// The controller that scenario files know by this name: one of
+    /// [`utp_ledbat::CONTROLLER_NAMES`], or `fixed:N` for a window of N bytes.
     pub fn named(name: &str) -> Option<Self> {
-        let config = match name {
-            "libutp" => utp_ledbat::Config::libutp(),
-            "rfc6817" => utp_ledbat::Config::rfc6817(),
-            _ => return None,
-        };
-        Some(Self::new(Arc::new(config)))
+        utp_ledbat::by_name(name).map(|factory| Self(Arc::from(factory)))
     }
 
     /// Its name in scenario files and outputs.

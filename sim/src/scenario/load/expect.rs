@@ -1,0 +1,60 @@
+//! What must hold of a run.
+
+use super::check_window;
+use crate::metrics::catalogue;
+use crate::scenario::error::{LoadError, nearest};
+use crate::scenario::keys::general as keys;
+use crate::scenario::read::{Section, Value};
+use crate::scenario::{Expectation, Scenario};
+use std::collections::BTreeSet;
+
+pub(super) fn expectation(
+    section: &Section<'_>,
+    scenario: &Scenario,
+) -> Result<Expectation, LoadError> {
+    section.allow_only(&[keys::EXPECTATION], "unknown key")?;
+    let name = section.need_value(&keys::METRIC)?;
+    let text = name.string()?;
+    let metrics = catalogue(scenario);
+    let Some(metric) = metrics.iter().find(|known| known.name == text) else {
+        return Err(unknown_metric(&name, text, metrics.iter().map(|metric| &*metric.name)));
+    };
+    let window = section.get(&keys::WINDOW)?;
+    if let (Some(window), Some(value)) = (window, section.value(&keys::WINDOW)) {
+        if !metric.takes_window() {
+            return Err(value.error("this metric covers the whole run", "no window"));
+        }
+        check_window(&value, window, scenario.duration)?;
+    }
+    let (min, max) = (section.get(&keys::MIN)?, section.get(&keys::MAX)?);
+    match (min, max) {
+        (None, None) => Err(section.error("an expectation without a bound", "min, max or both")),
+        (Some(min), Some(max)) if min > max => {
+            Err(section.conflict(&["min"], "min is above max", &format!("at most {max}")))
+        }
+        _ => Ok(Expectation { metric: text.to_owned(), window, min, max, line: name.line() }),
+    }
+}
+
+/// Lists the metrics of the same link or flow, or the links and flows when that is unknown too.
+fn unknown_metric<'m>(
+    value: &Value<'_>,
+    given: &str,
+    names: impl Iterator<Item = &'m str> + Clone,
+) -> LoadError {
+    let subject_of = |name: &'m str| name.match_indices('.').nth(1).map(|(at, _)| &name[..=at]);
+    let subjects: BTreeSet<_> = names.clone().filter_map(subject_of).collect();
+    let suggestion = nearest(given, names.clone()).map(Box::from);
+    let own = subjects.iter().find(|subject| given.starts_with(**subject));
+    let error = match own {
+        Some(subject) => {
+            let own: Vec<_> = names.filter_map(|name| name.strip_prefix(*subject)).collect();
+            value.error("no such metric", &format!("{subject} with {}", own.join(", ")))
+        }
+        None => {
+            let all: Vec<_> = subjects.iter().map(|subject| format!("{subject}*")).collect();
+            value.error("no such link or flow", &all.join(", "))
+        }
+    };
+    LoadError { suggestion, ..error }
+}
