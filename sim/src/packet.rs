@@ -1,6 +1,6 @@
 //! What travels through the network: hosts, packets and what they carry.
 
-use crate::flow::{cbr::Probe, reno};
+use crate::flow::{cbr::Probe, tcp};
 use crate::time::Ns;
 use bytes::Bytes;
 
@@ -99,14 +99,14 @@ pub struct Packet {
 /// What a packet carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// A segment going back: the acknowledgment of a TCP flow.
-    Ack(reno::Ack),
+    /// An acknowledgment of a TCP flow.
+    Ack(tcp::Ack),
     /// A datagram between hosts.
     Datagram(Datagram),
-    /// A packet of a constant bit rate flow.
+    /// A packet of a flow that sends at a constant bit rate, always or in bursts.
     Probe(Probe),
     /// A data segment of a TCP flow.
-    Segment(reno::Segment),
+    Segment(tcp::Segment),
 }
 
 #[cfg(test)]

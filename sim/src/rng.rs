@@ -61,6 +61,11 @@ impl Streams {
         self.stream(Domain::Start, flow as u64)
     }
 
+    /// What the flow with index `flow` draws where it runs inside the network.
+    pub fn flow(&self, flow: usize) -> Stream {
+        self.stream(Domain::Flow, flow as u64)
+    }
+
     fn stream(&self, domain: Domain, number: u64) -> Stream {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream((domain as u64) << 56 | number);
@@ -75,6 +80,7 @@ enum Domain {
     Host = 2,
     Payload = 3,
     Start = 4,
+    Flow = 5,
 }
 
 /// One stream of random numbers.
@@ -123,6 +129,8 @@ mod tests {
             bytes_of(streams.host(1)),
             bytes_of(streams.payload(0)),
             bytes_of(streams.start(0)),
+            bytes_of(streams.flow(0)),
+            bytes_of(streams.flow(1)),
             bytes_of(Streams::new(2).payload(0)),
         ];
         for (index, left) in all.iter().enumerate() {

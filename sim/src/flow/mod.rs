@@ -1,21 +1,23 @@
 //! Cross traffic that lives inside the network's event loop, at exact nanoseconds, without a host.
 
 pub mod cbr;
-pub mod reno;
+pub mod tcp;
 
-use crate::packet::{Body, HostId};
+use crate::packet::{Body, HostId, Packet};
 use crate::record::FlowRecord;
+use crate::rng::Stream;
+use crate::scenario::{FlowKind, FlowSpec};
 use crate::time::Ns;
 use cbr::Cbr;
-use reno::Reno;
+use tcp::{Law, Tcp};
 
 /// Both ends of a flow that the network itself runs.
 #[derive(Debug)]
 pub enum Agent {
     /// A constant bit rate.
     Cbr(Cbr),
-    /// A TCP Reno transfer.
-    Reno(Box<Reno>),
+    /// A TCP transfer.
+    Tcp(Box<Tcp>),
 }
 
 /// What an agent may touch when it is called.
@@ -44,11 +46,11 @@ pub struct Outgoing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
     /// An acknowledgment of a TCP flow.
-    Ack(reno::Ack),
+    Ack(tcp::Ack),
     /// A packet of a constant bit rate flow.
     Probe(cbr::Probe),
     /// A data segment of a TCP flow.
-    Segment(reno::Segment),
+    Segment(tcp::Segment),
 }
 
 impl From<Load> for Body {
@@ -62,11 +64,28 @@ impl From<Load> for Body {
 }
 
 impl Agent {
+    /// Both ends of the flow that `spec` describes, which begins at `start` and draws from `random`;
+    /// `None` when it runs between hosts.
+    pub fn new(spec: &FlowSpec, start: Ns, _random: Stream) -> Option<Self> {
+        let tcp = |law, bytes| Self::Tcp(Box::new(Tcp::new(law, bytes, start, spec.stop)));
+        Some(match spec.kind {
+            FlowKind::Cbr { rate_bps, interval } => {
+                Self::Cbr(Cbr::new(rate_bps, interval, start, spec.stop))
+            }
+            FlowKind::Cubic { bytes } => tcp(Law::cubic(), bytes),
+            FlowKind::Reno { bytes } => tcp(Law::reno(), bytes),
+            FlowKind::OnOff { .. } | FlowKind::Quic { .. } | FlowKind::RequestResponse { .. } => {
+                unreachable!("the loader knows no such kind")
+            }
+            FlowKind::Utp(_) => return None,
+        })
+    }
+
     /// When [`Agent::handle_timer`] wants to be called next.
     pub fn deadline(&self) -> Option<Ns> {
         match self {
             Self::Cbr(cbr) => cbr.deadline(),
-            Self::Reno(reno) => reno.deadline(),
+            Self::Tcp(tcp) => tcp.deadline(),
         }
     }
 
@@ -74,16 +93,16 @@ impl Agent {
     pub fn handle_timer(&mut self, context: &mut Context<'_>) {
         match self {
             Self::Cbr(cbr) => cbr.handle_timer(context),
-            Self::Reno(reno) => reno.handle_timer(context),
+            Self::Tcp(tcp) => tcp.handle_timer(context),
         }
     }
 
-    /// A packet that `sent` the network at that moment arrives at its destination.
-    pub fn handle_packet(&mut self, context: &mut Context<'_>, sent: Ns, body: &Body) {
-        match (self, body) {
-            (Self::Cbr(cbr), Body::Probe(probe)) => cbr.handle_probe(context, sent, probe),
-            (Self::Reno(reno), Body::Ack(ack)) => reno.handle_ack(context, ack),
-            (Self::Reno(reno), Body::Segment(segment)) => reno.handle_segment(context, *segment),
+    /// One of its packets arrives at its destination.
+    pub fn handle_packet(&mut self, context: &mut Context<'_>, packet: &Packet) {
+        match (self, &packet.body) {
+            (Self::Cbr(cbr), Body::Probe(probe)) => cbr.handle_probe(context, packet.sent, probe),
+            (Self::Tcp(tcp), Body::Ack(ack)) => tcp.handle_ack(context, ack),
+            (Self::Tcp(tcp), Body::Segment(segment)) => tcp.handle_segment(context, *segment),
             _ => unreachable!("the network hands an agent its own packets only"),
         }
     }
@@ -92,7 +111,7 @@ impl Agent {
     pub fn sample(&self, context: &mut Context<'_>) {
         match self {
             Self::Cbr(_) => {}
-            Self::Reno(reno) => reno.sample(context),
+            Self::Tcp(tcp) => tcp.sample(context),
         }
     }
 }

@@ -112,7 +112,8 @@ impl Network {
                 |back| back[0],
             );
             let start = scenario.start_of(index);
-            network.flows.push(FlowState::new(spec, start, index_u16(back), index_u16(via)));
+            let route = [index_u16(back), index_u16(via)];
+            network.flows.push(FlowState::new(spec, start, route, streams.flow(index)));
         }
         network.links = links;
         for flow in 0..network.flows.len() {
@@ -323,7 +324,7 @@ impl Network {
             Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: self.now };
         self.note(Step::Delivered, link, &there);
         self.call_agent(packet.flow, |agent, context| {
-            agent.handle_packet(context, packet.sent, &packet.body);
+            agent.handle_packet(context, packet);
         });
     }
 

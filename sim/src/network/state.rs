@@ -1,10 +1,10 @@
 //! What the network keeps of each link and each flow, made from what the scenario says of them.
 
-use crate::flow::{Agent, cbr::Cbr, reno::Reno};
+use crate::flow::Agent;
 use crate::link::Link;
 use crate::record::{FlowRecord, LinkRecord};
-use crate::rng::Streams;
-use crate::scenario::model::{FlowKind, FlowSpec, LinkConfig};
+use crate::rng::{Stream, Streams};
+use crate::scenario::model::{FlowSpec, LinkConfig};
 use crate::time::Ns;
 
 #[derive(Debug)]
@@ -32,22 +32,9 @@ impl LinkState {
 }
 
 impl FlowState {
-    pub(super) fn new(spec: &FlowSpec, start: Ns, to_left: u16, to_right: u16) -> Self {
-        let agent = match &spec.kind {
-            FlowKind::Utp(_) => None,
-            FlowKind::Reno { bytes } => {
-                Some(Agent::Reno(Box::new(Reno::new(*bytes, start, spec.stop))))
-            }
-            FlowKind::Cubic { .. }
-            | FlowKind::OnOff { .. }
-            | FlowKind::Quic { .. }
-            | FlowKind::RequestResponse { .. } => unreachable!("the loader knows no such kind"),
-            FlowKind::Cbr { rate_bps, interval } => {
-                Some(Agent::Cbr(Cbr::new(*rate_bps, *interval, start, spec.stop)))
-            }
-        };
+    pub(super) fn new(spec: &FlowSpec, start: Ns, route: [u16; 2], random: Stream) -> Self {
         let record = FlowRecord { name: spec.name.clone(), ..FlowRecord::default() };
-        Self { route: [to_left, to_right], agent, timer: None, record }
+        Self { route, agent: Agent::new(spec, start, random), timer: None, record }
     }
 }
 

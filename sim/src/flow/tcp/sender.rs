@@ -1,20 +1,20 @@
-//! The sending half: slow start, congestion avoidance, selective recovery, time-out.
+//! The sending half: slow start, congestion avoidance by a law, selective recovery, time-out.
 
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
-use super::{Ack, MSS, Segment};
+use super::{Ack, Law, MSS, Progress, Segment, Supply};
 use crate::time::Ns;
 
-/// A TCP Reno sender.
+/// A TCP sender.
 ///
 /// Window arithmetic is in whole segments (RFC 5681), recovery counts the pipe (RFC 6675), the
 /// timer is that of RFC 6298. The connection is taken as established: there is no handshake.
 ///
 /// ```
-/// use utp_sim::flow::reno::{Ack, Block, Sender};
+/// use utp_sim::flow::tcp::{Ack, Block, Law, Sender, Supply};
 /// use utp_sim::time::Ns;
 ///
-/// let mut sender = Sender::new(Some(3 * 1448 + 1));
+/// let mut sender = Sender::new(Law::reno(), Supply::transfer(Some(3 * 1448 + 1)));
 /// let sizes: Vec<u32> = std::iter::from_fn(|| sender.poll_transmit(Ns::ZERO))
 ///     .map(|segment| segment.bytes)
 ///     .collect();
@@ -25,11 +25,10 @@ use crate::time::Ns;
 #[derive(Debug)]
 pub struct Sender {
     board: Scoreboard,
-    bytes: Option<u64>,
+    supply: Supply,
     stopped: bool,
+    law: Law,
     window: u32,
-    /// Segments acknowledged towards the next step of congestion avoidance.
-    acked_towards_step: u32,
     threshold: u32,
     phase: Phase,
     /// Transmissions when the window was last reduced: what was sent before tells nothing new.
@@ -53,14 +52,14 @@ enum Phase {
 }
 
 impl Sender {
-    /// A sender of `bytes`, or of data without an end.
-    pub fn new(bytes: Option<u64>) -> Self {
+    /// A sender of what there is in `supply`, whose window follows `law`.
+    pub fn new(law: Law, supply: Supply) -> Self {
         Self {
             board: Scoreboard::default(),
-            bytes,
+            supply,
             stopped: false,
+            law,
             window: INITIAL_WINDOW,
-            acked_towards_step: 0,
             threshold: u32::MAX,
             phase: Phase::Open,
             reduced_at: 0,
@@ -83,7 +82,7 @@ impl Sender {
             seq
         } else {
             let seq = self.board.end();
-            if self.stopped || self.bytes_of(seq) == 0 {
+            if self.stopped || self.supply.bytes_of(seq) == 0 {
                 return None;
             }
             self.board.send_new(now);
@@ -92,7 +91,7 @@ impl Sender {
         if self.deadline.is_none() {
             self.deadline = Some(now + self.rtt.timeout());
         }
-        Some(Segment { seq, bytes: self.bytes_of(seq) })
+        Some(Segment { seq, bytes: self.supply.bytes_of(seq) })
     }
 
     /// An acknowledgment arrives.
@@ -110,13 +109,13 @@ impl Sender {
             Phase::Recovery(end) if self.board.first() >= end => self.phase = Phase::Open,
             Phase::Recovery(_) => {}
             Phase::Timeout(end) if self.board.first() >= end => self.phase = Phase::Open,
-            Phase::Open | Phase::Timeout(_) => self.grow(acked.cumulative),
+            Phase::Open | Phase::Timeout(_) => self.grow(now, acked.cumulative),
         }
         if self.phase == Phase::Open && self.board.has_lost() {
-            self.reduce_to(self.half_of_flight());
+            self.reduce(self.board.outstanding());
         } else if acked.lost_repeat > self.reduced_at {
             // The loss of a repeat is a second sign of congestion (RFC 5681 section 4.3).
-            self.reduce_to((self.window / 2).max(WINDOW_MIN));
+            self.reduce(self.window);
         }
     }
 
@@ -135,13 +134,13 @@ impl Sender {
         // A second expiry for the same data says nothing new of the capacity (RFC 5681 section
         // 3.1).
         if !matches!(self.phase, Phase::Timeout(_)) {
-            self.threshold = self.half_of_flight();
+            self.threshold = self.law.on_loss(self.window, self.board.outstanding());
         }
         self.board.lose_all();
         self.phase = Phase::Timeout(self.board.end());
         self.window = 1;
+        self.law.restart();
         self.reduced_at = self.board.transmissions();
-        self.acked_towards_step = 0;
         self.deadline = Some(now + self.rtt.timeout());
     }
 
@@ -152,7 +151,8 @@ impl Sender {
 
     /// Whether everything there was to send was acknowledged.
     pub fn is_done(&self) -> bool {
-        self.board.outstanding() == 0 && (self.stopped || self.bytes_of(self.board.end()) == 0)
+        self.board.outstanding() == 0
+            && (self.stopped || self.supply.bytes_of(self.board.end()) == 0)
     }
 
     /// Congestion window in bytes.
@@ -175,45 +175,29 @@ impl Sender {
         self.timeouts
     }
 
-    fn grow(&mut self, acked: u32) {
-        if self.window < self.threshold {
+    fn grow(&mut self, now: Ns, segments: u32) {
+        let grown = if self.window < self.threshold {
             // A delayed ack covers two segments and counts for both (RFC 3465 with L = 2).
-            self.window = (self.window + acked.min(2)).min(WINDOW_MAX);
-            return;
-        }
-        self.acked_towards_step += acked;
-        if self.acked_towards_step >= self.window {
-            self.acked_towards_step -= self.window;
-            self.window = (self.window + 1).min(WINDOW_MAX);
-        }
+            self.window + segments.min(2)
+        } else {
+            let rtt = self.rtt.smoothed().unwrap_or(Ns::ZERO);
+            self.law.window_after(&Progress { now, segments, window: self.window, rtt })
+        };
+        self.window = grown.min(WINDOW_MAX);
     }
 
     /// Begins to repair everything sent so far, with a smaller window.
-    fn reduce_to(&mut self, window: u32) {
-        self.threshold = window;
-        self.window = window;
-        self.acked_towards_step = 0;
+    fn reduce(&mut self, basis: u32) {
+        self.window = self.law.on_loss(self.window, basis);
+        self.threshold = self.window;
         self.phase = Phase::Recovery(self.board.end());
         self.reduced_at = self.board.transmissions();
         self.repeat_at_once = true;
-    }
-
-    fn half_of_flight(&self) -> u32 {
-        (self.board.outstanding() / 2).max(WINDOW_MIN)
-    }
-
-    fn bytes_of(&self, seq: u32) -> u32 {
-        let Some(bytes) = self.bytes else { return MSS };
-        let left = bytes.saturating_sub(u64::from(seq) * u64::from(MSS));
-        u32::try_from(left).unwrap_or(u32::MAX).min(MSS)
     }
 }
 
 /// Initial window in segments (RFC 6928).
 const INITIAL_WINDOW: u32 = 10;
-
-/// The least that a loss leaves, in segments (RFC 5681 section 3.1).
-const WINDOW_MIN: u32 = 2;
 
 /// A bound far above any path worth simulating: 1.5 GB.
 const WINDOW_MAX: u32 = 1 << 20;

@@ -1,17 +1,23 @@
-//! A TCP Reno transfer at the level of segments: the loss-based flow that others have to live with.
+//! TCP at the level of segments: the loss-based flows that others have to live with.
 //!
-//! Both halves are state machines without I/O; [`Reno`] ties them to the network. Segments carry
-//! 1448 bytes and take 1500 on a link, acknowledgments take 52, as with IPv4 and time stamps.
+//! Sender and receiver are state machines without I/O; [`Tcp`] ties them to the network. Segments
+//! carry 1448 bytes and take 1500 on a link, acknowledgments take 52, as with IPv4 and time stamps.
 
+mod direction;
+mod law;
 mod receiver;
 mod rtt;
 mod scoreboard;
 mod sender;
+mod supply;
 
+pub(super) use direction::Direction;
+pub use law::{Cubic, Law, Progress, Reno};
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub use supply::Supply;
 
-use super::{Context, Load, Outgoing};
+use super::Context;
 use crate::packet::HostId;
 use crate::time::Ns;
 
@@ -48,24 +54,22 @@ pub struct Block {
     pub end: u32,
 }
 
-/// Sender and receiver of one flow, with its times of start and stop.
+/// A transfer from the left host to the right one, with its times of start and stop.
 #[derive(Debug)]
-pub struct Reno {
-    sender: Sender,
-    receiver: Receiver,
+pub struct Tcp {
+    data: Direction,
     bytes: Option<u64>,
     delivered: u64,
     start: Option<Ns>,
     stop: Option<Ns>,
 }
 
-impl Reno {
+impl Tcp {
     /// A transfer of `bytes`, or without an end, that begins at `start` and at `stop` sends nothing
     /// new any more.
-    pub fn new(bytes: Option<u64>, start: Ns, stop: Option<Ns>) -> Self {
+    pub fn new(law: Law, bytes: Option<u64>, start: Ns, stop: Option<Ns>) -> Self {
         Self {
-            sender: Sender::new(bytes),
-            receiver: Receiver::default(),
+            data: Direction::new(HostId::Left, law, Supply::transfer(bytes)),
             bytes,
             delivered: 0,
             start: Some(start),
@@ -75,10 +79,7 @@ impl Reno {
 
     pub(super) fn deadline(&self) -> Option<Ns> {
         // Until the start no other timer runs.
-        self.start.or_else(|| {
-            let timers = [self.stop, self.sender.poll_timeout(), self.receiver.poll_timeout()];
-            timers.into_iter().flatten().min()
-        })
+        self.start.or_else(|| [self.stop, self.data.poll_timeout()].into_iter().flatten().min())
     }
 
     pub(super) fn handle_timer(&mut self, context: &mut Context<'_>) {
@@ -87,16 +88,15 @@ impl Reno {
         }
         self.start = None;
         if self.stop.is_some_and(|stop| stop <= context.now) {
-            self.sender.stop();
+            self.data.sender.stop();
             self.stop = None;
         }
-        self.sender.handle_timeout(context.now);
-        self.receiver.handle_timeout(context.now);
+        self.data.handle_timeout(context.now);
         self.flush(context);
     }
 
     pub(super) fn handle_segment(&mut self, context: &mut Context<'_>, segment: Segment) {
-        let bytes = self.receiver.handle_segment(context.now, segment);
+        let bytes = self.data.handle_segment(context.now, segment);
         if bytes > 0 {
             context.record.deliver(context.now, bytes);
             self.delivered += bytes;
@@ -104,38 +104,24 @@ impl Reno {
                 context.record.completed_at = Some(context.now);
             }
         }
-        context.record.spurious_retransmissions = self.receiver.duplicates();
+        context.record.spurious_retransmissions = self.data.receiver.duplicates();
         self.flush(context);
     }
 
     pub(super) fn handle_ack(&mut self, context: &mut Context<'_>, ack: &Ack) {
-        self.sender.handle_ack(context.now, ack);
+        self.data.handle_ack(context.now, ack);
         self.flush(context);
     }
 
     pub(super) fn sample(&self, context: &mut Context<'_>) {
-        if self.start.is_some() || self.sender.is_done() {
-            return;
-        }
-        context.record.window_bytes.push((context.now, self.sender.window_bytes()));
-        if let Some(rtt) = self.sender.smoothed_rtt() {
-            context.record.rtt_us.push((context.now, rtt.as_micros_u32()));
+        if self.start.is_none() && !self.data.sender.is_done() {
+            self.data.sample(context);
         }
     }
 
     fn flush(&mut self, context: &mut Context<'_>) {
-        while let Some(ack) = self.receiver.poll_ack() {
-            let load = Load::Ack(ack);
-            context.outbox.push(Outgoing { from: HostId::Right, bytes: HEADERS, load });
-        }
-        while let Some(segment) = self.sender.poll_transmit(context.now) {
-            context.outbox.push(Outgoing {
-                from: HostId::Left,
-                bytes: segment.bytes + HEADERS,
-                load: Load::Segment(segment),
-            });
-        }
-        context.record.retransmissions = self.sender.retransmissions();
-        context.record.timeouts = self.sender.timeouts();
+        self.data.flush(context);
+        context.record.retransmissions = self.data.sender.retransmissions();
+        context.record.timeouts = self.data.sender.timeouts();
     }
 }

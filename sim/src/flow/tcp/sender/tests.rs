@@ -30,7 +30,7 @@ fn ack_pairs(sender: &mut Sender, now: Ns, end: u32) -> u32 {
 
 /// A sender in slow start with 40 segments in flight, 30 to 69.
 fn with_forty_in_flight() -> Sender {
-    let mut sender = Sender::new(None);
+    let mut sender = Sender::new(Law::reno(), Supply::transfer(None));
     burst(&mut sender, Ns::ZERO);
     ack_pairs(&mut sender, RTT, 10);
     ack_pairs(&mut sender, RTT + RTT, 30);
@@ -40,7 +40,7 @@ fn with_forty_in_flight() -> Sender {
 
 #[test]
 fn slow_start_doubles_each_round_trip() {
-    let mut sender = Sender::new(None);
+    let mut sender = Sender::new(Law::reno(), Supply::transfer(None));
     assert_eq!(burst(&mut sender, Ns::ZERO), (0..10).collect::<Vec<_>>());
     let mut end = 10;
     let mut windows = Vec::new();
@@ -53,7 +53,7 @@ fn slow_start_doubles_each_round_trip() {
 
 #[test]
 fn congestion_avoidance_adds_one_segment_each_round_trip() {
-    let mut sender = Sender::new(None);
+    let mut sender = Sender::new(Law::reno(), Supply::transfer(None));
     sender.threshold = 10;
     burst(&mut sender, Ns::ZERO);
     let mut end = 10;
@@ -176,7 +176,7 @@ fn a_stopped_sender_repairs_but_sends_nothing_new() {
 
 #[test]
 fn a_sized_transfer_ends_with_a_short_segment() {
-    let mut sender = Sender::new(Some(1448 * 2 + 7));
+    let mut sender = Sender::new(Law::reno(), Supply::transfer(Some(1448 * 2 + 7)));
     let segments: Vec<Segment> = std::iter::from_fn(|| sender.poll_transmit(Ns::ZERO)).collect();
     assert_eq!(segments.last(), Some(&Segment { seq: 2, bytes: 7 }));
     sender.handle_ack(RTT, &ack(3, &[]));

@@ -12,7 +12,9 @@ pub struct Receiver {
     runs: BTreeMap<u32, u32>,
     /// A member of each run that grew lately, latest first.
     recent: VecDeque<u32>,
-    /// How much the last segment of the transfer falls short of a full one.
+    /// A segment that is not full, and how much it falls short: the last one of a message.
+    ///
+    /// A message begins when the one before it has arrived, so that one is enough.
     short: Option<(u32, u32)>,
     unacknowledged: u32,
     at_once: bool,
@@ -24,13 +26,13 @@ impl Receiver {
     /// Takes in a segment and returns the bytes that it puts in order.
     pub fn handle_segment(&mut self, now: Ns, segment: Segment) -> u64 {
         let seq = segment.seq;
-        if segment.bytes < MSS {
-            self.short = Some((seq, MSS - segment.bytes));
-        }
         if seq < self.next || self.run_of(seq).is_some() {
             self.duplicates += 1;
             self.at_once = true;
             return 0;
+        }
+        if segment.bytes < MSS {
+            self.short = Some((seq, MSS - segment.bytes));
         }
         if seq != self.next {
             self.insert(seq);
