@@ -1,6 +1,6 @@
 //! The keys of a flow, for every kind of flow.
 
-use super::kinds::{Choice, Flag, Other, Pace, Rate, Share, Size, Time, Whole, Yes};
+use super::kinds::{Choice, Drift, Flag, Other, Pace, Rate, Size, Time, Whole, Yes};
 use super::{Default, Key, Keys};
 use crate::packet::FLOWS_MAX;
 use crate::scenario::QuicController;
@@ -184,9 +184,9 @@ pub(crate) static LIE_DELAY: Key<Time> = Key {
     says: "It reports this one delay for ever.",
 };
 
-pub(crate) static LIE_SLEW: Key<Share> = Key {
+pub(crate) static LIE_SLEW: Key<Drift> = Key {
     name: "slew",
-    kind: Share,
+    kind: Drift { min: 1, max: 1_000_000 },
     default: Default::None("honest"),
     says: "Its clock seems to run slower by so much: each reported delay shrinks as time goes on.",
 };

@@ -233,7 +233,7 @@ fn lie(value: &Value<'_>) -> Result<Lie, LoadError> {
     let lies = [
         section.get(&keys::LIE_ACK)?.map(|()| Lie::Ack),
         section.get(&keys::LIE_DELAY)?.map(|delay| Lie::Delay(micros(delay))),
-        section.get(&keys::LIE_SLEW)?.map(Lie::Slew),
+        section.get(&keys::LIE_SLEW)?.map(|ppm| Lie::Slew(ppm.unsigned_abs())),
         section.get(&keys::LIE_RATCHET)?.map(|step| Lie::Ratchet(micros(step))),
     ];
     let mut told = lies.into_iter().flatten();
