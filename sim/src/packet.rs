@@ -79,6 +79,35 @@ pub struct Datagram {
     pub payload: Bytes,
 }
 
+impl Datagram {
+    /// Its bytes on a link, headers included.
+    pub fn bytes(&self) -> u32 {
+        u32::try_from(self.payload.len()).map_or(u32::MAX, |len| len.saturating_add(self.overhead))
+    }
+}
+
+/// What the network has for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A datagram arrives.
+    Datagram(Datagram),
+    /// A datagram that the host sent did not fit a link.
+    TooBig(TooBig),
+}
+
+/// The ICMP message of a router (RFC 792, RFC 1191; "packet too big" of RFC 4443).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooBig {
+    /// Port that the datagram was sent from.
+    pub source: u16,
+    /// Port that it was sent to.
+    pub destination: u16,
+    /// Largest IP packet that the link takes.
+    pub mtu: u32,
+    /// The beginning of the datagram's payload.
+    pub quoted: Bytes,
+}
+
 /// A packet inside the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -88,6 +117,10 @@ pub struct Packet {
     pub flow: u16,
     /// Where it goes.
     pub to: HostId,
+    /// How many links of its path lie behind it.
+    pub hop: u8,
+    /// Whether a bit of it was flipped.
+    pub corrupt: bool,
     /// Bytes on the link, headers included.
     pub bytes: u32,
     /// When it entered the network.

@@ -22,13 +22,27 @@ pub struct Streams {
     seed: u64,
 }
 
-/// What a link draws for.
+/// What a link draws for: one for each of its elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Extra delay of a packet.
-    Jitter,
+    Jitter = 0,
     /// Whether a packet is lost.
-    Loss,
+    Loss = 1,
+    /// When the medium is away.
+    Aggregation = 2,
+    /// Whether and where a header is corrupted.
+    CorruptHeader = 3,
+    /// Whether and where a payload is corrupted.
+    CorruptPayload = 4,
+    /// Whether a packet arrives twice.
+    Duplicate = 5,
+    /// Which queue a flow falls into.
+    FlowHash = 6,
+    /// Whether the queue's management drops a packet.
+    QueueDrop = 7,
+    /// Whether a packet comes late.
+    Reorder = 8,
 }
 
 impl Streams {
@@ -39,11 +53,7 @@ impl Streams {
 
     /// What the link with index `link` draws for `purpose`.
     pub fn link(&self, link: usize, purpose: Purpose) -> Stream {
-        let purpose = match purpose {
-            Purpose::Jitter => 0,
-            Purpose::Loss => 1,
-        };
-        self.stream(Domain::Link, (link as u64) << 8 | purpose)
+        self.stream(Domain::Link, (link as u64) << 8 | purpose as u64)
     }
 
     /// What the software of the host with index `host` asks its operating system for.
@@ -102,6 +112,25 @@ impl Stream {
         }
     }
 
+    /// True with a probability of `ppm` parts per million; certain outcomes draw nothing.
+    pub fn chance(&mut self, ppm: u32) -> bool {
+        match ppm {
+            0 => false,
+            1_000_000.. => true,
+            _ => self.below(1_000_000) < u64::from(ppm),
+        }
+    }
+
+    /// Uniform in `[least, most]`; a range of one value draws nothing.
+    pub fn between(&mut self, least: u64, most: u64) -> u64 {
+        assert!(least <= most, "a range has its bounds in order");
+        match most - least {
+            0 => least,
+            u64::MAX => self.0.next_u64(),
+            span => least + self.below(span + 1),
+        }
+    }
+
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
@@ -124,6 +153,13 @@ mod tests {
         let all = [
             bytes_of(streams.link(0, Purpose::Loss)),
             bytes_of(streams.link(0, Purpose::Jitter)),
+            bytes_of(streams.link(0, Purpose::Aggregation)),
+            bytes_of(streams.link(0, Purpose::CorruptHeader)),
+            bytes_of(streams.link(0, Purpose::CorruptPayload)),
+            bytes_of(streams.link(0, Purpose::Duplicate)),
+            bytes_of(streams.link(0, Purpose::FlowHash)),
+            bytes_of(streams.link(0, Purpose::QueueDrop)),
+            bytes_of(streams.link(0, Purpose::Reorder)),
             bytes_of(streams.link(1, Purpose::Loss)),
             bytes_of(streams.host(0)),
             bytes_of(streams.host(1)),
@@ -160,6 +196,20 @@ mod tests {
         for count in counts {
             assert!(count.abs_diff(10_000) < 408, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn chances_are_what_was_asked_for_and_certain_ones_draw_nothing() {
+        let mut stream = Streams::new(1).host(0);
+        let untouched = bytes_of(stream.clone());
+        assert!(!stream.chance(0) && stream.chance(1_000_000));
+        assert_eq!(stream.between(7, 7), 7);
+        assert_eq!(bytes_of(stream.clone()), untouched);
+        let hits = (0..100_000).filter(|_| stream.chance(500_000)).count();
+        // Five standard deviations of a binomial.
+        assert!(hits.abs_diff(50_000) < 791, "{hits}");
+        let mut draws = (0..1_000).map(|_| stream.between(3, 5));
+        assert!(draws.all(|draw| (3..=5).contains(&draw)));
     }
 
     #[test]

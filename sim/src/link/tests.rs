@@ -3,7 +3,7 @@
 use super::*;
 use crate::flow::cbr::Probe;
 use crate::packet::{Body, HostId};
-use crate::scenario::{Jitter, Rate};
+use crate::scenario::{Jitter, Loss, Queue as QueueConfig, Rate};
 
 fn config(rate_bps: u64) -> LinkConfig {
     LinkConfig {
@@ -13,17 +13,17 @@ fn config(rate_bps: u64) -> LinkConfig {
     }
 }
 
-fn droptail(bytes_max: u64) -> Queue {
-    Queue::Droptail { bytes_max: Some(bytes_max), packets_max: None }
+fn droptail(bytes_max: u64) -> QueueConfig {
+    QueueConfig::Droptail { bytes_max: Some(bytes_max), packets_max: None }
 }
 
 fn link(config: &LinkConfig) -> Link {
     Link::new(config, 0, &Streams::new(1))
 }
 
-fn packet(id: u64, bytes: u32) -> Packet {
+pub(in crate::link) fn packet(id: u64, bytes: u32) -> Packet {
     let body = Body::Probe(Probe { payload: bytes - 28 });
-    Packet { id, flow: 0, to: HostId::Right, bytes, sent: Ns::ZERO, body }
+    Packet { id, flow: 0, to: HostId::Right, hop: 0, corrupt: false, bytes, sent: Ns::ZERO, body }
 }
 
 /// Offers packets of `sizes` at `now` and returns the arrivals, in the order of departures.

@@ -8,6 +8,11 @@ use std::collections::BinaryHeap;
 /// Something that will happen inside the network.
 #[derive(Debug)]
 pub(super) enum Event {
+    /// The scenario changes a link.
+    Change {
+        /// Index of the change.
+        index: usize,
+    },
     /// A flow's own timer.
     Timer {
         /// Index of the flow.
@@ -33,15 +38,16 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// Order of what falls on one nanosecond: timers, then the links, then what was sent; among
-    /// equals the index of the link or flow. What both hosts send for one flow comes from the left
-    /// one first, so that it does not matter which of them an engine runs first.
+    /// Order of what falls on one nanosecond: changes, timers, then the links, then what was sent;
+    /// among equals the index of the link or flow. What both hosts send for one flow comes from the
+    /// left one first, so that it does not matter which of them an engine runs first.
     fn rank(&self) -> u32 {
         let (class, index, second) = match self {
-            Self::Timer { flow } => (0, *flow, false),
-            Self::Depart { link } => (1, *link, false),
-            Self::Arrive { link, .. } => (2, *link, false),
-            Self::Send { packet } => (3, packet.flow, packet.to == HostId::Left),
+            Self::Change { .. } => (0, 0, false),
+            Self::Timer { flow } => (1, *flow, false),
+            Self::Depart { link } => (2, *link, false),
+            Self::Arrive { link, .. } => (3, *link, false),
+            Self::Send { packet } => (4, packet.flow, packet.to == HostId::Left),
         };
         class << 17 | u32::from(index) << 1 | u32::from(second)
     }

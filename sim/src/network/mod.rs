@@ -6,18 +6,22 @@
 //! host through a window of time on its own; see [`Network::min_path_delay`].
 
 mod heap;
+mod lie;
+mod nat;
 mod state;
+mod transit;
 
 use crate::flow::{Agent, Context, Outgoing};
-use crate::link::{Offer, Started};
-use crate::packet::{Body, Datagram, FLOWS_MAX, HostId, Packet};
+use crate::packet::{Body, Datagram, Delivery, FLOWS_MAX, HostId, Packet};
 use crate::record::{BUCKET, FlowRecord, QUEUE_SAMPLE_INTERVAL, Record};
 use crate::rng::Streams;
-use crate::scenario::model::Scenario;
+use crate::scenario::{LinkConfig, Scenario, What};
 use crate::time::Ns;
-use crate::trace::{DropReason, Event as TraceEvent, Sink, Step, Trace};
+use crate::trace::{Sink, Step, Trace};
 use heap::{Event, Heap};
-use state::{FlowState, LinkState, ideal, index_u16};
+use nat::Nat;
+use state::{FlowState, LinkState, ideal, index_u16, indices};
+use transit::Window;
 
 /// The network of one run.
 ///
@@ -60,6 +64,10 @@ pub struct Network {
     /// Links with an index below have a name in the scenario and a record.
     links_named: usize,
     flows: Vec<FlowState>,
+    nat: Nat,
+    /// What links become during the run, and which; events name them by their index.
+    changes: Vec<(u16, Box<LinkConfig>)>,
+    min_path_delay: Option<Ns>,
     heap: Heap,
     outbox: Vec<Outgoing>,
     packets: u64,
@@ -81,17 +89,33 @@ impl Network {
     pub fn new(scenario: &Scenario) -> Self {
         assert!(scenario.flows.len() <= usize::from(FLOWS_MAX), "every flow needs its ports");
         let streams = Streams::new(scenario.seed);
-        let named = scenario.links.iter().map(|spec| (spec.name.clone(), spec.config.clone()));
-        let mut links: Vec<LinkState> = named
-            .enumerate()
-            .map(|(index, (name, config))| LinkState::new(name, &config, index, &streams))
-            .collect();
+        let mut links: Vec<(String, LinkConfig)> =
+            scenario.links.iter().map(|spec| (spec.name.clone(), spec.config.clone())).collect();
         let links_named = links.len();
+        let mut flows = Vec::new();
+        for (index, spec) in scenario.flows.iter().enumerate() {
+            let back = spec.back.as_ref().map_or_else(
+                || {
+                    links.push((String::new(), ideal(&spec.via, &scenario.links)));
+                    indices(&[links.len() - 1])
+                },
+                |back| indices(back),
+            );
+            let route = [back, indices(&spec.via)];
+            let start = scenario.start_of(index);
+            flows.push(FlowState::new(spec, start, route, streams.flow(index)));
+        }
         let mut network = Self {
             now: Ns::ZERO,
-            links: Vec::new(),
+            min_path_delay: min_path_delay(&flows, &links, scenario),
+            links: (0..links.len())
+                .zip(links)
+                .map(|(index, (name, config))| LinkState::new(name, &config, index, &streams))
+                .collect(),
             links_named,
-            flows: Vec::new(),
+            nat: Nat::new(flows.len(), &scenario.changes),
+            flows,
+            changes: Vec::new(),
             heap: Heap::default(),
             outbox: Vec::new(),
             packets: 0,
@@ -101,21 +125,13 @@ impl Network {
             late: 0,
             unroutable: 0,
         };
-        for (index, spec) in scenario.flows.iter().enumerate() {
-            let via = spec.via[0];
-            let back = spec.back.as_ref().map_or_else(
-                || {
-                    let ideal = ideal(links[via].delay);
-                    links.push(LinkState::new(String::new(), &ideal, links.len(), &streams));
-                    links.len() - 1
-                },
-                |back| back[0],
-            );
-            let start = scenario.start_of(index);
-            let route = [index_u16(back), index_u16(via)];
-            network.flows.push(FlowState::new(spec, start, route, streams.flow(index)));
+        for change in &scenario.changes {
+            if let What::Link { link, config } = &change.what {
+                let index = network.changes.len();
+                network.changes.push((index_u16(*link), config.clone()));
+                network.heap.push(change.at, Event::Change { index });
+            }
         }
-        network.links = links;
         for flow in 0..network.flows.len() {
             network.arm_timer(flow);
         }
@@ -140,7 +156,11 @@ impl Network {
     pub fn inject(&mut self, at: Ns, from: HostId, datagram: Datagram) {
         let to = from.peer();
         let flow = from.flow_of_port(datagram.source).filter(|&flow| {
-            usize::from(flow) < self.flows.len() && datagram.destination == to.port(flow)
+            usize::from(flow) < self.flows.len()
+                && match to {
+                    HostId::Left => self.nat.knows(flow, datagram.destination),
+                    HostId::Right => datagram.destination == to.port(flow),
+                }
         });
         let Some(flow) = flow else {
             self.unroutable += 1;
@@ -150,17 +170,17 @@ impl Network {
             self.late += 1;
         }
         let at = at.max(self.now);
-        let bytes = u32::try_from(datagram.payload.len()).unwrap_or(u32::MAX - datagram.overhead);
-        let bytes = bytes + datagram.overhead;
+        let bytes = datagram.bytes();
         let packet = unnumbered(at, flow, to, bytes, Body::Datagram(datagram));
         self.heap.push(at, Event::Send { packet });
     }
 
-    /// Lets happen everything before `until`, and hands `deliver` the datagrams for hosts with the
-    /// moments of their arrival, each as soon as its last bit has left the transmitter.
-    pub fn run_until(&mut self, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
+    /// Lets happen everything before `until`, and hands `deliver` what it has for hosts with the
+    /// moments of arrival, each datagram as soon as its last bit has left the last transmitter.
+    pub fn run_until(&mut self, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Delivery)) {
+        let window = &mut Window { until, deliver };
         while let Some((at, event)) = self.heap.pop_before(until) {
-            self.handle(at, event, until, deliver);
+            self.handle(at, event, window);
         }
         // Samples fall on their moment before anything else does.
         if until > Ns::ZERO {
@@ -176,9 +196,9 @@ impl Network {
 
     /// Lets the next event happen, and no other; as [`Network::run_until`] for an engine that looks
     /// at its hosts after every event, so that nothing can be too late for them.
-    pub fn step(&mut self, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
+    pub fn step(&mut self, deliver: &mut impl FnMut(Ns, HostId, Delivery)) {
         if let Some((at, event)) = self.heap.pop_before(Ns(u64::MAX)) {
-            self.handle(at, event, Ns::ZERO, deliver);
+            self.handle(at, event, &mut Window { until: Ns::ZERO, deliver });
         }
     }
 
@@ -187,12 +207,11 @@ impl Network {
         self.events
     }
 
-    /// The shortest time from a host to the other: the longest window that hosts may run on their
-    /// own. `None` when no flow has a host at its ends.
-    pub fn min_path_delay(&self) -> Option<Ns> {
-        let of_hosts = self.flows.iter().filter(|flow| flow.agent.is_none());
-        let links = of_hosts.flat_map(|flow| flow.route);
-        links.map(|link| self.links[usize::from(link)].delay).min()
+    /// The shortest time, over the whole run, from the moment that an arrival at a host is announced
+    /// to the arrival: the longest window that hosts may run on their own. It is the least delay of
+    /// the last link of a path. `None` when no flow has a host at its ends.
+    pub const fn min_path_delay(&self) -> Option<Ns> {
+        self.min_path_delay
     }
 
     /// Datagrams that should have been somewhere before the moment they were handled.
@@ -233,21 +252,19 @@ impl Network {
         record
     }
 
-    fn handle(
-        &mut self,
-        at: Ns,
-        event: Event,
-        until: Ns,
-        deliver: &mut impl FnMut(Ns, HostId, Datagram),
-    ) {
+    fn handle<F>(&mut self, at: Ns, event: Event, window: &mut Window<'_, F>)
+    where
+        F: FnMut(Ns, HostId, Delivery),
+    {
         self.sample_to(at);
         self.now = at;
         self.events += 1;
         match event {
+            Event::Change { index } => self.on_change(index),
             Event::Timer { flow } => self.on_timer(flow),
-            Event::Depart { link } => self.on_depart(link, until, deliver),
-            Event::Arrive { link, packet } => self.on_arrive(link, &packet),
-            Event::Send { packet } => self.on_send(packet, until, deliver),
+            Event::Depart { link } => self.on_depart(link, window),
+            Event::Arrive { link, packet } => self.on_arrive(link, packet, window),
+            Event::Send { packet } => self.on_send(packet, window),
         }
     }
 
@@ -261,71 +278,16 @@ impl Network {
         self.call_agent(flow, |agent, context| agent.handle_timer(context));
     }
 
-    fn on_send(
-        &mut self,
-        mut packet: Packet,
-        until: Ns,
-        deliver: &mut impl FnMut(Ns, HostId, Datagram),
-    ) {
-        packet.id = self.packets;
-        self.packets += 1;
-        let link = self.flows[usize::from(packet.flow)].route[packet.to.index()];
-        let started =
-            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: Ns::ZERO };
-        self.note(Step::Sent, link, &started);
-        let state = &mut self.links[usize::from(link)];
-        match state.link.offer(self.now, packet) {
-            Offer::Dropped(reason) => {
-                *state.record.drops.entry(reason.name()).or_default() += 1;
-                match reason {
-                    DropReason::Loss => state.record.lost_packets += 1,
-                    DropReason::QueueFull => state.record.dropped_packets += 1,
-                }
-                self.note(Step::Dropped(reason), link, &started);
-            }
-            Offer::Queued => self.note(Step::Enqueued, link, &started),
-            Offer::Started(done) => {
-                self.note(Step::Enqueued, link, &started);
-                self.note(Step::TxStart, link, &started);
-                if done > self.now {
-                    self.heap.push(done, Event::Depart { link });
-                } else {
-                    self.on_depart(link, until, deliver);
-                }
-            }
-        }
-    }
-
-    fn on_depart(&mut self, link: u16, until: Ns, deliver: &mut impl FnMut(Ns, HostId, Datagram)) {
-        let state = &mut self.links[usize::from(link)];
-        let departure = state.link.depart(self.now);
-        state.record.busy(departure.started, self.now);
-        let mut packet = departure.packet;
-        let gone =
-            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: self.now };
-        self.note(Step::TxDone, link, &gone);
-        if let Some(next) = departure.next {
+    /// A link becomes another one.
+    fn on_change(&mut self, index: usize) {
+        let (link, config) = &self.changes[index];
+        let link = *link;
+        let started = self.links[usize::from(link)].link.reconfigure(self.now, config);
+        self.note_dropped(link);
+        if let Some(next) = started {
             self.note(Step::TxStart, link, &next);
             self.heap.push(next.done, Event::Depart { link });
         }
-        let arrival = departure.arrival;
-        if let Body::Datagram(datagram) = &mut packet.body {
-            if arrival < until {
-                self.late += 1;
-            }
-            let payload = std::mem::take(&mut datagram.payload);
-            deliver(arrival, packet.to, Datagram { payload, ..datagram.clone() });
-        }
-        self.heap.push(arrival, Event::Arrive { link, packet });
-    }
-
-    fn on_arrive(&mut self, link: u16, packet: &Packet) {
-        let there =
-            Started { id: packet.id, flow: packet.flow, bytes: packet.bytes, done: self.now };
-        self.note(Step::Delivered, link, &there);
-        self.call_agent(packet.flow, |agent, context| {
-            agent.handle_packet(context, packet);
-        });
     }
 
     /// Calls the agent of `flow`, if it has one, and sends what it puts out.
@@ -377,24 +339,30 @@ impl Network {
             }
         }
     }
+}
 
-    fn note(&mut self, step: Step, link: u16, packet: &Started) {
-        let queued_bytes = self.links[usize::from(link)].link.queued_bytes();
-        self.trace.record(&TraceEvent {
-            at: self.now,
-            step,
-            link,
-            flow: packet.flow,
-            packet: packet.id,
-            bytes: packet.bytes,
-            queued_bytes,
+/// The least delay of the last links of all paths between hosts, with all that they become.
+fn min_path_delay(
+    flows: &[FlowState],
+    links: &[(String, LinkConfig)],
+    scenario: &Scenario,
+) -> Option<Ns> {
+    let of_hosts = flows.iter().filter(|flow| flow.agent.is_none());
+    let last = of_hosts.flat_map(|flow| flow.route.iter().filter_map(|route| route.last()));
+    let delays = last.map(|&last| {
+        let last = usize::from(last);
+        let later = scenario.changes.iter().filter_map(|change| match &change.what {
+            What::Link { link, config } if *link == last => Some(config.delay),
+            _ => None,
         });
-    }
+        later.fold(links[last].1.delay, Ns::min)
+    });
+    delays.min()
 }
 
 /// A packet that gets its number at the moment of entering the network.
 const fn unnumbered(sent: Ns, flow: u16, to: HostId, bytes: u32, body: Body) -> Packet {
-    Packet { id: u64::MAX, flow, to, bytes, sent, body }
+    Packet { id: u64::MAX, flow, to, hop: 0, corrupt: false, bytes, sent, body }
 }
 
 #[cfg(test)]

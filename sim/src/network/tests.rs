@@ -5,6 +5,7 @@ use crate::packet::UDP_OVERHEAD_V4;
 use crate::scenario::{
     Controller, FlowKind, FlowSpec, Jitter, LinkConfig, LinkSpec, Loss, Queue, Rate, UtpFlow,
 };
+use crate::trace::DropReason;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +56,8 @@ fn datagram(from: HostId, flow: u16, payload: usize) -> Datagram {
 
 fn run(network: &mut Network, until: Ns) -> Vec<(Ns, HostId, usize)> {
     let mut delivered = Vec::new();
-    network.run_until(until, &mut |at, host, datagram| {
+    network.run_until(until, &mut |at, host, delivery| {
+        let Delivery::Datagram(datagram) = delivery else { panic!("{delivery:?}") };
         delivered.push((at, host, datagram.payload.len()));
     });
     delivered
@@ -403,3 +405,5 @@ fn cubic_shares_with_cubic_and_takes_some_more_than_reno() {
         assert!(shares.contains(&share), "{share} %");
     }
 }
+
+mod paths;

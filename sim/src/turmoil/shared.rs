@@ -4,7 +4,7 @@
 //! held across a wake, and is never waited for.
 
 use crate::network::Network;
-use crate::packet::{Datagram, HostId};
+use crate::packet::{Datagram, Delivery, HostId};
 use crate::taps::{DatagramTap, Direction};
 use crate::time::Ns;
 use std::collections::{BTreeMap, VecDeque};
@@ -82,7 +82,9 @@ impl World {
         }
         self.sent = sent;
         let Self { network, hosts, arrivals, .. } = self;
-        network.run_until(now, &mut |at, host, datagram| {
+        network.run_until(now, &mut |at, host, delivery| {
+            // The adapter's transports have no way to hear of ICMP.
+            let Delivery::Datagram(datagram) = delivery else { return };
             hosts[host.index()].inbox.insert((at, *arrivals), datagram);
             *arrivals += 1;
         });

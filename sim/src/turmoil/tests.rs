@@ -2,7 +2,7 @@
 
 use super::toy::*;
 use super::*;
-use crate::packet::{Datagram, UDP_OVERHEAD_V4};
+use crate::packet::{Datagram, Delivery, UDP_OVERHEAD_V4};
 use crate::scenario::model::Scenario;
 use crate::scenario::{Loss, Rate};
 use bytes::Bytes;
@@ -76,7 +76,8 @@ fn closed_loop_reference(scenario: &Scenario, window: u64, len: usize) -> (Vec<(
                 }
             }
         }
-        network.run_until(until, &mut |at, host, sent| {
+        network.run_until(until, &mut |at, host, delivery| {
+            let Delivery::Datagram(sent) = delivery else { panic!("{delivery:?}") };
             pending.insert((at, order), (host, sent));
             order += 1;
         });
