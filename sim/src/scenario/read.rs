@@ -8,6 +8,7 @@ use super::DeliveryTrace;
 use super::error::{LoadError, nearest};
 use super::keys::kinds::{Describe, Read};
 use super::keys::{Default, Key, Keys, names};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -101,6 +102,15 @@ impl<'a> Section<'a> {
     pub(super) fn overlaid(mut self, over: &Self) -> Self {
         self.layers.extend(over.layers.iter().cloned());
         self
+    }
+
+    /// The same with a table in front that no text has, called `key` in messages.
+    pub(super) fn overlaid_at<'b>(&self, key: &str, table: &'b DeTable<'b>) -> Section<'b>
+    where
+        'a: 'b,
+    {
+        let over = Section::layer(self.source, key.to_owned(), 0, table);
+        Section::<'b>::overlaid(self.clone(), &over)
     }
 
     /// Each table on its own, the base first.
@@ -238,6 +248,37 @@ impl<'a> Section<'a> {
         value.elements(&format!("[[{}]] headers", value.key))?.map(|item| item.table()).collect()
     }
 
+    /// The keys of the topmost table in the order of the file, with their values.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Value<'a>)> {
+        let layer = self.top();
+        let mut entries: Vec<_> = layer.table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let entry = |(key, value): (&'a Spanned<Cow<'a, str>>, _)| {
+            let name: &'a str = key.get_ref();
+            (name, Value { source: self.source, key: layer.path(name), value })
+        };
+        entries.into_iter().map(entry).collect()
+    }
+
+    /// The value of `kind.name.key` in the topmost table that has it, where `kind` holds named
+    /// tables or an array of tables with a `name`.
+    pub(super) fn at_path(&self, kind: &str, name: &str, key: &str) -> Option<Value<'a>> {
+        let within = |layer: Self| {
+            let held = layer.find(kind)?;
+            match held.value.get_ref() {
+                DeValue::Table(_) => held.table().ok()?.find(name)?.table().ok()?.find(key),
+                _ => {
+                    let mut tables = layer.array(kind).ok()?.into_iter();
+                    let is_it = |table: &Self| {
+                        table.find("name").is_some_and(|value| value.string() == Ok(name))
+                    };
+                    tables.find(is_it)?.find(key)
+                }
+            }
+        };
+        self.layers().filter_map(within).last()
+    }
+
     /// The error for a table whose name is not among `allowed`.
     pub(super) fn unknown_name<'n>(
         &self,
@@ -271,6 +312,18 @@ pub(crate) struct Value<'a> {
 impl<'a> Value<'a> {
     pub(super) fn source(&self) -> &'a Source<'a> {
         self.source
+    }
+
+    pub(super) fn raw(&self) -> &'a Spanned<DeValue<'a>> {
+        self.value
+    }
+
+    /// The value as the file has it, a text without its quotes.
+    pub(super) fn bare(&self) -> Cow<'a, str> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Cow::Borrowed(&**text),
+            _ => Cow::Borrowed(self.source.text.get(self.value.span()).unwrap_or_default()),
+        }
     }
 
     pub(super) fn line(&self) -> usize {

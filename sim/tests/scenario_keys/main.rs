@@ -3,6 +3,7 @@
 mod changes;
 mod flows;
 mod links;
+mod sweep;
 
 use utp_sim::packet::HostId;
 use utp_sim::scenario::{

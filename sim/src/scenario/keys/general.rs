@@ -22,8 +22,12 @@ pub(crate) static FILE: Keys = &[
     &AT,
     &PHASES,
     &EXPECT,
+    &SWEEP,
     &VARIANTS,
 ];
+
+/// The general keys that can be swept; the seed has an option of the command line.
+pub(crate) static SWEPT: Keys = &[&DURATION, &STOP_WHEN_COMPLETE, &ENGINE, &TIMERS];
 
 /// The keys of `[variant.NAME]`.
 pub(crate) static VARIANT: Keys = &[
@@ -128,6 +132,13 @@ pub(crate) static EXPECT: Key<Other> = Key {
     kind: Other { name: "tables", form: "[[expect]] headers" },
     default: Default::None("nothing"),
     says: "What must hold.",
+};
+
+pub(crate) static SWEEP: Key<Other> = Key {
+    name: "sweep",
+    kind: Other { name: "table", form: "a [sweep] header" },
+    default: Default::None("one run of each variant"),
+    says: "Dotted keys in quotes with lists of values: every variant runs at every combination.",
 };
 
 pub(crate) static VARIANTS: Key<Other> = Key {
@@ -279,7 +290,7 @@ pub(crate) static TO: Key<Time> = Key {
 };
 
 /// The keys of `[[expect]]`.
-pub(crate) static EXPECTATION: Keys = &[&METRIC, &WINDOW, &MIN, &MAX];
+pub(crate) static EXPECTATION: Keys = &[&METRIC, &WINDOW, &MIN, &MAX, &WHEN];
 
 pub(crate) static METRIC: Key<Other> = Key {
     name: "metric",
@@ -307,4 +318,11 @@ pub(crate) static MAX: Key<Number> = Key {
     kind: Number,
     default: Default::None("no bound"),
     says: "Largest value that passes.",
+};
+
+pub(crate) static WHEN: Key<Other> = Key {
+    name: "when",
+    kind: Other { name: "table", form: "{ \"link.NAME.delay\" = \"5ms\" }" },
+    default: Default::None("at every point of a sweep"),
+    says: "Swept keys and the values at which it must hold, written as in the sweep.",
 };

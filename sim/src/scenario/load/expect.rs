@@ -1,6 +1,7 @@
 //! What must hold of a run.
 
 use super::check_window;
+use super::sweep::Axis;
 use crate::metrics::catalogue;
 use crate::scenario::error::{LoadError, nearest};
 use crate::scenario::keys::general as keys;
@@ -8,11 +9,54 @@ use crate::scenario::read::{Section, Value};
 use crate::scenario::{Expectation, Scenario};
 use std::collections::BTreeSet;
 
-pub(super) fn expectation(
-    section: &Section<'_>,
+/// The expectations of the tables that are about the scenario's point of a sweep.
+pub(super) fn expectations(
+    tables: &[Section<'_>],
     scenario: &Scenario,
-) -> Result<Expectation, LoadError> {
-    section.allow_only(&[keys::EXPECTATION], "unknown key")?;
+    axes: &[Axis<'_>],
+) -> Result<Vec<Expectation>, LoadError> {
+    let mut expectations = Vec::new();
+    for table in tables {
+        table.allow_only(&[keys::EXPECTATION], "unknown key")?;
+        if holds_at(table, &scenario.point, axes)? {
+            expectations.push(expectation(table, scenario)?);
+        }
+    }
+    Ok(expectations)
+}
+
+/// Whether `when` lets an expectation speak of a point; without a sweep there is no point to check.
+fn holds_at(
+    section: &Section<'_>,
+    point: &[(String, String)],
+    axes: &[Axis<'_>],
+) -> Result<bool, LoadError> {
+    let Some(value) = section.value(&keys::WHEN) else { return Ok(true) };
+    let mut holds = true;
+    for (key, value) in value.table()?.entries() {
+        let Some(axis) = axes.iter().find(|axis| axis.key == key) else {
+            let swept: Vec<_> = axes.iter().map(|axis| axis.key).collect();
+            return Err(LoadError {
+                suggestion: nearest(key, swept.iter().copied()).map(Box::from),
+                ..value.error("not a key that is swept", &listed(&swept))
+            });
+        };
+        let given = value.bare();
+        let values: Vec<_> = axis.shown().collect();
+        if !values.contains(&given) {
+            let values: Vec<&str> = values.iter().map(|value| &**value).collect();
+            return Err(value.error("not a value of the sweep", &listed(&values)));
+        }
+        holds &= point.iter().any(|(at, is)| at == key && *is == given);
+    }
+    Ok(holds)
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nothing, there is no [sweep]".to_owned() } else { names.join(", ") }
+}
+
+fn expectation(section: &Section<'_>, scenario: &Scenario) -> Result<Expectation, LoadError> {
     let name = section.need_value(&keys::METRIC)?;
     let text = name.string()?;
     let metrics = catalogue(scenario);

@@ -9,6 +9,7 @@ mod expect;
 mod flows;
 mod links;
 mod rate;
+mod sweep;
 
 use super::DEFAULT_VARIANT;
 use super::engine::Place;
@@ -24,6 +25,7 @@ use changes::Subjects;
 use links::Link;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use sweep::{Axis, Point};
 use toml::de::DeTable;
 
 /// Reads and checks a scenario file, and the traces that it names.
@@ -79,67 +81,109 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
     if name.is_empty() || name.starts_with('.') {
         return Err(source.unreadable("the file needs a name to name its results after"));
     }
-    let mut variants = vec![scenario(&root, None)?];
-    for (name, over) in &root.tables("variant")? {
+    let axes = sweep::axes(&root)?;
+    let mut layouts = vec![Layout { name: DEFAULT_VARIANT, root: &root, over: None }];
+    let overs = root.tables("variant")?;
+    for (name, over) in &overs {
         if *name == DEFAULT_VARIANT {
             return Err(over.error("the name of the base scenario", "any other name"));
         }
-        if variants.len() == VARIANTS_MAX {
+        if layouts.len() == VARIANTS_MAX {
             let allowed = format!("{} beside the base scenario", VARIANTS_MAX - 1);
             return Err(over.error("too many variants for one plot", &allowed));
         }
         over.allow_only(&[keys::VARIANT], "unknown key")?;
-        variants.push(scenario(&root, Some((name, over)))?);
+        layouts.push(Layout { name, root: &root, over: Some(over) });
     }
     Ok(ScenarioFile {
         name: name.to_owned(),
         path: path.to_owned(),
-        digest: digest(&source),
         summary: root.need(&keys::SUMMARY)?,
         text: text.to_owned(),
-        variants,
+        variants: scenarios(&root, &layouts, &axes)?,
+        digest: digest(&source),
     })
 }
 
 /// The base scenario, or the base with a variant's keys laid over it.
-fn scenario(root: &Section<'_>, over: Option<(&str, &Section<'_>)>) -> Result<Scenario, LoadError> {
-    let (variant, over) = over.map_or((DEFAULT_VARIANT, None), |(name, over)| (name, Some(over)));
-    let general = over.map_or_else(|| root.clone(), |over| root.clone().overlaid(over));
-    let duration = duration(&general)?;
-    let links = links::links(&general)?;
-    let (flows, groups) = flows::flows(&general, &links, duration)?;
-    let own = over.is_some_and(|over| over.value(&keys::AT).is_some());
-    let names = flows.iter().map(|flow| &*flow.name).collect();
-    let subjects = Subjects { links: &links, groups: &groups, flows: names, own, duration };
-    let happening = changes::changes(&general, &subjects)?;
-    let mut scenario = Scenario {
-        variant: variant.to_owned(),
-        engine: general.need(&keys::ENGINE)?,
-        seed: general.need(&keys::SEED)?,
-        duration,
-        stop_when_complete: stop_when_complete(&general, &flows)?,
-        timers: general.need(&keys::TIMERS)?,
-        hosts: hosts(&general)?,
-        links: links.iter().map(Link::spec).collect(),
-        flows,
-        changes: happening.iter().map(|(change, _)| change.clone()).collect(),
-        phases: phases(&general, duration)?,
-        ..Scenario::default()
-    };
-    scenario.check_engine(scenario.engine).map_err(|unfit| {
-        let section = match unfit.place {
-            Place::General => &general,
-            Place::Link(index) => &links[index].section,
-            Place::Change(index) => &happening[index].1,
+struct Layout<'a, 'b> {
+    name: &'b str,
+    root: &'b Section<'a>,
+    over: Option<&'b Section<'a>>,
+}
+
+/// Every variant at every point of the sweep.
+fn scenarios<'a>(
+    root: &Section<'a>,
+    layouts: &[Layout<'a, '_>],
+    axes: &[Axis<'a>],
+) -> Result<Vec<Scenario>, LoadError> {
+    // The file has to make sense without its sweep, so that nothing in it goes unread.
+    let mut scenarios =
+        layouts.iter().map(|layout| layout.scenario(axes, None)).collect::<Result<Vec<_>, _>>()?;
+    if axes.is_empty() {
+        return Ok(scenarios);
+    }
+    scenarios.clear();
+    for point in sweep::points(root, axes, layouts.len())? {
+        for layout in layouts {
+            scenarios.push(layout.scenario(axes, Some(&point))?);
+        }
+    }
+    Ok(scenarios)
+}
+
+impl Layout<'_, '_> {
+    fn scenario(&self, axes: &[Axis<'_>], point: Option<&Point>) -> Result<Scenario, LoadError> {
+        let general = self.root.clone();
+        let general =
+            self.over.map_or_else(|| general.clone(), |over| general.clone().overlaid(over));
+        let Some(point) = point else { return self.read(&general, axes, Vec::new()) };
+        let table = sweep::layer(&general, axes, point)?;
+        let swept = general.overlaid_at("sweep", &table);
+        self.read(&swept, axes, sweep::label(axes, point))
+    }
+
+    fn read(
+        &self,
+        general: &Section<'_>,
+        axes: &[Axis<'_>],
+        point: Vec<(String, String)>,
+    ) -> Result<Scenario, LoadError> {
+        let duration = duration(general)?;
+        let links = links::links(general)?;
+        let (flows, groups) = flows::flows(general, &links, duration)?;
+        let own = self.over.is_some_and(|over| over.value(&keys::AT).is_some());
+        let names = flows.iter().map(|flow| &*flow.name).collect();
+        let subjects = Subjects { links: &links, groups: &groups, flows: names, own, duration };
+        let happening = changes::changes(general, &subjects)?;
+        let mut scenario = Scenario {
+            variant: self.name.to_owned(),
+            point,
+            engine: general.need(&keys::ENGINE)?,
+            seed: general.need(&keys::SEED)?,
+            duration,
+            stop_when_complete: stop_when_complete(general, &flows)?,
+            timers: general.need(&keys::TIMERS)?,
+            hosts: hosts(general)?,
+            links: links.iter().map(Link::spec).collect(),
+            flows,
+            changes: happening.iter().map(|(change, _)| change.clone()).collect(),
+            phases: phases(general, duration)?,
+            ..Scenario::default()
         };
-        section.conflict(&[unfit.key], unfit.problem, unfit.allowed)
-    })?;
-    let expectations = over.unwrap_or(root).array("expect")?;
-    scenario.expectations = expectations
-        .iter()
-        .map(|table| expect::expectation(table, &scenario))
-        .collect::<Result<_, _>>()?;
-    Ok(scenario)
+        scenario.check_engine(scenario.engine).map_err(|unfit| {
+            let section = match unfit.place {
+                Place::General => general,
+                Place::Link(index) => &links[index].section,
+                Place::Change(index) => &happening[index].1,
+            };
+            section.conflict(&[unfit.key], unfit.problem, unfit.allowed)
+        })?;
+        let expected = self.over.unwrap_or(self.root).array("expect")?;
+        scenario.expectations = expect::expectations(&expected, &scenario, axes)?;
+        Ok(scenario)
+    }
 }
 
 fn duration(general: &Section<'_>) -> Result<Ns, LoadError> {

@@ -29,7 +29,9 @@ pub struct ScenarioFile {
     pub summary: String,
     /// The file itself.
     pub text: String,
-    /// The base scenario first, named `default`, then the variants in the order of the file.
+    /// The base scenario first, named `default`, then the variants in the order of the file. With a
+    /// sweep these at its first point, then at the next: the values of the last swept key change
+    /// fastest.
     pub variants: Vec<Scenario>,
 }
 
