@@ -111,6 +111,11 @@ impl View<'_> {
         self.samples(&self.flow(flow)?.one_way_delay_us, window)
     }
 
+    /// Time from a request to the last byte of its response, by the moment that this arrives.
+    pub fn response_ms(&self, flow: usize, window: Option<Window>) -> Option<Delays> {
+        self.samples(&self.flow(flow)?.response_us, window)
+    }
+
     fn samples(&self, samples: &[(Ns, u32)], window: Option<Window>) -> Option<Delays> {
         // What arrives in the very last instant of the run still belongs to it.
         let (from, to) = window.unwrap_or((Ns::ZERO, Ns(u64::MAX)));
@@ -162,6 +167,7 @@ enum Quantity {
     LostPackets,
     OneWayDelayMs(Statistic),
     QueueDelayMs(Statistic),
+    ResponseMs(Statistic),
     Retransmissions,
     RttMs(Statistic),
     Sha256Ok,
@@ -209,6 +215,9 @@ impl Metric {
             }
             Quantity::QueueDelayMs(statistic) => {
                 view.queue_delay_ms(of, window).map(|delays| statistic.of(&delays))
+            }
+            Quantity::ResponseMs(statistic) => {
+                view.response_ms(of, window).map(|delays| statistic.of(&delays))
             }
             Quantity::Retransmissions => view.flow(of).map(|flow| flow.retransmissions as f64),
             Quantity::RttMs(statistic) => {
@@ -279,6 +288,9 @@ fn flow_quantities(kind: &FlowKind) -> Vec<(String, Quantity)> {
         ("timeouts", Quantity::Timeouts),
     ]));
     quantities.extend(statistics("rtt_ms", Quantity::RttMs));
+    if let FlowKind::RequestResponse { .. } = kind {
+        quantities.extend(statistics("response_ms", Quantity::ResponseMs));
+    }
     if kind.bytes().is_some() {
         quantities.push(("completed_s".to_owned(), Quantity::CompletedS));
         if matches!(kind, FlowKind::Utp(_)) {

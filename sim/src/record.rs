@@ -50,7 +50,8 @@ pub struct FlowRecord {
     pub name: String,
     /// Payload bytes handed to the receiving application (in order), per [`BUCKET`].
     pub delivered_bytes: Vec<u64>,
-    /// One-way delay of delivered packets as `(arrival, microseconds)`; kept for `cbr` flows.
+    /// One-way delay of delivered packets as `(arrival, microseconds)`; kept for `cbr` and
+    /// `on-off` flows.
     pub one_way_delay_us: Vec<(Ns, u32)>,
     /// Smoothed round-trip time as `(time, microseconds)`, one sample per [`BUCKET`] at most.
     pub rtt_us: Vec<(Ns, u32)>,

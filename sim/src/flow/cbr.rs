@@ -11,7 +11,7 @@ pub struct Probe {
     pub payload: u32,
 }
 
-/// The sender's clock and the receiver's notes.
+/// The sender's clock.
 #[derive(Debug)]
 pub struct Cbr {
     rate_bps: u64,
@@ -43,29 +43,31 @@ impl Cbr {
         if self.deadline().is_none_or(|deadline| deadline > context.now) {
             return;
         }
-        // The difference of two rounded totals, so that the rate has no bias.
-        let payload = self.payload_of_first(self.sent + 1) - self.payload_of_first(self.sent);
+        let payload = payload_after(self.rate_bps, self.interval, self.sent);
         self.sent += 1;
-        let payload = u32::try_from(payload).unwrap_or(u32::MAX - UDP_OVERHEAD_V4);
         context.outbox.push(Outgoing {
             from: HostId::Left,
             bytes: payload + UDP_OVERHEAD_V4,
             load: Load::Probe(Probe { payload }),
         });
     }
+}
 
-    #[expect(clippy::unused_self, reason = "the receiving half has no state but the record")]
-    pub(super) fn handle_probe(&self, context: &mut Context<'_>, sent: Ns, probe: &Probe) {
-        let delay = context.now - sent;
-        context.record.one_way_delay_us.push((context.now, delay.as_micros_u32()));
-        context.record.deliver(context.now, u64::from(probe.payload));
-    }
+/// Notes the arrival of a packet that left at `sent`.
+pub(super) fn handle_probe(context: &mut Context<'_>, sent: Ns, probe: &Probe) {
+    let delay = context.now - sent;
+    context.record.one_way_delay_us.push((context.now, delay.as_micros_u32()));
+    context.record.deliver(context.now, u64::from(probe.payload));
+}
 
-    fn payload_of_first(&self, packets: u64) -> u64 {
-        let bits = u128::from(packets) * u128::from(self.interval.0) * u128::from(self.rate_bps)
-            / 1_000_000_000;
-        u64::try_from(bits / 8).unwrap_or(u64::MAX)
-    }
+/// Payload of the packet after `packets` others, in whole bytes that add up to the rate.
+pub(super) fn payload_after(rate_bps: u64, interval: Ns, packets: u64) -> u32 {
+    let total = |packets: u64| {
+        u128::from(packets) * u128::from(interval.0) * u128::from(rate_bps) / 8_000_000_000
+    };
+    // The difference of two rounded totals, so that the rate has no bias.
+    let payload = total(packets + 1) - total(packets);
+    u32::try_from(payload).unwrap_or(u32::MAX - UDP_OVERHEAD_V4)
 }
 
 #[cfg(test)]
@@ -121,12 +123,11 @@ mod tests {
 
     #[test]
     fn arrivals_leave_delay_and_payload() {
-        let cbr = Cbr::new(64_000, Ns::from_millis(20), Ns::ZERO, None);
         let mut record = FlowRecord::default();
         let mut outbox = Vec::new();
         let now = Ns(30_123_456);
         let mut context = Context { now, record: &mut record, outbox: &mut outbox };
-        cbr.handle_probe(&mut context, Ns(100_000), &Probe { payload: 160 });
+        handle_probe(&mut context, Ns(100_000), &Probe { payload: 160 });
         assert_eq!(record.one_way_delay_us, [(now, 30_023)]);
         assert_eq!(record.delivered_bytes, [160]);
     }

@@ -1,6 +1,8 @@
 //! Cross traffic that lives inside the network's event loop, at exact nanoseconds, without a host.
 
 pub mod cbr;
+pub mod on_off;
+pub mod request_response;
 pub mod tcp;
 
 use crate::packet::{Body, HostId, Packet};
@@ -9,6 +11,8 @@ use crate::rng::Stream;
 use crate::scenario::{FlowKind, FlowSpec};
 use crate::time::Ns;
 use cbr::Cbr;
+use on_off::{OnOff, Pattern};
+use request_response::RequestResponse;
 use tcp::{Law, Tcp};
 
 /// Both ends of a flow that the network itself runs.
@@ -16,6 +20,10 @@ use tcp::{Law, Tcp};
 pub enum Agent {
     /// A constant bit rate.
     Cbr(Cbr),
+    /// Bursts of a constant bit rate.
+    OnOff(Box<OnOff>),
+    /// Requests and their answers.
+    RequestResponse(Box<RequestResponse>),
     /// A TCP transfer.
     Tcp(Box<Tcp>),
 }
@@ -47,7 +55,7 @@ pub struct Outgoing {
 pub enum Load {
     /// An acknowledgment of a TCP flow.
     Ack(tcp::Ack),
-    /// A packet of a constant bit rate flow.
+    /// A packet of a flow that sends at a constant bit rate, always or in bursts.
     Probe(cbr::Probe),
     /// A data segment of a TCP flow.
     Segment(tcp::Segment),
@@ -64,9 +72,9 @@ impl From<Load> for Body {
 }
 
 impl Agent {
-    /// Both ends of the flow that `spec` describes, which begins at `start` and draws from `random`;
-    /// `None` when it runs between hosts.
-    pub fn new(spec: &FlowSpec, start: Ns, _random: Stream) -> Option<Self> {
+    /// Both ends of the flow that `spec` describes, which begins at `start` and draws from
+    /// `random`; `None` when it runs between hosts.
+    pub fn new(spec: &FlowSpec, start: Ns, random: Stream) -> Option<Self> {
         let tcp = |law, bytes| Self::Tcp(Box::new(Tcp::new(law, bytes, start, spec.stop)));
         Some(match spec.kind {
             FlowKind::Cbr { rate_bps, interval } => {
@@ -74,8 +82,16 @@ impl Agent {
             }
             FlowKind::Cubic { bytes } => tcp(Law::cubic(), bytes),
             FlowKind::Reno { bytes } => tcp(Law::reno(), bytes),
-            FlowKind::OnOff { .. } | FlowKind::Quic { .. } | FlowKind::RequestResponse { .. } => {
-                unreachable!("the loader knows no such kind")
+            FlowKind::OnOff { rate_bps, interval, on, off, random: draws } => {
+                let pattern = Pattern { rate_bps, interval, on, off };
+                let lengths = draws.then_some(random);
+                Self::OnOff(Box::new(OnOff::new(pattern, lengths, start, spec.stop)))
+            }
+            FlowKind::Quic { .. } => unreachable!("the loader knows no such kind"),
+            FlowKind::RequestResponse { request_bytes, response_bytes, think } => {
+                let bytes = [request_bytes, response_bytes];
+                let flow = RequestResponse::new(bytes, think, start, spec.stop);
+                Self::RequestResponse(Box::new(flow))
             }
             FlowKind::Utp(_) => return None,
         })
@@ -85,6 +101,8 @@ impl Agent {
     pub fn deadline(&self) -> Option<Ns> {
         match self {
             Self::Cbr(cbr) => cbr.deadline(),
+            Self::OnOff(flow) => flow.deadline(),
+            Self::RequestResponse(flow) => flow.deadline(),
             Self::Tcp(tcp) => tcp.deadline(),
         }
     }
@@ -93,6 +111,8 @@ impl Agent {
     pub fn handle_timer(&mut self, context: &mut Context<'_>) {
         match self {
             Self::Cbr(cbr) => cbr.handle_timer(context),
+            Self::OnOff(flow) => flow.handle_timer(context),
+            Self::RequestResponse(flow) => flow.handle_timer(context),
             Self::Tcp(tcp) => tcp.handle_timer(context),
         }
     }
@@ -100,7 +120,15 @@ impl Agent {
     /// One of its packets arrives at its destination.
     pub fn handle_packet(&mut self, context: &mut Context<'_>, packet: &Packet) {
         match (self, &packet.body) {
-            (Self::Cbr(cbr), Body::Probe(probe)) => cbr.handle_probe(context, packet.sent, probe),
+            (Self::Cbr(_) | Self::OnOff(_), Body::Probe(probe)) => {
+                cbr::handle_probe(context, packet.sent, probe);
+            }
+            (Self::RequestResponse(flow), Body::Ack(ack)) => {
+                flow.handle_ack(context, packet.to, ack);
+            }
+            (Self::RequestResponse(flow), Body::Segment(segment)) => {
+                flow.handle_segment(context, packet.to, *segment);
+            }
             (Self::Tcp(tcp), Body::Ack(ack)) => tcp.handle_ack(context, ack),
             (Self::Tcp(tcp), Body::Segment(segment)) => tcp.handle_segment(context, *segment),
             _ => unreachable!("the network hands an agent its own packets only"),
@@ -110,8 +138,12 @@ impl Agent {
     /// Notes what is sampled at intervals.
     pub fn sample(&self, context: &mut Context<'_>) {
         match self {
-            Self::Cbr(_) => {}
+            Self::Cbr(_) | Self::OnOff(_) => {}
+            Self::RequestResponse(flow) => flow.sample(context),
             Self::Tcp(tcp) => tcp.sample(context),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,15 @@ impl Receiver {
         Some(Ack { cumulative: self.next, blocks })
     }
 
+    /// Data that leaves in the other direction acknowledges what has arrived in order.
+    pub fn acknowledge_with_data(&mut self) {
+        if self.runs.is_empty() {
+            self.at_once = false;
+            self.unacknowledged = 0;
+            self.deadline = None;
+        }
+    }
+
     /// When [`Receiver::handle_timeout`] wants to be called.
     pub const fn poll_timeout(&self) -> Option<Ns> {
         self.deadline

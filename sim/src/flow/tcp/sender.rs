@@ -2,7 +2,7 @@
 
 use super::rtt::Rtt;
 use super::scoreboard::Scoreboard;
-use super::{Ack, Law, MSS, Progress, Segment, Supply};
+use super::{Ack, Block, Law, MSS, Progress, Segment, Supply};
 use crate::time::Ns;
 
 /// A TCP sender.
@@ -37,6 +37,9 @@ pub struct Sender {
     repeat_at_once: bool,
     rtt: Rtt,
     deadline: Option<Ns>,
+    last_sent: Option<Ns>,
+    /// Most segments outstanding since the last message came.
+    flight_max: u32,
     retransmissions: u64,
     timeouts: u64,
 }
@@ -66,6 +69,8 @@ impl Sender {
             repeat_at_once: false,
             rtt: Rtt::default(),
             deadline: None,
+            last_sent: None,
+            flight_max: 0,
             retransmissions: 0,
             timeouts: 0,
         }
@@ -91,6 +96,8 @@ impl Sender {
         if self.deadline.is_none() {
             self.deadline = Some(now + self.rtt.timeout());
         }
+        self.last_sent = Some(now);
+        self.flight_max = self.flight_max.max(self.board.outstanding());
         Some(Segment { seq, bytes: self.supply.bytes_of(seq) })
     }
 
@@ -117,6 +124,27 @@ impl Sender {
             // The loss of a repeat is a second sign of congestion (RFC 5681 section 4.3).
             self.reduce(self.window);
         }
+    }
+
+    /// Data of the other direction arrives that was sent after everything here had been received.
+    pub(in crate::flow) fn acknowledge_all(&mut self, now: Ns) {
+        if self.board.outstanding() > 0 {
+            let ack = Ack { cumulative: self.board.end(), blocks: [Block::default(); 3] };
+            self.handle_ack(now, &ack);
+        }
+    }
+
+    /// One more message is there to be sent.
+    ///
+    /// After an idle time the window starts again (RFC 5681 section 4.1), and it never holds more
+    /// than twice what was in flight since the last message: it says nothing of the path.
+    pub(in crate::flow) fn add_message(&mut self, now: Ns) {
+        self.supply.add_message();
+        if self.last_sent.is_some_and(|sent| now - sent > self.rtt.timeout()) {
+            self.window = self.window.min(INITIAL_WINDOW);
+        }
+        self.window = self.window.min((2 * self.flight_max).max(INITIAL_WINDOW));
+        self.flight_max = 0;
     }
 
     /// When [`Sender::handle_timeout`] wants to be called.

@@ -16,6 +16,16 @@ impl Supply {
         Self { message_bytes: bytes, messages: 1 }
     }
 
+    /// Messages of `bytes` each, none of which is there yet.
+    pub const fn messages(bytes: u64) -> Self {
+        Self { message_bytes: Some(bytes), messages: 0 }
+    }
+
+    /// One more message is there.
+    pub(super) fn add_message(&mut self) {
+        self.messages += 1;
+    }
+
     /// Payload of the segment with number `seq`, 0 when it is not there.
     pub(super) fn bytes_of(&self, seq: u32) -> u32 {
         let Some(bytes) = self.message_bytes else { return MSS };
@@ -41,5 +51,14 @@ mod tests {
         assert_eq!(sizes(&Supply::transfer(Some(2 * 1448 + 7))), [1448, 1448, 7, 0, 0, 0, 0]);
         assert_eq!(sizes(&Supply::transfer(Some(2 * 1448))), [1448, 1448, 0, 0, 0, 0, 0]);
         assert_eq!(sizes(&Supply::transfer(None)), [1448; 7]);
+    }
+
+    #[test]
+    fn every_message_begins_a_segment() {
+        let mut supply = Supply::messages(1448 + 7);
+        assert_eq!(sizes(&supply), [0; 7]);
+        supply.add_message();
+        supply.add_message();
+        assert_eq!(sizes(&supply), [1448, 7, 1448, 7, 0, 0, 0]);
     }
 }
