@@ -4,7 +4,7 @@
 //! is an argument, so that what is printed can be tested without simulating anything.
 
 use crate::record::Record;
-use crate::report::{Paint, Report, summary, table, write_all};
+use crate::report::{Given, Paint, RESULTS_BYTES_MAX, Report, summary, table, write_all};
 use crate::scenario::{Scenario, ScenarioFile, load};
 use crate::time::Ns;
 use anyhow::Context;
@@ -139,7 +139,7 @@ fn one<'a>(
     let began = Instant::now();
     let records = pool::run_variants(file, engine)?;
     let took_s = began.elapsed().as_secs_f64();
-    let report = Report { file, records: &records };
+    let report = Report { file, records: &records, given: options.given() };
     let (pass, files) = (report.pass(), report.files()?);
     let folder = options.out.join(&file.name);
     write_all(&folder, &files)?;
@@ -148,7 +148,7 @@ fn one<'a>(
 }
 
 fn print(done: &Done<'_>, options: &Simulate, io: &mut Streams<'_>) -> io::Result<()> {
-    let report = Report { file: done.file, records: &done.records };
+    let report = Report { file: done.file, records: &done.records, given: options.given() };
     let text = match options.json {
         true => summary(report)?,
         false => table(report, io.paint),
@@ -242,9 +242,16 @@ struct Simulate {
     json: bool,
 }
 
+impl Simulate {
+    fn given(&self) -> Given {
+        Given { seed: self.seed, engine: None }
+    }
+}
+
 const AFTER_HELP: &str = "\
-Every FILE gives DIR/NAME/summary.json, timeseries.csv, delay.svg and throughput.svg. The same file
-and seed give the same bytes, on every machine.
+Every FILE gives DIR/NAME/report.html, summary.json, timeseries.csv, delay.svg, throughput.svg and,
+for flows with a congestion window, window.svg. The same file and seed give the same bytes, on every
+machine.
 
 Examples:
   utp-sim simulate scenarios/bufferbloat.toml
@@ -262,9 +269,6 @@ const GOOD: u8 = 0;
 const MISSED: u8 = 1;
 const WRONG_INPUT: u8 = 2;
 const INTERNAL: u8 = 3;
-
-/// What the results of one scenario may have when they are committed.
-const RESULTS_BYTES_MAX: usize = 400_000;
 
 #[cfg(test)]
 mod tests;

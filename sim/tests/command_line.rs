@@ -115,7 +115,15 @@ fn a_real_run_gives_the_same_bytes_in_every_process() {
         let output = utp_sim(&["simulate", &file, "--out", &out.display().to_string()]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let read = |name: &str| fs::read_to_string(out.join("small").join(name)).expect("written");
-        let files = ["summary.json", "timeseries.csv", "delay.svg", "throughput.svg"].map(read);
+        let files = [
+            "summary.json",
+            "timeseries.csv",
+            "report.html",
+            "delay.svg",
+            "throughput.svg",
+            "window.svg",
+        ]
+        .map(read);
         (text(&output.stdout), files)
     };
     let (first, second) = (run("first"), run("second"));

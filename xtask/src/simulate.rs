@@ -13,8 +13,9 @@ use crate::{
 const USAGE: &str = "cargo xtask simulate FILE... [OPTIONS]";
 
 const HELP: &str = "\
-FILE and DIR are relative to the current directory. Every FILE gives DIR/NAME/summary.json,
-timeseries.csv, delay.svg and throughput.svg.
+FILE and DIR are relative to the current directory. Every FILE gives DIR/NAME/report.html, which has
+everything on one page, summary.json, timeseries.csv, delay.svg, throughput.svg and, for flows with
+a congestion window, window.svg.
 
 Examples:
   cargo xtask simulate scenarios/bufferbloat.toml

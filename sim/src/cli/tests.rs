@@ -51,7 +51,14 @@ fn a_run_that_holds_writes_its_files_and_prints_the_table() {
     assert_eq!(outcome.status, 0, "{}", outcome.err);
     assert!(outcome.out.contains("PASS a: all 11 expectations hold, seed 1\n"), "{}", outcome.out);
     assert!(outcome.err.starts_with("a: 2 variants of 120.0 s simulated in "), "{}", outcome.err);
-    let files = ["delay.svg", "summary.json", "throughput.svg", "timeseries.csv"];
+    let files = [
+        "delay.svg",
+        "report.html",
+        "summary.json",
+        "throughput.svg",
+        "timeseries.csv",
+        "window.svg",
+    ];
     assert_eq!(names(&folder.join("out/a")), files);
 }
 
@@ -87,7 +94,7 @@ fn a_missed_expectation_is_status_1_and_says_how_to_run_again() {
     let command = format!("simulate {} --seed 9", file.display());
     assert!(outcome.out.contains(&command), "{}", outcome.out);
     // The results are there to look into.
-    assert_eq!(names(&folder.join("out/a")).len(), 4);
+    assert_eq!(names(&folder.join("out/a")).len(), 6);
 }
 
 #[test]
@@ -193,5 +200,5 @@ fn a_closed_stdout_ends_the_run_quietly() {
     let args = args.chain([folder.join("out").into(), file.into()]);
     assert_eq!(run(args, good, &mut io), 0);
     assert_eq!(String::from_utf8(err).expect("UTF-8"), "");
-    assert_eq!(names(&folder.join("out/a")).len(), 4);
+    assert_eq!(names(&folder.join("out/a")).len(), 6);
 }

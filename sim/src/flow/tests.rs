@@ -14,7 +14,7 @@ fn link(rate_bps: u64, delay: Ns, queue_bytes_max: u64) -> LinkConfig {
     }
 }
 
-pub(super) fn flow(name: &str, kind: FlowKind) -> FlowSpec {
+fn flow(name: &str, kind: FlowKind) -> FlowSpec {
     FlowSpec {
         name: name.into(),
         kind,

@@ -5,6 +5,7 @@
 //! for byte wherever they are made.
 
 mod files;
+mod html;
 pub mod plot;
 mod series;
 mod summary;
@@ -12,6 +13,7 @@ mod table;
 mod timeseries;
 
 pub use files::write_all;
+pub use html::html;
 pub use summary::summary;
 pub use table::{Paint, table};
 pub use timeseries::timeseries;
@@ -19,7 +21,7 @@ pub use timeseries::timeseries;
 use crate::expect;
 use crate::metrics::{View, Window};
 use crate::record::Record;
-use crate::scenario::{FlowKind, QuicController, ScenarioFile};
+use crate::scenario::{Engine, FlowKind, QuicController, ScenarioFile};
 use std::collections::BTreeSet;
 
 /// A scenario file and what came of its variants, the entry point of every output.
@@ -29,9 +31,31 @@ pub struct Report<'a> {
     pub file: &'a ScenarioFile,
     /// One per variant, in the order of `file.variants`.
     pub records: &'a [Record],
+    /// What was run instead of what the file says.
+    pub given: Given,
+}
+
+/// What the results of one scenario may have when they are committed.
+pub const RESULTS_BYTES_MAX: usize = 400_000;
+
+/// More would be too much to read.
+const TIMESERIES_BYTES_MAX: usize = 190_000;
+
+/// What the command line said instead of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Seed of every variant.
+    pub seed: Option<u64>,
+    /// What ran them.
+    pub engine: Option<Engine>,
 }
 
 impl<'a> Report<'a> {
+    /// The report of a file that was run as it is.
+    pub fn new(file: &'a ScenarioFile, records: &'a [Record]) -> Self {
+        Self { file, records, given: Given::default() }
+    }
+
     /// The variants with their records.
     pub fn views(self) -> impl Iterator<Item = View<'a>> + Clone {
         let pairs = self.file.variants.iter().zip(self.records);
@@ -43,18 +67,34 @@ impl<'a> Report<'a> {
         self.views().all(|view| expect::check(view).iter().all(|verdict| verdict.pass))
     }
 
+    /// The command that gives the same results.
+    pub fn command(self) -> String {
+        let path = self.file.path.to_string_lossy().replace('\\', "/");
+        let mut command = format!("cargo xtask simulate {path}");
+        if let Some(seed) = self.given.seed {
+            command += &format!(" --seed {seed}");
+        }
+        if let Some(engine) = self.given.engine {
+            command += &format!(" --engine {}", engine.name());
+        }
+        command
+    }
+
     /// The files of the scenario's results folder, by name.
     ///
     /// # Errors
     ///
     /// A plot that cannot be drawn.
-    pub fn files(self) -> anyhow::Result<[(&'static str, String); 4]> {
-        Ok([
-            ("summary.json", summary(self)?),
-            ("timeseries.csv", timeseries(self)),
-            ("delay.svg", plot::delay(self)?),
-            ("throughput.svg", plot::throughput(self)?),
-        ])
+    pub fn files(self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let mut plots =
+            vec![("delay.svg", plot::delay(self)?), ("throughput.svg", plot::throughput(self)?)];
+        plots.extend(plot::window(self)?.map(|svg| ("window.svg", svg)));
+        let mut files = vec![("summary.json", summary(self)?), ("report.html", html(self, &plots))];
+        files.append(&mut plots);
+        let bytes: usize = files.iter().map(|(_, text)| text.len()).sum();
+        let left = RESULTS_BYTES_MAX.saturating_sub(bytes).min(TIMESERIES_BYTES_MAX);
+        files.push(("timeseries.csv", timeseries(self, left)));
+        Ok(files)
     }
 
     /// Every window that an expectation or a phase of the file names, in order of time.
@@ -65,6 +105,25 @@ impl<'a> Report<'a> {
         let windows = expected.filter_map(|expectation| expectation.window);
         windows.chain(phases.map(|phase| (phase.from, phase.to))).collect()
     }
+}
+
+/// How many expectations hold, in words.
+fn verdict_words(report: Report<'_>) -> String {
+    let verdicts: Vec<_> = report.views().flat_map(expect::check).collect();
+    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
+    let count = match (failed, verdicts.len()) {
+        (_, 0) => "it expects nothing".to_owned(),
+        (0, 1) => "its expectation holds".to_owned(),
+        (0, all) => format!("all {all} expectations hold"),
+        (failed, all) => format!("{failed} of {all} expectations missed"),
+    };
+    let seed = report.file.variants.first().map_or(0, |scenario| scenario.seed);
+    format!("{count}, seed {seed}")
+}
+
+/// As text, since JSON numbers are exact to 53 bits only.
+fn hexadecimal(hash: u64) -> String {
+    format!("{hash:016x}")
 }
 
 /// The names of a flow's kind and controller in scenario files.

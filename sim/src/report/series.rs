@@ -37,6 +37,16 @@ pub(super) fn sampled_ms(view: View<'_>, samples: &[(Ns, u32)], step: Ns) -> Ser
     steps(view, step).map(mean).collect()
 }
 
+/// The same for samples that may be negative.
+pub(super) fn signed_ms(view: View<'_>, samples: &[(Ns, i32)], step: Ns) -> Series {
+    let mean = |(from, to)| {
+        let (count, sum) = inside(samples, from, to)
+            .fold((0_u32, 0_i64), |(count, sum), (_, us)| (count + 1, sum + i64::from(*us)));
+        (count > 0).then(|| round(sum as f64 / f64::from(count) / 1e3, 3))
+    };
+    steps(view, step).map(mean).collect()
+}
+
 /// The last sample of each step.
 pub(super) fn last_sample(view: View<'_>, samples: &[(Ns, u64)], step: Ns) -> Vec<Option<u64>> {
     let last = |(from, to)| inside(samples, from, to).last().map(|(_, value)| *value);

@@ -1,12 +1,14 @@
 //! `summary.json`: the numbers of a run under stable keys.
 
-use super::{Report, kind_names};
+use super::{Report, hexadecimal, kind_names};
 use crate::expect;
 use crate::metrics::{Delays, View, Window, round};
 use crate::record::FlowRecord;
 use crate::time::Ns;
 use serde::Serialize;
+use serde_json::ser::Formatter;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// The text of `summary.json`, which ends in a line feed.
 ///
@@ -32,7 +34,93 @@ pub fn summary(report: Report<'_>) -> serde_json::Result<String> {
         expectations: report.views().flat_map(expectations).collect(),
         pass: report.pass(),
     };
-    Ok(serde_json::to_string_pretty(&summary)? + "\n")
+    json(&summary)
+}
+
+/// JSON with indentation down to the values of a link or flow, so that differences can be read;
+/// what is below them is on one line.
+///
+/// # Errors
+///
+/// A value that is not finite or a key that is not a string.
+pub(super) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, Lines { depth: 0 });
+    value.serialize(&mut serializer)?;
+    text.push(b'\n');
+    Ok(String::from_utf8(text).expect("JSON is UTF-8"))
+}
+
+struct Lines {
+    depth: usize,
+}
+
+impl Lines {
+    /// Depth of the values of a link or flow.
+    const DEPTH_MAX: usize = 5;
+
+    fn line<W: io::Write + ?Sized>(&self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        match self.depth {
+            0..=Self::DEPTH_MAX => {
+                writer.write_all(b"\n")?;
+                (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
+            }
+            _ if first => Ok(()),
+            _ => writer.write_all(b" "),
+        }
+    }
+
+    fn end<W: io::Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth < Self::DEPTH_MAX {
+            writer.write_all(b"\n")?;
+            (0..self.depth).try_for_each(|_| writer.write_all(b"  "))?;
+        }
+        writer.write_all(bracket)
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"]")
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.line(writer, first)
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(b"{")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"}")
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.line(writer, first)
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
 }
 
 #[derive(Serialize)]
@@ -197,9 +285,4 @@ fn expectations<'a>(view: View<'a>) -> Vec<Expected<'a>> {
 
 fn seconds(time: Ns) -> f64 {
     round(time.as_secs_f64(), 3)
-}
-
-/// As text, since JSON numbers are exact to 53 bits only.
-fn hexadecimal(hash: u64) -> String {
-    format!("{hash:016x}")
 }

@@ -1,6 +1,6 @@
 //! The table that a run prints: one line per link, flow and expectation.
 
-use super::{Report, kind_names};
+use super::{Report, kind_names, verdict_words};
 use crate::expect::{Verdict, check};
 use crate::metrics::{Delays, View};
 use crate::scenario::units::format_duration;
@@ -72,23 +72,16 @@ pub fn table(report: Report<'_>, paint: Paint) -> String {
     if !verdicts.is_empty() {
         text.push('\n');
     }
-    let failed = verdicts.iter().filter(|(_, verdict)| !verdict.pass).count();
-    let count = match (failed, verdicts.len()) {
-        (_, 0) => "it expects nothing".to_owned(),
-        (0, 1) => "its expectation holds".to_owned(),
-        (0, all) => format!("all {all} expectations hold"),
-        (failed, all) => format!("{failed} of {all} expectations missed"),
-    };
-    let seed = file.variants.first().map_or(0, |scenario| scenario.seed);
-    writeln!(text, "{} {}: {count}, seed {seed}", paint.verdict(failed == 0), file.name)
+    let pass = verdicts.iter().all(|(_, verdict)| verdict.pass);
+    writeln!(text, "{} {}: {}", paint.verdict(pass), file.name, verdict_words(report))
         .expect("a string takes all");
     text
 }
 
-const LINK_HEADER: [&str; 10] =
+pub(super) const LINK_HEADER: [&str; 10] =
     ["variant", "link", "used", "queue ms: mean", "p50", "p95", "p99", "max", "dropped", "lost"];
 
-fn link_row(view: View<'_>, index: usize) -> Vec<String> {
+pub(super) fn link_row(view: View<'_>, index: usize) -> Vec<String> {
     let delays = view.queue_delay_ms(index, None);
     let mut row = vec![
         view.scenario.variant.clone(),
@@ -104,7 +97,7 @@ fn link_row(view: View<'_>, index: usize) -> Vec<String> {
     row
 }
 
-const FLOW_HEADER: [&str; 12] = [
+pub(super) const FLOW_HEADER: [&str; 12] = [
     "variant",
     "flow",
     "kind",
@@ -119,7 +112,7 @@ const FLOW_HEADER: [&str; 12] = [
     "done s",
 ];
 
-fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
+pub(super) fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
     let spec = &view.scenario.flows[index];
     let record = view.record.flows.get(index);
     let (kind, controller) = kind_names(&spec.kind);
@@ -145,9 +138,10 @@ fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
     ]
 }
 
-const VERDICT_HEADER: [&str; 5] = ["variant", "metric", "window", "measured", "expected"];
+pub(super) const VERDICT_HEADER: [&str; 5] =
+    ["variant", "metric", "window", "measured", "expected"];
 
-fn verdict_row(variant: &str, verdict: &Verdict<'_>) -> Vec<String> {
+pub(super) fn verdict_row(variant: &str, verdict: &Verdict<'_>) -> Vec<String> {
     let expectation = verdict.expectation;
     let window = |(from, to)| format!("{}..{}", format_duration(from), format_duration(to));
     let expected = match (expectation.min, expectation.max) {

@@ -1,15 +1,15 @@
-//! Drawing: a title, panels one above the other over the same time axis, and a legend each.
-//!
-//! All text is placed by hand with room to spare, since the width of a text is only known to the
-//! program that shows it.
+//! A whole plot: a title, groups of panels one below the other, and a legend for each group. What a
+//! panel looks like inside is in `chart.rs`.
 
 use super::super::series::Series;
-use super::style::{LineStyle, MARK, dashed};
+use super::compact::compact;
+use super::style::{LineStyle, fill};
+use super::text::{
+    Area, Error, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, centred, cut, fitting, sized, width, write,
+};
 use crate::time::Ns;
 use anyhow::anyhow;
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// A whole plot.
 pub(super) struct Figure {
@@ -17,30 +17,60 @@ pub(super) struct Figure {
     pub(super) subtitle: String,
     /// Lines of small print.
     pub(super) footer: Vec<String>,
-    /// Right end of the time axis.
-    pub(super) end_s: f64,
-    pub(super) panels: Vec<Panel>,
+    pub(super) axis: Axis,
+    pub(super) groups: Vec<Group>,
 }
 
-/// A span of time to shade.
-#[derive(Clone)]
-pub(super) struct Span {
+/// The horizontal axis that all panels share.
+pub(super) struct Axis {
     pub(super) label: String,
-    pub(super) from_s: f64,
-    pub(super) to_s: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// What stands at 1, 2, 3 and so on instead of the numbers; empty for numbers.
+    pub(super) names: Vec<String>,
 }
 
-/// Lines that share a vertical axis.
-pub(super) struct Panel {
-    pub(super) y_label: &'static str,
-    pub(super) spans: Vec<Span>,
-    pub(super) lines: Vec<Line>,
-    pub(super) marks: Vec<Mark>,
+/// Panels of one quantity that share a scale and a legend; more than one when there is too much for
+/// a single one.
+pub(super) struct Group {
+    pub(super) y_label: String,
+    pub(super) panels: Vec<Panel>,
     /// Values above are cut off.
     pub(super) cap: Option<f64>,
 }
 
+/// A span of time to shade.
+#[derive(Clone, PartialEq)]
+pub(super) struct Span {
+    pub(super) label: String,
+    pub(super) from_s: f64,
+    pub(super) to_s: f64,
+    /// Something is broken meanwhile: shaded darker.
+    pub(super) fault: bool,
+}
+
+/// A moment to mark.
+#[derive(Clone, PartialEq)]
+pub(super) struct Moment {
+    /// Without a label where there are too many of them.
+    pub(super) label: String,
+    pub(super) at_s: f64,
+}
+
+/// One chart.
+#[derive(Default)]
+pub(super) struct Panel {
+    /// Which of the group it is; empty when it is the only one.
+    pub(super) title: String,
+    pub(super) spans: Vec<Span>,
+    pub(super) moments: Vec<Moment>,
+    pub(super) stack: Vec<Line>,
+    pub(super) lines: Vec<Line>,
+    pub(super) marks: Vec<Mark>,
+}
+
 /// A value worth a horizontal line of its own.
+#[derive(Clone, PartialEq)]
 pub(super) struct Mark {
     /// Two short lines of text.
     pub(super) label: [String; 2],
@@ -49,42 +79,23 @@ pub(super) struct Mark {
 
 /// A named series, in pieces where it has gaps.
 pub(super) struct Line {
-    label: String,
-    style: LineStyle,
-    pieces: Vec<Vec<(f64, f64)>>,
+    pub(super) label: String,
+    pub(super) look: Look,
+    pub(super) pieces: Vec<Vec<(f64, f64)>>,
+    /// The range that each point is the middle of, as `(x, low, high)`; may be empty.
+    pub(super) range: Vec<(f64, f64, f64)>,
 }
 
-impl Panel {
-    pub(super) fn new(y_label: &'static str, spans: Vec<Span>) -> Self {
-        let (lines, marks) = (Vec::new(), Vec::new());
-        Self { y_label, spans, lines, marks, cap: None }
-    }
-
-    /// Adds a line in the next style.
-    pub(super) fn add(&mut self, label: String, series: &Series, step: Ns) {
-        self.lines.push(Line::new(label, self.lines.len(), series, step));
-    }
-
-    fn values(&self) -> impl Iterator<Item = f64> {
-        self.lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|(_, y)| *y)
-    }
-
-    /// Whether a line leaves the picture.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.values().any(|value| self.cap.is_some_and(|cap| value > cap))
-    }
-
-    /// Top of the vertical axis: some air above the highest point.
-    fn top(&self) -> f64 {
-        let highest = self.values().chain(self.marks.iter().map(|mark| mark.at));
-        let top = highest.fold(0.0, f64::max).max(1e-3) * 1.06;
-        self.cap.map_or(top, |cap| cap.min(top))
-    }
+/// What a series is drawn as.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Look {
+    Area(RGBColor),
+    Line(LineStyle),
 }
 
 impl Line {
     /// Every value is drawn in the middle of its step.
-    pub(super) fn new(label: String, style: usize, series: &Series, step: Ns) -> Self {
+    pub(super) fn new(label: String, look: Look, series: &Series, step: Ns) -> Self {
         let mut pieces = vec![Vec::new()];
         for (index, value) in series.iter().enumerate() {
             let x = (index as f64 + 0.5) * step.as_secs_f64();
@@ -95,11 +106,125 @@ impl Line {
             }
         }
         pieces.retain(|piece| !piece.is_empty());
-        Self { label, style: LineStyle::nth(style), pieces }
+        Self { label, look, pieces, range: Vec::new() }
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let points = self.pieces.iter().flatten().map(|(_, y)| *y);
+        points.chain(self.range.iter().flat_map(|(_, low, high)| [*low, *high]))
     }
 }
 
-type Area<'a, 'b> = DrawingArea<SVGBackend<'a>, Shift>;
+impl Look {
+    pub(super) fn line(index: usize) -> Self {
+        Self::Line(LineStyle::nth(index))
+    }
+
+    pub(super) fn area(index: usize) -> Self {
+        Self::Area(fill(index))
+    }
+}
+
+impl Panel {
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.lines.iter().flat_map(Line::values).chain(self.marks.iter().map(|mark| mark.at))
+    }
+
+    /// Highest point of the stacked series on top of each other.
+    fn stack_top(&self) -> f64 {
+        self.stack.last().map_or(0.0, |line| line.values().fold(0.0, f64::max))
+    }
+}
+
+impl Group {
+    pub(super) fn new(y_label: impl Into<String>) -> Self {
+        Self { y_label: y_label.into(), panels: Vec::new(), cap: None }
+    }
+
+    /// Whether a line leaves the picture.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let values = self.panels.iter().flat_map(Panel::values);
+        let tops = self.panels.iter().map(Panel::stack_top);
+        values.chain(tops).any(|value| self.cap.is_some_and(|cap| value > cap))
+    }
+
+    /// Both ends of the vertical axis: some air above the highest point.
+    pub(super) fn vertical(&self) -> (f64, f64) {
+        let values = || self.panels.iter().flat_map(Panel::values);
+        let tops = self.panels.iter().map(Panel::stack_top);
+        let top = values().chain(tops).fold(0.0, f64::max).max(1e-3) * 1.06;
+        let bottom = values().fold(0.0, f64::min) * 1.06;
+        (bottom, self.cap.map_or(top, |cap| cap.min(top)))
+    }
+
+    /// Panels side by side.
+    fn columns(&self) -> i32 {
+        match self.panels.len() {
+            0 | 1 => 1,
+            2..=4 => 2,
+            _ => 3,
+        }
+    }
+
+    fn rows(&self) -> i32 {
+        let columns = self.columns();
+        let panels = i32::try_from(self.panels.len()).unwrap_or(i32::MAX);
+        (panels + columns - 1) / columns
+    }
+
+    /// The panels of a row with their indices.
+    fn row(&self, row: i32) -> impl Iterator<Item = (i32, &Panel)> {
+        let columns = self.columns();
+        (0..).zip(&self.panels).filter(move |(index, _)| index / columns == row)
+    }
+
+    fn chart_height(&self) -> i32 {
+        if self.columns() == 1 { CHART } else { SMALL_CHART }
+    }
+
+    /// Where a panel is from left to right, at the height of 0.
+    fn place(&self, index: i32) -> Place {
+        let columns = self.columns();
+        if columns == 1 {
+            return Place { x: 0, y: 0, width: WIDTH, height: CHART, left: LEFT, right: RIGHT };
+        }
+        // The first column has the label of the axis in front.
+        let margin = LEFT - SMALL_LEFT;
+        let width = (WIDTH - margin - 20) / columns;
+        let x = margin + index % columns * width;
+        Place { x, y: 0, width, height: SMALL_CHART, left: SMALL_LEFT, right: 24 }
+    }
+
+    /// Every label once, with the look it has in all panels.
+    fn legend(&self) -> Vec<(&str, Look)> {
+        let mut entries: Vec<(&str, Look)> = Vec::new();
+        for line in self.panels.iter().flat_map(|panel| panel.stack.iter().chain(&panel.lines)) {
+            if entries.iter().all(|(label, look)| (*label, *look) != (&*line.label, line.look)) {
+                entries.push((&line.label, line.look));
+            }
+        }
+        entries
+    }
+
+    fn legend_height(&self) -> i32 {
+        let rows = places(&self.legend()).last().map_or(0, |(_, row)| row + 1);
+        rows * LEGEND_ROW + 8
+    }
+}
+
+/// Where a panel is, and how much of it is the chart.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) x: i32,
+    pub(super) y: i32,
+    pub(super) width: i32,
+    /// Of the chart with its axis.
+    pub(super) height: i32,
+    /// Room for the vertical axis and its labels.
+    pub(super) left: i32,
+    /// Room for the labels of marks; they are inside the chart when it is small.
+    pub(super) right: i32,
+}
 
 impl Figure {
     /// The plot as the text of an SVG file.
@@ -107,228 +232,121 @@ impl Figure {
         let mut text = String::new();
         self.draw_into(&mut text)
             .map_err(|error| anyhow!("cannot draw {}: {error}", self.title))?;
-        Ok(dashed(&text))
+        Ok(compact(&text, &format!("{}. {}", self.title, self.subtitle)))
     }
 
     fn draw_into(&self, text: &mut String) -> Result<(), Error> {
-        let height = |panel: &Panel| panel.legend_height() + self.strip_height(panel) + CHART;
-        let panels: i32 = self.panels.iter().map(height).sum();
+        let groups: i32 = self.groups.iter().map(|group| self.height(group)).sum();
         let foot = FOOT + FOOT_LINE * (0..).zip(&self.footer).last().map_or(0, |(line, _)| line);
-        let size = (WIDTH.unsigned_abs(), (HEAD + panels + foot).unsigned_abs());
+        let size = (WIDTH.unsigned_abs(), (HEAD + groups + foot).unsigned_abs());
         let root = SVGBackend::with_string(text, size).into_drawing_area();
         root.fill(&WHITE)?;
         write(&root, &self.title, (LEFT, 16), sized(TITLE_SIZE).style(FontStyle::Bold))?;
         let subtitle_size = fitting(&self.subtitle, WIDTH - LEFT - 20, TEXT_SIZE);
         write(&root, &self.subtitle, (LEFT, 64), sized(subtitle_size))?;
         let mut y = HEAD;
-        for panel in &self.panels {
-            legend(&root, panel, y)?;
-            y += panel.legend_height();
-            self.span_labels(&root, panel, y)?;
-            y += self.strip_height(panel);
-            self.chart(&root, panel, y)?;
-            y += CHART;
+        for group in &self.groups {
+            self.group(&root, group, y)?;
+            y += self.height(group);
         }
         let centre = (LEFT + WIDTH - RIGHT) / 2;
-        write(&root, "Time, s", (centre, y - 4), centred(sized(TEXT_SIZE)))?;
+        write(&root, &self.axis.label, (centre, y - 4), centred(sized(TEXT_SIZE)))?;
         for (line, text) in (0..).zip(&self.footer) {
             let at = (LEFT, y + FOOT - 36 + line * FOOT_LINE);
-            write(&root, text, at, sized(SMALL_SIZE).color(&GREY))?;
+            let size = fitting(text, WIDTH - LEFT - 20, SMALL_SIZE);
+            write(&root, text, at, sized(size).color(&GREY))?;
         }
         root.present()
     }
 
-    fn chart(&self, root: &Area<'_, '_>, panel: &Panel, y: i32) -> Result<(), Error> {
-        let middle = y + (CHART - AXIS_X) / 2;
-        let turned = centred(sized(TEXT_SIZE).transform(FontTransform::Rotate270));
-        write(root, panel.y_label, (14, middle), turned)?;
-        let top = panel.top();
-        let area = root.clone().shrink((0, y), (WIDTH, CHART));
-        let mut chart = ChartBuilder::on(&area)
-            .margin_right(RIGHT)
-            .x_label_area_size(AXIS_X)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..self.end_s, 0.0..top)?;
-        for (index, span) in panel.spans_longest_first() {
-            let corners = [(span.from_s, 0.0), (span.to_s, top)];
-            let shade = SPAN_SHADES[index % SPAN_SHADES.len()];
-            chart.draw_series([Rectangle::new(corners, shade.filled())])?;
-        }
-        chart
-            .configure_mesh()
-            .x_labels(13)
-            .y_labels(7)
-            .max_light_lines(1)
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(BLACK.stroke_width(2))
-            .label_style(sized(TEXT_SIZE))
-            .x_label_formatter(&|x| plain(*x))
-            .y_label_formatter(&|y| plain(*y))
-            .draw()?;
-        for mark in &panel.marks {
-            let ends = vec![(0.0, mark.at), (self.end_s, mark.at)];
-            chart.draw_series([PathElement::new(ends, MARK.shape())])?;
-            // The second line below the first, both beside the end of the mark.
-            let (x, y) = chart.backend_coord(&(self.end_s, mark.at));
-            for (label, offset) in mark.label.iter().zip([-24, 2]) {
-                let size = fitting(label, RIGHT - 14, SMALL_SIZE);
-                write(root, label, (x + 10, y + offset), sized(size))?;
-            }
-        }
-        for line in &panel.lines {
-            let style = line.style.shape();
-            let visible = |piece: &Vec<(f64, f64)>| -> Vec<_> {
-                piece.iter().map(|(x, y)| (*x, y.min(top))).collect()
-            };
-            let pieces = line.pieces.iter().map(visible);
-            chart.draw_series(pieces.map(|piece| PathElement::new(piece, style)))?;
-        }
-        Ok(())
-    }
-
-    fn strip_height(&self, panel: &Panel) -> i32 {
-        (0..).zip(self.label_rows(panel)).last().map_or(0, |(row, _)| (row + 1) * SPAN_ROW)
-    }
-
-    fn span_labels(&self, root: &Area<'_, '_>, panel: &Panel, y: i32) -> Result<(), Error> {
-        for (row, labels) in (0..).zip(self.label_rows(panel)) {
-            for (x, label) in labels {
-                let at = (x, y + row * SPAN_ROW + 2);
-                write(root, label, at, centred(sized(SMALL_SIZE)))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The labels of the spans with their centres, in as many rows as keep them apart.
-    fn label_rows<'p>(&self, panel: &'p Panel) -> Vec<Vec<(i32, &'p str)>> {
-        let mut rows: Vec<(i32, Vec<(i32, &str)>)> = Vec::new();
-        let mut spans: Vec<_> = panel.spans.iter().collect();
-        spans.sort_by(|a, b| a.from_s.total_cmp(&b.from_s));
-        for span in spans {
-            let half = width(&span.label, SMALL_SIZE) / 2;
-            let middle = self.pixel((span.from_s + span.to_s) / 2.0);
-            let x = middle.clamp(LEFT + half, (WIDTH - half).max(LEFT + half));
-            match rows.iter_mut().find(|(end, _)| *end + 16 < x - half) {
-                Some((end, labels)) => {
-                    *end = x + half;
-                    labels.push((x, &span.label));
+    fn group(&self, root: &Area<'_, '_>, group: &Group, y: i32) -> Result<(), Error> {
+        let entries = group.legend();
+        for ((label, look), (x, row)) in entries.iter().zip(places(&entries)) {
+            let middle = y + row * LEGEND_ROW + LEGEND_ROW / 2;
+            match look {
+                Look::Line(style) => {
+                    let sample = vec![(x, middle), (x + SAMPLE, middle)];
+                    root.draw(&PathElement::new(sample, style.shape()))?;
                 }
-                None => rows.push((x + half, vec![(x, &span.label)])),
+                Look::Area(colour) => {
+                    let corners = [(x + SAMPLE - 44, middle - 11), (x + SAMPLE, middle + 11)];
+                    root.draw(&Rectangle::new(corners, colour.filled()))?;
+                }
             }
+            write(root, label, (x + SAMPLE + 12, middle - 13), sized(TEXT_SIZE))?;
         }
-        rows.into_iter().map(|(_, labels)| labels).collect()
-    }
-
-    /// Where a time is on the horizontal axis.
-    #[expect(clippy::cast_possible_truncation, reason = "within the width of the plot")]
-    fn pixel(&self, time_s: f64) -> i32 {
-        LEFT + (f64::from(WIDTH - LEFT - RIGHT) * time_s / self.end_s) as i32
-    }
-}
-
-fn legend(root: &Area<'_, '_>, panel: &Panel, y: i32) -> Result<(), Error> {
-    for (line, (x, row)) in panel.lines.iter().zip(panel.legend_places()) {
-        let middle = y + row * LEGEND_ROW + LEGEND_ROW / 2;
-        let sample = vec![(x, middle), (x + SAMPLE, middle)];
-        root.draw(&PathElement::new(sample, line.style.shape()))?;
-        write(root, &line.label, (x + SAMPLE + 12, middle - 13), sized(TEXT_SIZE))?;
-    }
-    Ok(())
-}
-
-impl Panel {
-    fn legend_height(&self) -> i32 {
-        let rows = self.legend_places().last().map_or(0, |(_, row)| row + 1);
-        rows * LEGEND_ROW + 8
-    }
-
-    /// With their place in order of time; longer ones first, which would cover shorter ones.
-    fn spans_longest_first(&self) -> Vec<(usize, &Span)> {
-        let mut spans: Vec<_> = self.spans.iter().collect();
-        spans.sort_by(|a, b| a.from_s.total_cmp(&b.from_s));
-        let mut spans: Vec<_> = spans.into_iter().enumerate().collect();
-        let length = |span: &Span| span.to_s - span.from_s;
-        spans.sort_by(|(_, a), (_, b)| length(b).total_cmp(&length(a)));
-        spans
-    }
-
-    /// Left end and row of every entry of the legend.
-    fn legend_places(&self) -> Vec<(i32, i32)> {
-        let (mut x, mut row) = (LEFT, 0);
-        let mut places = Vec::new();
-        for line in &self.lines {
-            let entry = SAMPLE + 12 + width(&line.label, TEXT_SIZE) + 36;
-            if x > LEFT && x + entry > WIDTH {
-                (x, row) = (LEFT, row + 1);
+        let mut top = y + group.legend_height();
+        let first_strip = self.strip(group, 0);
+        let charts = self.height(group) - group.legend_height() - first_strip;
+        let turned = centred(sized(TEXT_SIZE).transform(FontTransform::Rotate270));
+        let middle = top + first_strip + (charts - AXIS_X) / 2;
+        write(root, &group.y_label, (14, middle), turned)?;
+        for row in 0..group.rows() {
+            let strip = self.strip(group, row);
+            for (index, panel) in group.row(row) {
+                let place = Place { y: top + strip, ..group.place(index) };
+                if !panel.title.is_empty() {
+                    let title = cut(&panel.title, place.width - place.left, TEXT_SIZE);
+                    let font = sized(TEXT_SIZE).style(FontStyle::Bold);
+                    write(root, &title, (place.x + place.left, top + 4), font)?;
+                }
+                self.span_labels(root, panel, place)?;
+                self.chart(root, panel, group.vertical(), place)?;
             }
-            places.push((x, row));
-            x += entry;
+            top += strip + group.chart_height();
         }
-        places
+        Ok(())
+    }
+
+    fn height(&self, group: &Group) -> i32 {
+        let rows = 0..group.rows();
+        let rows: i32 = rows.map(|row| self.strip(group, row) + group.chart_height()).sum();
+        group.legend_height() + rows
+    }
+
+    /// Height of what is above the charts of a row: their titles and the labels of their spans.
+    fn strip(&self, group: &Group, row: i32) -> i32 {
+        let labels = |(index, panel)| self.label_rows(panel, group.place(index)).len();
+        let labels = group.row(row).map(labels).max().unwrap_or(0);
+        let titled = group.row(row).any(|(_, panel)| !panel.title.is_empty());
+        let labels = i32::try_from(labels).unwrap_or(i32::MAX);
+        labels * SPAN_ROW + if titled { LEGEND_ROW } else { 0 }
     }
 }
 
-type Error = DrawingAreaErrorKind<std::io::Error>;
-
-fn write<'t>(
-    area: &Area<'_, '_>,
-    text: &str,
-    at: (i32, i32),
-    style: impl Into<TextStyle<'t>>,
-) -> Result<(), Error> {
-    area.draw_text(text, &style.into(), at)
-}
-
-/// A font of this many pixels; the backend divides sizes by 1.24.
-fn sized(pixels: i32) -> FontDesc<'static> {
-    FontDesc::new(FontFamily::SansSerif, f64::from(pixels) * 1.24, FontStyle::Normal)
-}
-
-fn centred(font: FontDesc<'_>) -> TextStyle<'_> {
-    TextStyle::from(font).pos(Pos::new(HPos::Center, VPos::Top))
-}
-
-/// A generous guess at the width of a text in pixels.
-#[expect(clippy::cast_possible_truncation, reason = "labels are short")]
-fn width(text: &str, size: i32) -> i32 {
-    (text.chars().count() as f64 * f64::from(size) * 0.56) as i32
-}
-
-/// The size up to `size` at which a text is no wider than `room`.
-fn fitting(text: &str, room: i32, size: i32) -> i32 {
-    (10..=size).rev().find(|size| width(text, *size) <= room).unwrap_or(10)
-}
-
-/// A number with the decimals it needs, three at the most.
-fn plain(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// Left end and row of every entry of a legend.
+fn places(entries: &[(&str, Look)]) -> Vec<(i32, i32)> {
+    let (mut x, mut row) = (LEFT, 0);
+    let mut places = Vec::new();
+    for (label, _) in entries {
+        let entry = SAMPLE + 12 + width(label, TEXT_SIZE) + 36;
+        if x > LEFT && x + entry > WIDTH {
+            (x, row) = (LEFT, row + 1);
+        }
+        places.push((x, row));
+        x += entry;
+    }
+    places
 }
 
 const WIDTH: i32 = 1_600;
 /// Height of the title and the line below it.
 const HEAD: i32 = 108;
-/// Height of a chart with its time axis.
+/// Height of a chart with its axis, alone in its row and beside others.
 const CHART: i32 = 400;
+const SMALL_CHART: i32 = 280;
 /// Height below the last chart with one line of small print, and of every further line.
 const FOOT: i32 = 80;
 const FOOT_LINE: i32 = 30;
-/// Room for the vertical axis and its labels.
+/// Room for the vertical axis and its labels, without the label of the axis where it is small.
 const LEFT: i32 = 130;
+const SMALL_LEFT: i32 = 84;
 /// Room for the labels of marks.
 const RIGHT: i32 = 160;
-const AXIS_X: i32 = 52;
+pub(super) const AXIS_X: i32 = 52;
 const LEGEND_ROW: i32 = 40;
 /// Length of the line in front of an entry of the legend.
 const SAMPLE: i32 = 84;
-const SPAN_ROW: i32 = 30;
-const TITLE_SIZE: i32 = 36;
-const TEXT_SIZE: i32 = 26;
-const SMALL_SIZE: i32 = 22;
+pub(super) const SPAN_ROW: i32 = 30;
 
-const GRID: RGBColor = RGBColor(0xd0, 0xd0, 0xd0);
 const GREY: RGBColor = RGBColor(0x50, 0x50, 0x50);
-const SPAN_SHADES: [RGBColor; 3] =
-    [RGBColor(0xec, 0xec, 0xec), RGBColor(0xf6, 0xf6, 0xf6), RGBColor(0xe2, 0xe2, 0xe2)];

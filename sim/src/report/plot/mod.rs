@@ -1,94 +1,188 @@
-//! The plots of a scenario: what is drawn. How it is drawn is in `figure.rs`.
+//! The plots of a scenario: what is drawn. How it is drawn is in `figure.rs` and `chart.rs`.
 
+mod chart;
+mod compact;
 mod figure;
+mod members;
+mod overlay;
+mod rates;
+mod story;
 mod style;
+mod text;
+
+pub(super) use compact::escape;
 
 use super::{Report, series};
 use crate::metrics::View;
-use crate::record::BUCKET;
+use crate::record::{BUCKET, FlowRecord};
 use crate::scenario::{FlowKind, Scenario};
 use crate::time::Ns;
-use figure::{Figure, Mark, Panel, Span};
+use figure::{Axis, Figure, Group, Mark};
+use members::{Member, members};
+use overlay::{Drawing, Form, arrange};
+use series::Series;
 
-/// `delay.svg`: the queue of every link that carries data, and the delay of every call. Variants
-/// are drawn over each other.
+/// `delay.svg`: the queue of every link that has one, the delay of every call and the response time
+/// of every conversation.
 ///
 /// # Errors
 ///
 /// None in practice: the drawing goes to memory.
 pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
-    let step = step(report, BUCKET);
-    let spans = base_spans(report);
-    let mut queues = Panel::new("Time in queue, ms", spans.clone());
-    let mut calls = Panel::new("One-way delay, ms", spans);
-    for view in report.views() {
-        for (index, link) in view.scenario.links.iter().enumerate() {
-            if view.scenario.flows.iter().any(|flow| flow.via.contains(&index)) {
-                let label = label(report, view.scenario, &format!("{} queue", link.name));
-                queues.add(label, &series::queue_delay_ms(view, index, step), step);
-            }
-        }
-        for (flow, record) in view.scenario.flows.iter().zip(&view.record.flows) {
-            if matches!(flow.kind, FlowKind::Cbr { .. }) {
-                let delays = series::sampled_ms(view, &record.one_way_delay_us, step);
-                let label = label(report, view.scenario, &format!("{} packets", flow.name));
-                calls.add(label, &delays, step);
-            }
-        }
-    }
-    if report.views().any(|view| has_utp(view.scenario)) {
-        let label = ["uTP target".to_owned(), format!("{TARGET_MS} ms")];
-        queues.marks.push(Mark { label, at: TARGET_MS });
-    }
-    let panels = [queues, calls].into_iter().filter(|panel| !panel.lines.is_empty()).collect();
-    figure(report, "delay", step, panels).draw()
+    let queued = |view: View<'_>| -> Vec<usize> {
+        let links = 0..view.scenario.links.len();
+        links.filter(|&link| has_queue(report, view, link)).collect()
+    };
+    let is_call = |kind: &FlowKind| matches!(kind, FlowKind::Cbr { .. } | FlowKind::OnOff { .. });
+    let asks = |kind: &FlowKind| matches!(kind, FlowKind::RequestResponse { .. });
+    let lines = report.views().map(|view| queued(view).len()).sum();
+    let step = step(report, BUCKET, lines);
+    let queues = report.views().map(|view| {
+        let named = queued(view).into_iter().map(|link| {
+            let name = format!("{} queue", view.scenario.links[link].name);
+            (name, series::queue_delay_ms(view, link, step))
+        });
+        Drawing { view, series: named.collect(), marks: targets(view.scenario) }
+    });
+    let calls = per_flow(report, is_call, |view, member| {
+        let samples = &view.record.flows.get(member.first())?.one_way_delay_us;
+        Some((format!("{} packets", member.first_name), series::sampled_ms(view, samples, step)))
+    });
+    let answers = per_flow(report, asks, |view, member| {
+        let samples = &view.record.flows.get(member.first())?.response_us;
+        Some((member.first_name.clone(), series::sampled_ms(view, samples, step)))
+    });
+    let groups = [
+        arrange(report, "Queueing delay, ms", queues.collect(), Form::Lines, step),
+        arrange(report, "One-way delay, ms", calls, Form::Lines, step),
+        arrange(report, "Response time, ms", answers, Form::Lines, step),
+    ];
+    figure(report, "delay", step, groups.into_iter().flatten().collect()).draw()
 }
 
-/// `throughput.svg`: the goodput of every flow, and the rates of the links. Variants are drawn over
-/// each other; a call's constant trickle is left out where there is something else to see.
+/// `throughput.svg`: the goodput of every flow, and the rates of the links. Many flows are stacked;
+/// a call's constant trickle is left out where there is something else to see.
 ///
 /// # Errors
 ///
 /// None in practice: the drawing goes to memory.
 pub fn throughput(report: Report<'_>) -> anyhow::Result<String> {
-    let step = step(report, GOODPUT_STEP);
-    let mut panel = Panel::new("Goodput, Mbit/s", base_spans(report));
     let is_call = |kind: &FlowKind| matches!(kind, FlowKind::Cbr { .. });
     let only_calls =
         report.views().all(|view| view.scenario.flows.iter().all(|flow| is_call(&flow.kind)));
-    for view in report.views() {
-        for (index, flow) in view.scenario.flows.iter().enumerate() {
-            if is_call(&flow.kind) && !only_calls {
-                continue;
-            }
-            let goodput = until_last_byte(series::goodput_mbps(view, index, step));
-            panel.add(label(report, view.scenario, &flow.name), &goodput, step);
-            add_rate(&mut panel, view, flow.via[0]);
-        }
+    let shown = |kind: &FlowKind| only_calls || !is_call(kind);
+    let counts = || report.views().map(|view| members(view.scenario, shown).len());
+    let least = if duration(report) < SHORT { BUCKET } else { GOODPUT_STEP };
+    let step = step(report, least, counts().sum());
+    let form = match counts().max() {
+        Some(flows) if flows > STACKED_MIN => Form::Stack,
+        _ => Form::Lines,
+    };
+    let mut drawings = per_flow(report, shown, |view, member| {
+        let flows = member.flows.iter().map(|&flow| series::goodput_mbps(view, flow, step));
+        Some((member.name.clone(), until_last_byte(flows.reduce(added)?)))
+    });
+    for drawing in &mut drawings {
+        drawing.marks = rates::constant(drawing.view.scenario);
     }
-    // All that waited for a missing packet is delivered in one instant, above any link's rate.
-    panel.cap = panel.marks.iter().map(|mark| mark.at * 1.3).reduce(f64::max);
-    let mut figure = figure(report, "throughput", step, vec![panel]);
-    if figure.panels.iter().any(Panel::is_cut_off) {
-        let note =
-            "Peaks cut off at the top: data that waited for a missing packet is delivered at once.";
-        figure.footer.push(note.to_owned());
+    let mut group = arrange(report, "Goodput, Mbit/s", drawings, form, step);
+    let mut note = None;
+    if let Some(group) = &mut group {
+        // All that waited for a missing packet is delivered in one instant, above any link's rate.
+        let highest = report.views().filter_map(|view| rates::highest_mbps(view.scenario));
+        group.cap = highest.reduce(f64::max).map(|rate| rate * 1.3);
+        rates::add_varying(group, report);
+        note = group.is_cut_off().then_some(
+            "Peaks cut off at the top: data that waited for a missing packet is delivered at once.",
+        );
     }
+    let mut figure = figure(report, "throughput", step, group.into_iter().collect());
+    figure.footer.extend(note.map(str::to_owned));
     figure.draw()
 }
 
-/// The rate of a link as a line, once for every rate.
-fn add_rate(panel: &mut Panel, view: View<'_>, link: usize) {
-    let link = &view.scenario.links[link];
-    let Some(rate_bps) = link.config.rate.bps() else { return };
-    let at = rate_bps as f64 / 1e6;
-    if panel.marks.iter().all(|mark| mark.at != at) {
-        let label = [format!("{} rate", link.name), format!("{at} Mbit/s")];
-        panel.marks.push(Mark { label, at });
+/// `window.svg`: the congestion window of every flow that has one, and what its controller takes
+/// for the delay of the queue and of the empty path. `None` when no flow has a window.
+///
+/// # Errors
+///
+/// None in practice: the drawing goes to memory.
+pub fn window(report: Report<'_>) -> anyhow::Result<Option<String>> {
+    let windowed = |record: &FlowRecord| !record.window_bytes.is_empty();
+    if !report.views().any(|view| view.record.flows.iter().any(windowed)) {
+        return Ok(None);
     }
+    let any = |_: &FlowKind| true;
+    let counts = report.views().map(|view| {
+        let flows = members(view.scenario, any);
+        let of = |member: &Member| view.record.flows.get(member.first());
+        flows.iter().filter_map(of).filter(|record| windowed(record)).count()
+    });
+    let step = step(report, BUCKET, counts.sum());
+    let of = |make: &dyn Fn(View<'_>, &FlowRecord) -> Series| {
+        per_flow(report, any, |view, member| {
+            let series = make(view, view.record.flows.get(member.first())?);
+            let empty = series.iter().all(Option::is_none);
+            (!empty).then(|| (member.first_name.clone(), series))
+        })
+    };
+    let windows = of(&|view, record| {
+        let last = series::last_sample(view, &record.window_bytes, step);
+        last.into_iter().map(|bytes| bytes.map(|bytes| bytes as f64 / 1e3)).collect()
+    });
+    let mut queueing = of(&|view, record| series::sampled_ms(view, &record.queuing_delay_us, step));
+    for drawing in &mut queueing {
+        drawing.marks = targets(drawing.view.scenario);
+    }
+    let base = of(&|view, record| series::signed_ms(view, &record.base_delay_us, step));
+    let groups = [
+        arrange(report, "Congestion window, kB", windows, Form::Lines, step),
+        arrange(report, "Queueing delay it sees, ms", queueing, Form::Lines, step),
+        arrange(report, "Base delay it sees, ms", base, Form::Lines, step),
+    ];
+    figure(report, "window", step, groups.into_iter().flatten().collect()).draw().map(Some)
 }
 
-fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figure {
+/// One series for each of the shown flows of each variant, or of each group of flows.
+fn per_flow<'a>(
+    report: Report<'a>,
+    shown: impl Fn(&FlowKind) -> bool,
+    make: impl Fn(View<'a>, &Member) -> Option<(String, Series)>,
+) -> Vec<Drawing<'a>> {
+    let drawing = |view: View<'a>| {
+        let series = members(view.scenario, &shown).iter().filter_map(|m| make(view, m)).collect();
+        Drawing { view, series, marks: Vec::new() }
+    };
+    report.views().map(drawing).collect()
+}
+
+/// Whether the queue of a link is worth a line: all of those that carry data when none has one.
+fn has_queue(report: Report<'_>, view: View<'_>, link: usize) -> bool {
+    let grows = |view: View<'_>, link: usize| {
+        let samples = view.record.links.get(link).map(|link| &*link.queue_delay_us);
+        samples.unwrap_or_default().iter().any(|&us| us >= QUEUE_MIN_US)
+    };
+    let used = || view.scenario.flows.iter().any(|flow| flow.via.contains(&link));
+    let any = report.views().any(|view| (0..view.scenario.links.len()).any(|l| grows(view, l)));
+    if any { grows(view, link) } else { used() }
+}
+
+/// The delays that the controllers of a scenario steer for.
+fn targets(scenario: &Scenario) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    for flow in &scenario.flows {
+        let FlowKind::Utp(utp) = &flow.kind else { continue };
+        let Some(target_us) = utp.controller.factory().target_us() else { continue };
+        let at = f64::from(target_us) / 1e3;
+        let label = ["uTP target".to_owned(), format!("{} ms", text::plain(at))];
+        if marks.iter().all(|mark| mark.at != at) {
+            marks.push(Mark { label, at });
+        }
+    }
+    marks
+}
+
+fn figure(report: Report<'_>, what: &str, step: Ns, groups: Vec<Group>) -> Figure {
     let file = report.file;
     let means = Ns::as_secs_f64(step) * 1e3;
     Figure {
@@ -101,35 +195,24 @@ fn figure(report: Report<'_>, what: &str, step: Ns, panels: Vec<Panel>) -> Figur
             env!("CARGO_PKG_VERSION"),
             file.digest,
         )],
-        end_s: duration(report).as_secs_f64(),
-        panels,
+        axis: Axis {
+            label: "Time, s".to_owned(),
+            from: 0.0,
+            to: duration(report).as_secs_f64(),
+            names: Vec::new(),
+        },
+        groups,
     }
 }
 
-/// The spans of the base: the phases are those of all variants, the flows its own.
-fn base_spans(report: Report<'_>) -> Vec<Span> {
-    let suffix = if report.file.variants.len() > 1 { " (default)" } else { "" };
-    spans(report, &report.file.variants[0], suffix)
+/// What tells the base's flows from those of variants.
+fn base_suffix(report: Report<'_>) -> &'static str {
+    if several(report) { " (default)" } else { "" }
 }
 
-/// Spans to shade: the phases of the file, and the flows of a variant that do not run all the time.
-fn spans(report: Report<'_>, scenario: &Scenario, flow_suffix: &str) -> Vec<Span> {
-    let end = duration(report);
-    let phases = scenario.phases.iter().map(|phase| (phase.name.clone(), phase.from, phase.to));
-    let flows = scenario.flows.iter().enumerate().filter_map(|(index, flow)| {
-        let start = scenario.start_of(index);
-        let stop = flow.stop.unwrap_or(end).min(end);
-        let comes_or_goes = start > Ns::ZERO || stop < end;
-        comes_or_goes.then(|| (format!("{} sends{flow_suffix}", flow.name), start, stop))
-    });
-    let inside = phases.chain(flows).filter(|(_, from, _)| *from < end);
-    inside
-        .map(|(label, from, to)| Span {
-            label,
-            from_s: from.as_secs_f64(),
-            to_s: to.min(end).as_secs_f64(),
-        })
-        .collect()
+/// Whether there is more than the base scenario.
+fn several(report: Report<'_>) -> bool {
+    report.file.variants.len() > 1
 }
 
 /// The longest of the runs.
@@ -137,35 +220,55 @@ fn duration(report: Report<'_>) -> Ns {
     report.records.iter().map(|record| record.duration).max().unwrap_or(BUCKET).max(BUCKET)
 }
 
-/// The smallest multiple of `least` that keeps a line within [`POINTS_MAX`].
-fn step(report: Report<'_>, least: Ns) -> Ns {
-    Ns(least.0 * duration(report).0.div_ceil(least.0 * POINTS_MAX).max(1))
+/// The smallest multiple of `least` that gives each of so many lines as many points as it may have:
+/// few lines can be looked at closely, many are small and share what a file has room for.
+fn step(report: Report<'_>, least: Ns, lines: usize) -> Ns {
+    let points = match lines {
+        0..=FEW_LINES => POINTS_MAX,
+        _ => (ALL_POINTS_MAX / lines as u64).max(POINTS_MIN),
+    };
+    Ns(least.0 * duration(report).0.div_ceil(least.0 * points).max(1))
 }
 
-fn has_utp(scenario: &Scenario) -> bool {
-    scenario.flows.iter().any(|flow| matches!(flow.kind, FlowKind::Utp { .. }))
-}
-
-/// What the legend calls a line where variants are drawn over each other.
-fn label(report: Report<'_>, scenario: &Scenario, what: &str) -> String {
-    match report.file.variants.len() {
-        1 => what.to_owned(),
-        _ => format!("{what}, {}", scenario.variant),
-    }
+/// Sum of two series; nothing where both have nothing.
+fn added(first: Series, second: Series) -> Series {
+    let sum = |(a, b): (Option<f64>, Option<f64>)| match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0.0) + b.unwrap_or(0.0)),
+    };
+    first.into_iter().zip(second).map(sum).collect()
 }
 
 /// Ends a line one step after the last byte, so that a flow that is over is not drawn as zero.
-fn until_last_byte(mut goodput: series::Series) -> series::Series {
+fn until_last_byte(mut goodput: Series) -> Series {
     let last = goodput.iter().rposition(|mbps| mbps.is_some_and(|mbps| mbps > 0.0));
     goodput.truncate(last.map_or(0, |last| last + 2));
     goodput
 }
 
-/// Queueing delay that LEDBAT steers for by default in libutp.
-const TARGET_MS: f64 = 100.0;
-
 /// Goodput over less is dominated by single packets.
 const GOODPUT_STEP: Ns = Ns::from_millis(500);
 
-/// Points of a line at the most; more would not be seen.
-const POINTS_MAX: u64 = 2_000;
+/// A run for which that would be too coarse.
+const SHORT: Ns = Ns::from_secs(10);
+
+/// With more flows than this, their lines would hide each other.
+const STACKED_MIN: usize = 4;
+
+/// A queue that always stays below this is not one to look at.
+const QUEUE_MIN_US: u32 = 1_000;
+
+/// Points of a line at the most: about one for each pixel of the plot.
+const POINTS_MAX: u64 = 1_300;
+
+/// Lines that may all have so many.
+const FEW_LINES: usize = 4;
+
+/// Points of more lines than that together.
+const ALL_POINTS_MAX: u64 = 2_200;
+
+/// With fewer points, a line would no longer show what happens.
+const POINTS_MIN: u64 = 100;
+
+#[cfg(test)]
+mod tests;
