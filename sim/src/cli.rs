@@ -5,7 +5,7 @@
 
 use crate::record::Record;
 use crate::report::{Given, Paint, RESULTS_BYTES_MAX, Report, summary, table, write_all};
-use crate::scenario::{Scenario, ScenarioFile, load};
+use crate::scenario::{Scenario, ScenarioFile, load, reference};
 use crate::time::Ns;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -50,8 +50,14 @@ fn run(args: impl IntoIterator<Item = OsString>, engine: impl Engine, io: &mut S
             return if error.use_stderr() { WRONG_INPUT } else { GOOD };
         }
     };
-    let Command::Simulate(options) = command;
-    simulate(&options, &engine, io)
+    match command {
+        Command::Keys => match io.out.write_all(reference().as_bytes()) {
+            Ok(()) => GOOD,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
+            Err(_) => INTERNAL,
+        },
+        Command::Simulate(options) => simulate(&options, &engine, io),
+    }
 }
 
 fn simulate(options: &Simulate, engine: &impl Engine, io: &mut Streams<'_>) -> u8 {
@@ -218,6 +224,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the reference of scenario files: every key, metric and controller
+    Keys,
     Simulate(Simulate),
 }
 
@@ -225,7 +233,7 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 struct Simulate {
-    /// Scenario files; scenarios/bufferbloat.toml explains the keys
+    /// Scenario files; scenarios/README.md explains the keys
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 

@@ -195,7 +195,7 @@ fn values_outside_their_range_are_refused() {
     assert_eq!(
         spoiled("\"125kB\"", "100"),
         "s.toml:8: key 'link.up.queue.bytes_max': too small: got 100, allowed: 1500 to \
-         1000000000000"
+         \"1000GB\""
     );
     assert_eq!(
         spoiled("duration = \"60s\"", "duration = \"60050ms\""),

@@ -29,7 +29,7 @@ file, 3 the simulation failed.";
 #[derive(clap::Args)]
 #[command(after_help = HELP, override_usage = USAGE)]
 pub(crate) struct Simulate {
-    /// Scenario files; scenarios/bufferbloat.toml explains the keys
+    /// Scenario files; scenarios/README.md explains the keys
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 

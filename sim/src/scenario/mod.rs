@@ -12,12 +12,14 @@ mod keys;
 mod load;
 pub mod model;
 mod read;
+mod reference;
 pub mod units;
 
 pub use engine::EngineError;
 pub use error::LoadError;
 pub use load::{load, parse};
 pub use model::*;
+pub use reference::reference;
 
 /// Name of the base scenario among the variants.
 pub const DEFAULT_VARIANT: &str = "default";

@@ -76,7 +76,8 @@ pub(crate) static KIND: Key<Choice<Kind>> = Key {
     ]),
     default: Default::Required,
     says: "What sends: the uTP stack of this project, TCP Reno, TCP CUBIC, a constant bit rate, \
-           bursts of one, requests that are answered, or a real QUIC stack.",
+           bursts of one, requests that are answered, or, in a build with the feature `quic`, a \
+           real QUIC stack.",
 };
 
 pub(crate) static VIA: Key<Other> = Key {

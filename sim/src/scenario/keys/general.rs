@@ -45,6 +45,9 @@ pub(crate) static VARIANT: Keys = &[
     &EXPECT,
 ];
 
+/// The key that only a variant has.
+pub(crate) static VARIANT_ONLY: Keys = &[&WITHOUT];
+
 pub(crate) static SUMMARY: Key<Line> = Key {
     name: "summary",
     kind: Line(160),

@@ -4,7 +4,7 @@ use super::rate::{self, RateSpec};
 use crate::scenario::error::LoadError;
 use crate::scenario::keys::kinds::{Read, Share};
 use crate::scenario::keys::link as keys;
-use crate::scenario::keys::link::QueueKind;
+use crate::scenario::keys::queue::{self as queues, QueueKind};
 use crate::scenario::read::{Section, Value};
 use crate::scenario::{
     Aggregation, Jitter, LinkConfig, LinkSpec, LinkState, Loss, Mtu, Policer, Queue, Rate, Reorder,
@@ -152,11 +152,11 @@ fn policer(value: &Value<'_>) -> Result<Policer, LoadError> {
 
 fn queue(value: &Value<'_>) -> Result<Queue, LoadError> {
     let section = value.table()?;
-    match section.need(&keys::QUEUE_KIND)? {
+    match section.need(&queues::QUEUE_KIND)? {
         QueueKind::Droptail => {
-            section.allow_only(&[keys::DROPTAIL], "not a key of a droptail queue")?;
-            let bytes_max = section.get(&keys::BYTES_LIMIT)?;
-            let packets_max = section.get(&keys::PACKETS_LIMIT)?;
+            section.allow_only(&[queues::DROPTAIL], "not a key of a droptail queue")?;
+            let bytes_max = section.get(&queues::BYTES_LIMIT)?;
+            let packets_max = section.get(&queues::PACKETS_LIMIT)?;
             if bytes_max.is_none() && packets_max.is_none() {
                 let allowed = "bytes_max, packets_max or both; without a limit, no queue";
                 return Err(value.error("a queue without a limit", allowed));
@@ -164,30 +164,30 @@ fn queue(value: &Value<'_>) -> Result<Queue, LoadError> {
             Ok(Queue::Droptail { bytes_max, packets_max })
         }
         QueueKind::Codel => {
-            section.allow_only(&[keys::CODEL], "not a key of a codel queue")?;
+            section.allow_only(&[queues::CODEL], "not a key of a codel queue")?;
             let (target, interval) = codel_times(&section)?;
-            let bytes_max = section.get(&keys::BYTES_LIMIT)?;
+            let bytes_max = section.get(&queues::BYTES_LIMIT)?;
             Ok(Queue::Codel { target, interval, bytes_max })
         }
         QueueKind::FqCodel => {
-            section.allow_only(&[keys::FQ_CODEL], "not a key of an fq-codel queue")?;
+            section.allow_only(&[queues::FQ_CODEL], "not a key of an fq-codel queue")?;
             let (target, interval) = codel_times(&section)?;
             let whole = |number| u32::try_from(number).expect("its range is that of 32 bits");
             Ok(Queue::FqCodel {
                 target,
                 interval,
-                quantum: whole(section.need(&keys::QUANTUM)?),
-                flows: whole(section.need(&keys::FLOWS)?),
-                packets_max: section.need(&keys::FQ_PACKETS_LIMIT)?,
+                quantum: whole(section.need(&queues::QUANTUM)?),
+                flows: whole(section.need(&queues::FLOWS)?),
+                packets_max: section.need(&queues::FQ_PACKETS_LIMIT)?,
             })
         }
         QueueKind::Pie => {
-            section.allow_only(&[keys::PIE], "not a key of a pie queue")?;
+            section.allow_only(&[queues::PIE], "not a key of a pie queue")?;
             Ok(Queue::Pie {
-                target: section.need(&keys::PIE_TARGET)?,
-                update: section.need(&keys::PIE_UPDATE)?,
-                burst: section.need(&keys::PIE_BURST)?,
-                bytes_max: section.get(&keys::BYTES_LIMIT)?,
+                target: section.need(&queues::PIE_TARGET)?,
+                update: section.need(&queues::PIE_UPDATE)?,
+                burst: section.need(&queues::PIE_BURST)?,
+                bytes_max: section.get(&queues::BYTES_LIMIT)?,
             })
         }
     }
@@ -195,7 +195,7 @@ fn queue(value: &Value<'_>) -> Result<Queue, LoadError> {
 
 fn codel_times(section: &Section<'_>) -> Result<(Ns, Ns), LoadError> {
     let (target, interval) =
-        (section.need(&keys::CODEL_TARGET)?, section.need(&keys::CODEL_INTERVAL)?);
+        (section.need(&queues::CODEL_TARGET)?, section.need(&queues::CODEL_INTERVAL)?);
     if target >= interval {
         let problem = "the delay has to come below the target within the interval";
         let allowed = "a target below the interval, of about a twentieth";

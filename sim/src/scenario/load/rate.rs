@@ -7,6 +7,7 @@ use crate::scenario::read::{KnownTrace, Section, Source, Value};
 use crate::scenario::units::{DURATION_FORM, parse_duration};
 use crate::scenario::{DeliveryTrace, Rate};
 use crate::time::Ns;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ fn trace(value: &Value<'_>) -> Result<Arc<DeliveryTrace>, LoadError> {
         return Ok(Arc::clone(&known.trace));
     }
     let path = source.path.parent().unwrap_or_else(|| Path::new("")).join(name);
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let bytes = read(&path).map_err(|error| {
         let problem = format!("cannot read {}: {error}", path.display());
         value.error(&problem, &keys::TRACE.kind.form())
     })?;
@@ -111,6 +112,16 @@ fn trace(value: &Value<'_>) -> Result<Arc<DeliveryTrace>, LoadError> {
     let known = KnownTrace { trace: Arc::clone(&trace), bytes };
     source.traces.borrow_mut().insert(name.to_owned(), known);
     Ok(trace)
+}
+
+/// A file of a size that a trace can have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > TRACE_BYTES_MAX {
+        let problem = format!("not a file of at most {TRACE_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    std::fs::read(path)
 }
 
 /// Checks a file in the form of Mahimahi: one timestamp in milliseconds a line, in order.
@@ -165,6 +176,9 @@ const TRACE_MS_MAX: u64 = 86_400_000;
 
 /// A gigabit per second for a minute; a longer trace would fill the memory.
 const TRACE_LINES_MAX: usize = 5_000_000;
+
+/// More than the longest trace takes.
+const TRACE_BYTES_MAX: u64 = 64_000_000;
 
 /// Steps of a schedule within a run; a trace does for a rate that changes more often.
 pub(super) const STEPS_MAX: usize = 100_000;

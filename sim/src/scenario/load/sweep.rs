@@ -96,8 +96,8 @@ pub(super) fn label(axes: &[Axis<'_>], point: &Point) -> Vec<(String, String)> {
 
 /// The table that, laid over a scenario, sets the swept keys to their values at a point.
 ///
-/// A key within a table of a single key, such as `link.uplink.queue.bytes_max`, keeps the other keys
-/// of that table as `general` has them.
+/// A key within a table of a single key, such as `link.uplink.queue.bytes_max`, keeps the other
+/// keys of that table as `general` has them.
 pub(super) fn layer<'a>(
     general: &Section<'a>,
     axes: &[Axis<'a>],

@@ -1,35 +1,12 @@
-//! The types that values of keys have: how each is written, read and described.
+//! Types of quantities: times, rates, shares, sizes and numbers, each with its range.
 
+use super::{Describe, Read};
 use crate::scenario::error::LoadError;
 use crate::scenario::read::Value;
 use crate::scenario::units::{
-    self, DRIFT_FORM, DURATION_FORM, OFFSET_FORM, RATE_FORM, SHARE_FORM, SIZE_FORM, WINDOW_FORM,
-    format_duration,
+    self, DRIFT_FORM, DURATION_FORM, OFFSET_FORM, RATE_FORM, SHARE_FORM, SIZE_FORM, format_duration,
 };
 use crate::time::Ns;
-
-/// What people are told of a type.
-pub(crate) trait Describe {
-    /// A word or two.
-    fn name(&self) -> String;
-
-    /// How a value is written.
-    fn form(&self) -> String;
-
-    /// Which values are allowed; empty when the form says it all.
-    fn range(&self) -> String {
-        String::new()
-    }
-}
-
-/// A type whose values can be read on their own.
-pub(crate) trait Read: Describe {
-    /// What a value becomes.
-    type Out;
-
-    /// Reads a value and checks its range.
-    fn read(&self, value: &Value<'_>) -> Result<Self::Out, LoadError>;
-}
 
 /// A span of time.
 pub(crate) struct Time {
@@ -47,7 +24,10 @@ impl Describe for Time {
     }
 
     fn range(&self) -> String {
-        span(self.min, self.max, |time| format!("{:?}", format_duration(time)))
+        span(self.min, self.max, |time| match time {
+            Ns::ZERO => "\"0s\"".to_owned(),
+            _ => format!("{:?}", format_duration(time)),
+        })
     }
 }
 
@@ -133,6 +113,10 @@ impl Describe for Rate {
     fn form(&self) -> String {
         RATE_FORM.to_owned()
     }
+
+    fn range(&self) -> String {
+        "above 0".to_owned()
+    }
 }
 
 impl Read for Rate {
@@ -156,6 +140,10 @@ impl Describe for Pace {
 
     fn form(&self) -> String {
         PACE_FORM.to_owned()
+    }
+
+    fn range(&self) -> String {
+        "any rate, \"0bit\", \"unlimited\"".to_owned()
     }
 }
 
@@ -182,6 +170,10 @@ impl Describe for Share {
 
     fn form(&self) -> String {
         SHARE_FORM.to_owned()
+    }
+
+    fn range(&self) -> String {
+        "\"0%\" to \"100%\"".to_owned()
     }
 }
 
@@ -210,7 +202,10 @@ impl Describe for Size {
     }
 
     fn range(&self) -> String {
-        span(self.min, self.max, |bytes| bytes.to_string())
+        span(self.min, self.max, |bytes| match bytes {
+            GB.. if bytes.is_multiple_of(GB) => format!("\"{}GB\"", bytes / GB),
+            _ => bytes.to_string(),
+        })
     }
 }
 
@@ -223,6 +218,8 @@ impl Read for Size {
         check(value, bytes, self.min, self.max, ["too small", "too large"], self)
     }
 }
+
+const GB: u64 = 1_000_000_000;
 
 /// A whole number.
 pub(crate) struct Whole {
@@ -265,6 +262,10 @@ impl Describe for Number {
     fn form(&self) -> String {
         "a finite decimal number".to_owned()
     }
+
+    fn range(&self) -> String {
+        "finite".to_owned()
+    }
 }
 
 impl Read for Number {
@@ -272,155 +273,6 @@ impl Read for Number {
 
     fn read(&self, value: &Value<'_>) -> Result<f64, LoadError> {
         value.number().ok_or_else(|| value.error("not a number", &self.form()))
-    }
-}
-
-/// True or false.
-pub(crate) struct Flag;
-
-impl Describe for Flag {
-    fn name(&self) -> String {
-        "boolean".to_owned()
-    }
-
-    fn form(&self) -> String {
-        "true, false".to_owned()
-    }
-}
-
-impl Read for Flag {
-    type Out = bool;
-
-    fn read(&self, value: &Value<'_>) -> Result<bool, LoadError> {
-        value.boolean().ok_or_else(|| value.error("not a boolean", &self.form()))
-    }
-}
-
-/// Something that is said with true, and otherwise not said.
-pub(crate) struct Yes;
-
-impl Describe for Yes {
-    fn name(&self) -> String {
-        "boolean".to_owned()
-    }
-
-    fn form(&self) -> String {
-        "true".to_owned()
-    }
-
-    fn range(&self) -> String {
-        self.form()
-    }
-}
-
-impl Read for Yes {
-    type Out = ();
-
-    fn read(&self, value: &Value<'_>) -> Result<(), LoadError> {
-        let yes = value.boolean().filter(|&yes| yes);
-        yes.map(|_| ()).ok_or_else(|| value.error("nothing that can be", "true, or not the key"))
-    }
-}
-
-/// One of some names.
-pub(crate) struct Choice<T: 'static>(pub(crate) &'static [(&'static str, T)]);
-
-impl<T> Describe for Choice<T> {
-    fn name(&self) -> String {
-        "text".to_owned()
-    }
-
-    fn form(&self) -> String {
-        let names: Vec<_> = self.0.iter().map(|(name, _)| format!("{name:?}")).collect();
-        names.join(", ")
-    }
-
-    fn range(&self) -> String {
-        self.form()
-    }
-}
-
-impl<T: Copy> Read for Choice<T> {
-    type Out = T;
-
-    fn read(&self, value: &Value<'_>) -> Result<T, LoadError> {
-        let given = value.string()?;
-        let found = self.0.iter().find(|(name, _)| *name == given);
-        found
-            .map(|(_, value)| *value)
-            .ok_or_else(|| value.unknown("unknown value", self.0.iter().map(|(name, _)| *name)))
-    }
-}
-
-/// One line for people.
-pub(crate) struct Line(pub(in crate::scenario) usize);
-
-impl Describe for Line {
-    fn name(&self) -> String {
-        "text".to_owned()
-    }
-
-    fn form(&self) -> String {
-        format!("one line of 1 to {} characters", self.0)
-    }
-
-    fn range(&self) -> String {
-        self.form()
-    }
-}
-
-impl Read for Line {
-    type Out = String;
-
-    fn read(&self, value: &Value<'_>) -> Result<String, LoadError> {
-        let text = value.string()?;
-        let fits = (1..=self.0).contains(&text.chars().count());
-        if !fits || text.chars().any(char::is_control) {
-            return Err(value.error("not a line of text", &self.form()));
-        }
-        Ok(text.to_owned())
-    }
-}
-
-/// A span of the run.
-pub(crate) struct Window;
-
-impl Describe for Window {
-    fn name(&self) -> String {
-        "window".to_owned()
-    }
-
-    fn form(&self) -> String {
-        WINDOW_FORM.to_owned()
-    }
-
-    fn range(&self) -> String {
-        "within the run, in steps of 100 ms".to_owned()
-    }
-}
-
-impl Read for Window {
-    type Out = (Ns, Ns);
-
-    fn read(&self, value: &Value<'_>) -> Result<(Ns, Ns), LoadError> {
-        let window = value.parsed(units::parse_window);
-        window.ok_or_else(|| value.error("not a window", WINDOW_FORM))
-    }
-}
-
-/// A type that only its place knows how to read: a name of something, a list, a table.
-pub(crate) struct Other {
-    pub(crate) name: &'static str,
-    pub(crate) form: &'static str,
-}
-
-impl Describe for Other {
-    fn name(&self) -> String {
-        self.name.to_owned()
-    }
-
-    fn form(&self) -> String {
-        self.form.to_owned()
     }
 }
 
