@@ -127,7 +127,7 @@ mod tests {
         let body = LinkConfig { corrupt_payload_ppm: 1_000_000, ..LinkConfig::default() };
         for (config, part) in [(header, 0..20), (body, 20..100)] {
             let mut damage = damage(&config);
-            let mut seen = vec![0_u8; 100];
+            let mut seen = [0_u8; 100];
             for _ in 0..10_000 {
                 let mut packet = datagram(100);
                 damage.corrupt(&mut packet);

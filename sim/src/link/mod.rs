@@ -142,7 +142,7 @@ impl Link {
             offered: 0,
             loss: Lottery::new(config.loss.clone(), streams.link(index, Purpose::Loss)),
             policer: config.policer.map(|policer| Policer::new(policer, Ns::ZERO)),
-            queue: Queue::new(&config.queue),
+            queue: Queue::new(&config.queue, index, streams),
             serialiser: Serialiser::new(&config.rate),
             transmission: None,
             aggregation: Aggregation::new(
@@ -179,6 +179,7 @@ impl Link {
             };
         }
         self.serialiser.restart();
+        let packet = self.queue.pass(now, packet, &mut self.dropped);
         Offer::Started(self.begin(now, packet).done)
     }
 
@@ -210,7 +211,7 @@ impl Link {
             (policer, changed) => *policer = changed.map(|changed| Policer::new(changed, now)),
         }
         if self.config.queue != config.queue {
-            self.queue.set(&config.queue, &mut self.dropped);
+            self.queue.set(now, &config.queue, &mut self.dropped);
         }
         self.serialiser.set(&config.rate);
         self.aggregation.set(config.aggregation, now);

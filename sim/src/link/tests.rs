@@ -3,7 +3,9 @@
 use super::*;
 use crate::flow::cbr::Probe;
 use crate::packet::{Body, HostId};
-use crate::scenario::{Jitter, Loss, Queue as QueueConfig, Rate};
+use crate::scenario::{
+    Jitter, Loss, Mtu, Policer as PolicerConfig, Queue as QueueConfig, Rate, Reorder,
+};
 
 fn config(rate_bps: u64) -> LinkConfig {
     LinkConfig {
@@ -151,3 +153,79 @@ fn jitter_with_reordering_lets_packets_overtake() {
     // Five standard errors of a uniform over 10 ms: 5 * 2.887 ms / sqrt(2000) is 0.32 ms.
     assert!(mean.abs_diff(5_000_000) < 330_000, "{mean}");
 }
+
+#[test]
+fn elements_do_not_shift_each_others_draws() {
+    let lossy = LinkConfig { loss: Loss::Bernoulli(100_000), ..config(10_000_000) };
+    let all = LinkConfig {
+        jitter: Jitter { max: Ns::from_millis(1), reorders: true },
+        reorder: Some(Reorder { ppm: 100_000, delay: Ns::from_millis(5) }),
+        corrupt_header_ppm: 100_000,
+        corrupt_payload_ppm: 100_000,
+        duplicate_ppm: 100_000,
+        ..lossy.clone()
+    };
+    let lost = |config: &LinkConfig| {
+        let mut link = link(config);
+        (0..1_000)
+            .map(|id| match link.offer(Ns::from_secs(id), packet(id, 100)) {
+                Offer::Started(done) => {
+                    link.depart(done);
+                    false
+                }
+                offer => offer == Offer::Dropped(DropReason::Loss),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lost(&lossy), lost(&all));
+}
+
+#[test]
+fn a_packet_meets_the_elements_in_their_order() {
+    // Each limit alone would drop the packet: the first in the order does.
+    let mut config = LinkConfig {
+        state: LinkState::Down,
+        mtu: Some(Mtu { bytes: 1_000, icmp: false }),
+        loss: Loss::Bernoulli(1_000_000),
+        policer: Some(PolicerConfig { rate_bps: 1, burst_bytes: 1 }),
+        queue: droptail(0),
+        ..config(10_000_000)
+    };
+    let reason = |config: &LinkConfig| {
+        let slow = LinkConfig { rate: Rate::Constant(1), ..LinkConfig::default() };
+        let mut link = link(&slow);
+        // Busy from here on, so that the queue is asked, too.
+        link.offer(Ns::ZERO, packet(0, 1_500));
+        link.reconfigure(Ns::ZERO, config);
+        match link.offer(Ns::ZERO, packet(1, 1_500)) {
+            Offer::Dropped(reason) => reason,
+            offer => panic!("{offer:?}"),
+        }
+    };
+    assert_eq!(reason(&config), DropReason::Down);
+    config.state = LinkState::Up;
+    assert_eq!(reason(&config), DropReason::Mtu);
+    config.mtu = None;
+    assert_eq!(reason(&config), DropReason::Loss);
+    config.loss = Loss::None;
+    assert_eq!(reason(&config), DropReason::Policer);
+    config.policer = None;
+    assert_eq!(reason(&config), DropReason::QueueFull);
+}
+
+#[test]
+fn a_late_packet_does_not_hold_up_those_behind_it() {
+    let reorder = Some(Reorder { ppm: 20_000, delay: Ns::from_millis(10) });
+    let arrivals =
+        train(&mut link(&LinkConfig { reorder, ..config(10_000_000) }), Ns::ZERO, &[1500; 10_000]);
+    let mut late = 0;
+    for (count, (_, arrival)) in (1..).zip(&arrivals) {
+        let on_time = Ns::from_micros(1_200 * count) + Ns::from_millis(20);
+        late += u64::from(*arrival > on_time);
+        assert!(*arrival == on_time || *arrival == on_time + Ns::from_millis(10));
+    }
+    // Five standard deviations of a binomial: sqrt(1e4 * 0.02 * 0.98) is 14.
+    assert!(late.abs_diff(200) < 70, "{late}");
+}
+
+mod changes;

@@ -207,9 +207,9 @@ impl Network {
         self.events
     }
 
-    /// The shortest time, over the whole run, from the moment that an arrival at a host is announced
-    /// to the arrival: the longest window that hosts may run on their own. It is the least delay of
-    /// the last link of a path. `None` when no flow has a host at its ends.
+    /// The shortest time, over the whole run, from the moment an arrival at a host is announced to
+    /// the arrival: the longest window that hosts may run on their own. It is the least delay of the
+    /// last link of a path. `None` when no flow has a host at its ends.
     pub const fn min_path_delay(&self) -> Option<Ns> {
         self.min_path_delay
     }

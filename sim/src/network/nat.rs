@@ -31,7 +31,7 @@ impl Nat {
     pub(super) fn outside(&self, flow: u16, at: Ns) -> u16 {
         let rebinds = &self.rebinds[usize::from(flow)];
         let latest = rebinds.iter().rfind(|rebind| rebind.0 <= at);
-        latest.map_or(HostId::Left.port(flow), |rebind| rebind.1)
+        latest.map_or_else(|| HostId::Left.port(flow), |rebind| rebind.1)
     }
 
     /// Whether `port` is or was or will be one of the flow's.

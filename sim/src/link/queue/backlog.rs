@@ -7,14 +7,14 @@ use crate::trace::DropReason;
 use std::collections::VecDeque;
 
 /// A packet and when it began to wait.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::link) struct Waiting {
     pub(in crate::link) since: Ns,
     pub(in crate::link) packet: Packet,
 }
 
 /// What every queue is made of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::link) struct Backlog {
     packets: VecDeque<Waiting>,
     bytes: u64,

@@ -46,7 +46,7 @@ impl Control {
                 (packet, may_drop) = self.take(aim, backlog, now);
                 self.dropping = may_drop;
                 if may_drop {
-                    self.drop_next = self.drop_next + spacing(aim.interval, self.count);
+                    self.drop_next += spacing(aim.interval, self.count);
                 }
             }
         } else if may_drop {
