@@ -138,6 +138,9 @@ pub enum Body {
     Datagram(Datagram),
     /// A packet of a flow that sends at a constant bit rate, always or in bursts.
     Probe(Probe),
+    /// A datagram of a QUIC flow.
+    #[cfg(feature = "quic")]
+    Quic(Bytes),
     /// A data segment of a TCP flow.
     Segment(tcp::Segment),
 }

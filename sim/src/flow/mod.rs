@@ -2,6 +2,8 @@
 
 pub mod cbr;
 pub mod on_off;
+#[cfg(feature = "quic")]
+pub mod quic;
 pub mod request_response;
 pub mod tcp;
 
@@ -22,6 +24,9 @@ pub enum Agent {
     Cbr(Cbr),
     /// Bursts of a constant bit rate.
     OnOff(Box<OnOff>),
+    /// A transfer by a QUIC stack.
+    #[cfg(feature = "quic")]
+    Quic(Box<quic::Quic>),
     /// Requests and their answers.
     RequestResponse(Box<RequestResponse>),
     /// A TCP transfer.
@@ -40,7 +45,7 @@ pub struct Context<'a> {
 }
 
 /// A packet that an agent sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// The end that sends it.
     pub from: HostId,
@@ -51,12 +56,15 @@ pub struct Outgoing {
 }
 
 /// What the packets of agents carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Load {
     /// An acknowledgment of a TCP flow.
     Ack(tcp::Ack),
     /// A packet of a flow that sends at a constant bit rate, always or in bursts.
     Probe(cbr::Probe),
+    /// A datagram of a QUIC flow.
+    #[cfg(feature = "quic")]
+    Quic(bytes::Bytes),
     /// A data segment of a TCP flow.
     Segment(tcp::Segment),
 }
@@ -66,6 +74,8 @@ impl From<Load> for Body {
         match load {
             Load::Ack(ack) => Self::Ack(ack),
             Load::Probe(probe) => Self::Probe(probe),
+            #[cfg(feature = "quic")]
+            Load::Quic(data) => Self::Quic(data),
             Load::Segment(segment) => Self::Segment(segment),
         }
     }
@@ -87,7 +97,13 @@ impl Agent {
                 let lengths = draws.then_some(random);
                 Self::OnOff(Box::new(OnOff::new(pattern, lengths, start, spec.stop)))
             }
-            FlowKind::Quic { .. } => unreachable!("the loader knows no such kind"),
+            #[cfg(feature = "quic")]
+            FlowKind::Quic { controller, bytes } => {
+                let flow = quic::Quic::new(controller, bytes, random, start, spec.stop);
+                Self::Quic(Box::new(flow))
+            }
+            #[cfg(not(feature = "quic"))]
+            FlowKind::Quic { .. } => unreachable!("the loader asks for the feature `quic`"),
             FlowKind::RequestResponse { request_bytes, response_bytes, think } => {
                 let bytes = [request_bytes, response_bytes];
                 let flow = RequestResponse::new(bytes, think, start, spec.stop);
@@ -102,6 +118,8 @@ impl Agent {
         match self {
             Self::Cbr(cbr) => cbr.deadline(),
             Self::OnOff(flow) => flow.deadline(),
+            #[cfg(feature = "quic")]
+            Self::Quic(flow) => flow.deadline(),
             Self::RequestResponse(flow) => flow.deadline(),
             Self::Tcp(tcp) => tcp.deadline(),
         }
@@ -112,6 +130,8 @@ impl Agent {
         match self {
             Self::Cbr(cbr) => cbr.handle_timer(context),
             Self::OnOff(flow) => flow.handle_timer(context),
+            #[cfg(feature = "quic")]
+            Self::Quic(flow) => flow.handle_timer(context),
             Self::RequestResponse(flow) => flow.handle_timer(context),
             Self::Tcp(tcp) => tcp.handle_timer(context),
         }
@@ -122,6 +142,10 @@ impl Agent {
         match (self, &packet.body) {
             (Self::Cbr(_) | Self::OnOff(_), Body::Probe(probe)) => {
                 cbr::handle_probe(context, packet.sent, probe);
+            }
+            #[cfg(feature = "quic")]
+            (Self::Quic(flow), Body::Quic(data)) => {
+                flow.handle_datagram(context, packet.to, data);
             }
             (Self::RequestResponse(flow), Body::Ack(ack)) => {
                 flow.handle_ack(context, packet.to, ack);
@@ -139,6 +163,8 @@ impl Agent {
     pub fn sample(&self, context: &mut Context<'_>) {
         match self {
             Self::Cbr(_) | Self::OnOff(_) => {}
+            #[cfg(feature = "quic")]
+            Self::Quic(flow) => flow.sample(context),
             Self::RequestResponse(flow) => flow.sample(context),
             Self::Tcp(tcp) => tcp.sample(context),
         }

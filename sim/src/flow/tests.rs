@@ -14,7 +14,7 @@ fn link(rate_bps: u64, delay: Ns, queue_bytes_max: u64) -> LinkConfig {
     }
 }
 
-fn flow(name: &str, kind: FlowKind) -> FlowSpec {
+pub(super) fn flow(name: &str, kind: FlowKind) -> FlowSpec {
     FlowSpec {
         name: name.into(),
         kind,
