@@ -11,8 +11,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     // One build for all packages. Features that only this union turns on do not hide a missing one:
     // the step `alone` of ci builds each library by itself.
     command::run(&mut command::cargo(&["test", "--workspace", "--no-fail-fast"]))?;
-    // A QUIC stack is much to build for the one kind of flow that needs it: a feature, and its tests
-    // alone.
+    // A QUIC stack is much to build for the one kind of flow that needs it: it is a feature, and
+    // its tests run by themselves.
     let quic = ["test", "--package", "utp-sim", "--features", "quic", "--lib", "quic"];
     command::run(&mut command::cargo(&quic))
 }

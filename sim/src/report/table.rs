@@ -3,6 +3,7 @@
 use super::{Report, kind_names, verdict_words};
 use crate::expect::{Verdict, check};
 use crate::metrics::{Delays, View};
+use crate::scenario::FlowKind;
 use crate::scenario::units::format_duration;
 use std::fmt::Write as _;
 
@@ -120,7 +121,7 @@ pub(super) fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
     // A sender of data knows its round trips, a call the delay of its packets.
     let delays = view.rtt_ms(index, None).or_else(|| view.one_way_delay_ms(index, None));
     let megabytes = view.bytes_delivered(index, None).map(|bytes| bytes as f64 / 1e6);
-    let sends_again = !matches!(spec.kind, crate::scenario::FlowKind::Cbr { .. });
+    let sends_again = !matches!(spec.kind, FlowKind::Cbr { .. } | FlowKind::OnOff { .. });
     let counted = record.filter(|_| sends_again);
     vec![
         view.scenario.variant.clone(),

@@ -68,7 +68,7 @@ fn columns_of(view: View<'_>, step: Ns) -> Vec<Column> {
             columns.push((format!("{variant}.flows.{}.{name}", flow.name), cells));
         };
         add("goodput_mbps", fixed(&series::goodput_mbps(view, index, step), 3));
-        if matches!(flow.kind, FlowKind::Cbr { .. }) {
+        if matches!(flow.kind, FlowKind::Cbr { .. } | FlowKind::OnOff { .. }) {
             let delays = series::sampled_ms(view, &record.one_way_delay_us, step);
             add("one_way_delay_ms", fixed(&delays, 3));
             continue;
