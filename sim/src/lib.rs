@@ -4,7 +4,10 @@
 //! engine turns it into a [`record::Record`] of integers in virtual time; everything after that,
 //! from tables to plots, is a pure function of the file and the record.
 
+mod app;
 pub mod cli;
+mod clock;
+pub mod event;
 pub mod expect;
 pub mod flow;
 pub mod link;

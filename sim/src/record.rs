@@ -3,6 +3,7 @@
 //! The engine and the network model fill a [`Record`]; metrics and reports only read it. It holds
 //! integers in virtual time only, so that two runs of one seed give equal records.
 
+use crate::packet::HostId;
 use crate::time::Ns;
 use std::collections::BTreeMap;
 
@@ -73,12 +74,27 @@ pub struct FlowRecord {
     pub spurious_retransmissions: u64,
     /// Expiries of the retransmission timer.
     pub timeouts: u64,
-    /// Connections that ended with an error before they were through.
+    /// Connections that ended with an error before they were through, as the sender sees it.
     pub failures: u64,
+    /// What was said of them at either end, in the order of time; kept for `utp` flows.
+    pub errors: Vec<FlowError>,
+    /// Connections that were made, more than one only after failures; kept for `utp` flows.
+    pub connections: u64,
     /// When the last byte of a sized transfer reached the receiving application.
     pub completed_at: Option<Ns>,
     /// Whether the digest of what arrived equals the digest of what was sent; sized transfers only.
     pub sha256_ok: Option<bool>,
+}
+
+/// A connection ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowError {
+    /// When that was noticed.
+    pub at: Ns,
+    /// At which end.
+    pub host: HostId,
+    /// What is said of it.
+    pub text: String,
 }
 
 impl FlowRecord {

@@ -1,14 +1,18 @@
 //! From a scenario to its record: builds network and hosts, and runs them to the end.
 
+use crate::app::Transfer;
 use crate::network::Network;
 use crate::packet::HostId;
 use crate::record::{BUCKET, Record};
-use crate::scenario::Scenario;
+use crate::scenario::{Engine, Scenario};
 use crate::taps::Taps;
 use crate::time::Ns;
-use crate::turmoil::{Engine, TICK, Transfer};
+use crate::turmoil::TICK;
+use crate::{event, turmoil};
 use anyhow::ensure;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Runs `scenario` and returns what it leaves behind. `progress` hears of simulated time, about
 /// once per simulated 100 ms.
@@ -54,47 +58,64 @@ pub struct Run {
 ///
 /// # Errors
 ///
-/// When the scenario is not one the engine can run exactly (a path between hosts shorter than
-/// 1 ms, a duration that is no whole number of milliseconds), when a uTP flow fails, or when the
-/// run turns out not to have been exact.
+/// When the scenario is not one the engine can run exactly (a path between hosts shorter than 1 ms
+/// on turmoil, a path without rate and delay on the event engine, a duration that is no whole
+/// number of milliseconds), or when the run turns out not to have been exact. A uTP connection that
+/// fails is no error: it is noted in the record, and another one follows.
 pub fn run_tapped(scenario: &Scenario, progress: &dyn Fn(Ns), taps: Taps) -> anyhow::Result<Run> {
     let whole = scenario.duration.0.is_multiple_of(TICK.0);
     ensure!(whole, "a run lasts whole milliseconds, not {}", scenario.duration);
-    let network = Network::new(scenario);
     let mut completion = Completion::new(scenario);
+    let interval = completion.interval();
     let mut observe = |now: Ns, network: &Network| {
         if now.0.is_multiple_of(BUCKET.0) {
             progress(now);
         }
         completion.observe(network)
     };
+    match scenario.engine {
+        Engine::Event => {
+            let mut engine = event::Engine::new(scenario, taps);
+            engine.run_until(scenario.duration, interval, &mut observe)?;
+            engine.finish()
+        }
+        Engine::Turmoil => run_on_turmoil(scenario, taps, &mut observe),
+    }
+}
+
+/// Runs the shipped adapter, if any flow needs it.
+fn run_on_turmoil(
+    scenario: &Scenario,
+    taps: Taps,
+    observe: &mut Observe<'_>,
+) -> anyhow::Result<Run> {
     let transfers = Transfer::all(scenario);
     if transfers.is_empty() {
-        return Ok(run_without_hosts(network, scenario.duration, taps, &mut observe));
+        return Ok(run_without_hosts(scenario, taps, observe));
     }
-    let mut engine = Engine::tapped(network, scenario.seed, taps)?;
+    let mut engine = turmoil::Engine::new(scenario, taps)?;
+    let completions: Vec<_> = transfers.iter().map(|_| Arc::new(Notify::new())).collect();
     for host in HostId::ALL {
-        let transfers = transfers.clone();
+        let (transfers, completions) = (transfers.clone(), completions.clone());
         engine.add_host(host, move |host| {
-            for transfer in &transfers {
-                transfer.start(host);
+            for (transfer, complete) in transfers.iter().zip(&completions) {
+                turmoil::start(transfer, host, complete);
             }
         });
     }
-    engine.run_until(scenario.duration, &mut observe)?;
+    engine.run_until(scenario.duration, observe)?;
     engine.finish()
 }
 
-fn run_without_hosts(
-    mut network: Network,
-    duration: Ns,
-    taps: Taps,
-    observe: &mut dyn FnMut(Ns, &Network) -> ControlFlow<()>,
-) -> Run {
+/// Looks on at intervals and may end the run.
+type Observe<'a> = dyn FnMut(Ns, &Network) -> ControlFlow<()> + 'a;
+
+fn run_without_hosts(scenario: &Scenario, taps: Taps, observe: &mut Observe<'_>) -> Run {
+    let mut network = Network::new(scenario);
     if let Some(sink) = taps.packets {
         network.set_trace_sink(sink);
     }
-    while network.now() < duration && observe(network.now(), &network).is_continue() {
+    while network.now() < scenario.duration && observe(network.now(), &network).is_continue() {
         let until = network.now() + TICK;
         network.run_until(until, &mut |_, _, _| unreachable!("no flow has a host"));
     }
@@ -115,6 +136,11 @@ impl Completion {
         let sized: Vec<usize> = sized.map(|(flow, _)| flow).collect();
         let enabled = scenario.stop_when_complete && !sized.is_empty();
         Self { sized, enabled, seen: false }
+    }
+
+    /// How often to observe: once in a window of turmoil's, if that decides about the end.
+    const fn interval(&self) -> Ns {
+        if self.enabled { TICK } else { BUCKET }
     }
 
     /// Breaks one window after the last completion, so that senders can leave their last counts.

@@ -4,14 +4,15 @@
 use super::pump::Polls;
 use super::shared::{Shared, World};
 use super::socket::SimSocket;
+use crate::clock::HostClock;
 use crate::packet::HostId;
 use crate::record::FlowRecord;
-use crate::rng::{Stream, Streams};
-use crate::taps::{ProtocolEvent, SharedProtocolSink};
+use crate::rng::Stream;
+use crate::taps::{ProtocolEvent, SharedProtocolSink, address};
 use crate::time::Ns;
 use anyhow::anyhow;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -29,9 +30,8 @@ struct Inner {
     polls: Polls,
     /// What the host's clock showed at the start of the run.
     origin: Instant,
-    addresses: [IpAddr; 2],
     entropy: Mutex<Stream>,
-    clock_offset_us: u64,
+    clock: HostClock,
     protocol: Option<SharedProtocolSink>,
 }
 
@@ -41,20 +41,21 @@ impl Host {
         id: HostId,
         shared: Arc<Shared>,
         window: Arc<Notify>,
-        streams: &Streams,
+        clock: HostClock,
+        entropy: Stream,
         protocol: Option<SharedProtocolSink>,
     ) -> Self {
-        let mut entropy = streams.host(id.index());
-        let clock_offset_us = CLOCK_OFFSET_US_MIN + entropy.below(CLOCK_OFFSET_US_SPAN);
+        for host in HostId::ALL {
+            assert_eq!(turmoil::lookup(name(host)), address(host), "hosts are added in order");
+        }
         Self(Arc::new(Inner {
             id,
             shared,
             window,
             polls: Polls::default(),
             origin: Instant::now(),
-            addresses: HostId::ALL.map(|host| turmoil::lookup(name(host))),
             entropy: Mutex::new(entropy),
-            clock_offset_us,
+            clock,
             protocol,
         }))
     }
@@ -74,17 +75,13 @@ impl Host {
         self.0.origin + at.as_duration()
     }
 
-    /// What the host's own clock shows at the start of the run, in microseconds.
-    ///
-    /// The two hosts disagree by an arbitrary span, as two computers do, so that nothing can work
-    /// by comparing their clocks.
-    pub fn clock_offset_us(&self) -> u64 {
-        self.0.clock_offset_us
+    pub(crate) fn clock(&self) -> &HostClock {
+        &self.0.clock
     }
 
     /// Address of the flow's port at `host`.
     pub fn address(&self, host: HostId, flow: u16) -> SocketAddr {
-        SocketAddr::new(self.0.addresses[host.index()], host.port(flow))
+        SocketAddr::new(address(host), host.port(flow))
     }
 
     /// The UDP socket of the flow at this host.
@@ -121,8 +118,8 @@ impl Host {
     }
 
     /// Changes what the flow with index `flow` leaves behind.
-    pub fn record(&self, flow: u16, change: impl FnOnce(&mut FlowRecord)) {
-        change(self.world().network.flow_record(usize::from(flow)));
+    pub fn record<T>(&self, flow: u16, change: impl FnOnce(&mut FlowRecord) -> T) -> T {
+        change(self.world().network.flow_record(usize::from(flow)))
     }
 
     /// Where the protocol events of the flow's connections go, if somebody wants them.
@@ -154,9 +151,3 @@ pub(super) const fn name(host: HostId) -> &'static str {
         HostId::Right => "right",
     }
 }
-
-/// Room before the start of the run, so that a moment slightly before it can be told.
-const CLOCK_OFFSET_US_MIN: u64 = 1_000_000;
-
-/// Twice the range of the 32-bit time stamps on the wire.
-const CLOCK_OFFSET_US_SPAN: u64 = 1 << 33;

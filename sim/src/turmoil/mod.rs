@@ -6,24 +6,25 @@
 //! nanosecond of every arrival. Since a host runs through a whole window before the other does,
 //! nothing sent in a window may arrive in it: every path has to take at least a tick.
 
+mod alarm;
 mod host;
 mod pump;
 mod runtime;
-mod sampler;
 mod shared;
 mod socket;
-mod source;
 mod transfer;
 
 pub use host::Host;
 pub use runtime::SimRuntime;
 pub use socket::SimSocket;
-pub(crate) use transfer::Transfer;
+pub(crate) use transfer::start;
 
+use crate::clock::HostClock;
 use crate::network::Network;
 use crate::packet::HostId;
 use crate::rng::Streams;
 use crate::run::Run;
+use crate::scenario::Scenario;
 use crate::taps::{DatagramTap, SharedProtocolSink, Taps};
 use crate::time::Ns;
 use anyhow::{Context as _, anyhow, ensure};
@@ -40,7 +41,7 @@ pub const TICK: Ns = Ns::from_millis(1);
 ///
 /// ```
 /// use std::{ops::ControlFlow, time::Duration};
-/// use utp_sim::{network::Network, packet::HostId, time::Ns, turmoil::Engine};
+/// use utp_sim::{packet::HostId, taps::Taps, time::Ns, turmoil::Engine};
 ///
 /// let text = r#"
 ///     summary  = "A socket."
@@ -53,7 +54,7 @@ pub const TICK: Ns = Ns::from_millis(1);
 ///     via  = "uplink"
 /// "#;
 /// let file = utp_sim::scenario::parse("socket.toml".as_ref(), text)?;
-/// let mut engine = Engine::new(Network::new(&file.variants[0]), 1)?;
+/// let mut engine = Engine::new(&file.variants[0], Taps::default())?;
 /// for id in HostId::ALL {
 ///     engine.add_host(id, |host| {
 ///         let host = host.clone();
@@ -72,26 +73,18 @@ pub struct Engine {
     shared: Arc<Shared>,
     protocol: Option<SharedProtocolSink>,
     windows: Vec<Arc<Notify>>,
-    streams: Streams,
+    scenario: Scenario,
     now: Ns,
 }
 
 impl Engine {
-    /// An engine around `network`, without hosts yet.
+    /// An engine for `scenario`, without hosts yet.
     ///
     /// # Errors
     ///
     /// When a path between hosts is shorter than [`TICK`].
-    pub fn new(network: Network, seed: u64) -> anyhow::Result<Self> {
-        Self::tapped(network, seed, Taps::default())
-    }
-
-    /// As [`Engine::new`], with sinks for what happens.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Engine::new`].
-    pub fn tapped(mut network: Network, seed: u64, taps: Taps) -> anyhow::Result<Self> {
+    pub fn new(scenario: &Scenario, taps: Taps) -> anyhow::Result<Self> {
+        let mut network = Network::new(scenario);
         if let Some(delay) = network.min_path_delay() {
             ensure!(
                 delay >= TICK,
@@ -102,7 +95,7 @@ impl Engine {
             .tick_duration(TICK.as_duration())
             .simulation_duration(LONGEST)
             .epoch(SystemTime::UNIX_EPOCH)
-            .rng_seed(seed)
+            .rng_seed(scenario.seed)
             .build();
         let Taps { packets, datagrams, protocol } = taps;
         if let Some(sink) = packets {
@@ -113,7 +106,7 @@ impl Engine {
             shared: Arc::new(Shared::new(network, DatagramTap::new(datagrams))),
             protocol: protocol.map(SharedProtocolSink::new),
             windows: Vec::new(),
-            streams: Streams::new(seed),
+            scenario: scenario.clone(),
             now: Ns::ZERO,
         })
     }
@@ -124,9 +117,11 @@ impl Engine {
         let shared = Arc::clone(&self.shared);
         let window = Arc::new(Notify::new());
         self.windows.push(Arc::clone(&window));
-        let (streams, protocol) = (self.streams, self.protocol.clone());
+        let mut entropy = Streams::new(self.scenario.seed).host(id.index());
+        let clock = HostClock::new(&self.scenario, id, &mut entropy);
+        let protocol = self.protocol.clone();
         self.sim.client(host::name(id), async move {
-            let host = Host::boot(id, shared, window, &streams, protocol);
+            let host = Host::boot(id, shared, window, clock, entropy, protocol);
             software(&host);
             pump::pump(host).await;
             Ok(())

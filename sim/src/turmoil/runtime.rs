@@ -1,7 +1,6 @@
 //! The runtime of a simulated host: utp-tokio's door to time, tasks and randomness.
 
 use super::host::Host;
-use crate::time::Ns;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +25,7 @@ impl SimRuntime {
 
 impl Runtime for SimRuntime {
     fn now(&self) -> Instant {
-        Instant::from_micros(self.host.clock_offset_us() + self.host.now().as_micros())
+        self.host.clock().now(self.host.now())
     }
 
     fn timer(&self) -> Pin<Box<dyn Timer>> {
@@ -50,8 +49,7 @@ struct SimTimer {
 
 impl Timer for SimTimer {
     fn reset(mut self: Pin<&mut Self>, at: Instant) {
-        let since_start_us = at.as_micros().saturating_sub(self.host.clock_offset_us());
-        let deadline = self.host.instant(Ns::from_micros(since_start_us.min(LONGEST_US)));
+        let deadline = self.host.instant(self.host.clock().when(at));
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(deadline),
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(deadline))),
@@ -68,6 +66,3 @@ impl fmt::Debug for SimTimer {
         f.debug_struct("SimTimer").field("sleep", &self.sleep).finish_non_exhaustive()
     }
 }
-
-/// Timers end after a year at the latest, longer than any run.
-const LONGEST_US: u64 = 365 * 24 * 3600 * 1_000_000;

@@ -1,8 +1,9 @@
 //! The UDP socket of a simulated host: utp-tokio's transport onto the simulated network.
 
 use super::host::Host;
+use crate::clock::set_stamp;
 use crate::packet::{DATAGRAM_MAX, Datagram, HostId, UDP_OVERHEAD_V4, UDP_OVERHEAD_V6};
-use bytes::Bytes;
+use bytes::BytesMut;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
@@ -72,13 +73,16 @@ impl AsyncUdpSocket for SimSocket {
         let overhead =
             if datagrams.destination.is_ipv4() { UDP_OVERHEAD_V4 } else { UDP_OVERHEAD_V6 };
         let now = self.host.now();
+        let stamp = self.host.clock().stamp(now);
         let mut world = self.host.world();
         for payload in datagrams.iter().filter(|payload| payload.len() <= DATAGRAM_MAX) {
+            let mut payload = BytesMut::from(payload);
+            set_stamp(&mut payload, stamp);
             let datagram = Datagram {
                 source: host.port(self.flow),
                 destination: datagrams.destination.port(),
                 overhead,
-                payload: Bytes::copy_from_slice(payload),
+                payload: payload.freeze(),
             };
             world.send(host, now, datagram);
         }

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use tokio::sync::mpsc;
-use utp_proto::Instant;
 use utp_tokio::runtime::Runtime;
 use utp_tokio::transport::{AsyncUdpSocket, Datagrams};
 
@@ -231,7 +230,7 @@ fn a_long_chain_of_tasks_runs_within_the_moment_of_an_arrival() {
 #[test]
 fn paths_shorter_than_a_tick_are_refused() {
     let scenario = scenario(10_000_000, Ns(999_999));
-    let error = Engine::new(Network::new(&scenario), 1).err().expect("the path is too short");
+    let error = Engine::new(&scenario, Taps::default()).err().expect("the path is too short");
     assert!(error.to_string().contains("needs at least"), "{error}");
 }
 
@@ -327,11 +326,11 @@ fn the_runtime_of_a_host_shows_virtual_time_on_a_clock_of_its_own() {
     for id in HostId::ALL {
         let offsets = offsets.clone();
         engine.add_host(id, move |host| {
-            offsets.note(host, host.clock_offset_us());
+            offsets.note(host, host.clock().now(Ns::ZERO).as_micros());
             let host = host.clone();
             host.clone().spawn_fallible(async move {
                 let runtime = SimRuntime::new(host.clone());
-                let start = Instant::from_micros(host.clock_offset_us());
+                let start = host.clock().now(Ns::ZERO);
                 assert_eq!(runtime.now(), start);
                 let mut timer = runtime.timer();
                 timer.as_mut().reset(start.saturating_add(7_300));

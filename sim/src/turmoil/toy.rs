@@ -31,7 +31,7 @@ pub(super) fn scenario(rate_bps: u64, delay: Ns) -> Scenario {
 }
 
 pub(super) fn engine(scenario: &Scenario) -> Engine {
-    Engine::new(Network::new(scenario), scenario.seed).expect("paths are long enough")
+    Engine::new(scenario, Taps::default()).expect("paths are long enough")
 }
 
 pub(super) fn run(engine: &mut Engine, until: Ns) {

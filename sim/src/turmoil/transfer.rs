@@ -1,201 +1,265 @@
-//! A flow of kind `utp`: a bulk sender on one host and a sink on the other, over the shipped
-//! adapter.
+//! The applications at the ends of a transfer, over the shipped adapter.
 
+use super::alarm::Alarm;
 use super::host::Host;
 use super::runtime::SimRuntime;
-use super::sampler::Sampler;
-use super::source::Source;
+use crate::app::{
+    CHUNK_MAX, Pace, RETRY_PAUSE, Samples, Sink, Transfer, next_sample, note_failure,
+};
 use crate::packet::HostId;
-use crate::rng::Streams;
-use crate::scenario::{Controller, FlowKind, Scenario};
 use crate::time::Ns;
-use anyhow::{Context as _, bail, ensure};
-use sha2::{Digest, Sha256};
-use std::future::{Future, pending};
+use anyhow::Context as _;
+use std::future::pending;
 use std::io;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
-use utp_tokio::{Config, UtpSocket, UtpStream};
+use utp_tokio::{UtpSocket, UtpStream};
 
-/// One transfer, as both of its ends know it; clones are the same transfer.
-#[derive(Clone, Debug)]
-pub(crate) struct Transfer(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    flow: u16,
-    name: String,
-    controller: Controller,
-    bytes: Option<u64>,
-    start: Ns,
-    stop: Option<Ns>,
-    /// When the run ends at the latest.
-    end: Ns,
-    streams: Streams,
-    /// Digest of all that was sent, known once all was written.
-    digest: Mutex<Option<[u8; 32]>>,
-    complete: Notify,
+/// Starts the end of `transfer` that is on `host`. The receiver tells the sender by `complete` that
+/// it has everything.
+pub(crate) fn start(transfer: &Transfer, host: &Host, complete: &Arc<Notify>) {
+    let end =
+        End { host: host.clone(), transfer: transfer.clone(), complete: Arc::clone(complete) };
+    host.spawn_fallible(async move {
+        let name = end.transfer.name().to_owned();
+        let result = match end.host.id() {
+            HostId::Left => end.send().await,
+            HostId::Right => end.receive().await,
+        };
+        result.with_context(|| format!("flow {name}"))
+    });
 }
 
-impl Transfer {
-    /// All flows of kind `utp` of a scenario.
-    pub(crate) fn all(scenario: &Scenario) -> Vec<Self> {
-        let streams = Streams::new(scenario.seed);
-        let numbered = (0_u16..).zip(&scenario.flows);
-        let transfers = numbered.filter_map(|(flow, spec)| {
-            let FlowKind::Utp(utp) = &spec.kind else { return None };
-            Some(Self(Arc::new(Inner {
-                flow,
-                name: spec.name.clone(),
-                controller: utp.controller.clone(),
-                bytes: utp.bytes,
-                start: scenario.start_of(usize::from(flow)),
-                stop: spec.stop,
-                end: scenario.duration,
-                streams,
-                digest: Mutex::new(None),
-                complete: Notify::new(),
-            })))
-        });
-        transfers.collect()
-    }
+/// One end of a transfer.
+struct End {
+    host: Host,
+    transfer: Transfer,
+    complete: Arc<Notify>,
+}
 
-    /// Starts the end of the transfer that is on `host`.
-    pub(crate) fn start(&self, host: &Host) {
-        let (transfer, host) = (self.clone(), host.clone());
-        host.clone().spawn_fallible(async move {
-            let result = match host.id() {
-                HostId::Left => transfer.send(&host).await,
-                HostId::Right => transfer.receive(&host).await,
+/// How a connection of the sender ended.
+enum Ending {
+    Failed(io::Error),
+    Stopped,
+}
+
+impl End {
+    async fn send(self) -> anyhow::Result<()> {
+        let socket = self.socket()?;
+        tokio::time::sleep_until(self.host.instant(self.transfer.start())).await;
+        let mut stop = Alarm::new(&self.host);
+        if let Some(at) = self.transfer.stop() {
+            stop.set(at);
+        }
+        let mut pace = self.transfer.write_pace();
+        let peer = self.host.address(HostId::Right, self.transfer.flow());
+        while !self.is_complete() {
+            let connected = tokio::select! {
+                biased;
+                () = stop.due() => break,
+                connected = socket.connect(peer) => connected,
             };
-            result.with_context(|| format!("flow {}", transfer.0.name))
-        });
-    }
-
-    async fn send(&self, host: &Host) -> anyhow::Result<()> {
-        let inner = &*self.0;
-        let socket = self.socket(host)?;
-        tokio::time::sleep_until(host.instant(inner.start)).await;
-        let mut stop = pin!(stop_at(host, inner.stop));
-        let peer = host.address(HostId::Right, inner.flow);
-        let mut stream = tokio::select! {
-            biased;
-            () = &mut stop => return Ok(()),
-            stream = socket.connect(peer) => stream.context("connect")?,
-        };
-        let mut source = Source::new(inner.bytes, inner.streams.payload(usize::from(inner.flow)));
-        let mut sampler = Sampler::new(host, inner.flow, inner.end);
-        let mut ended = false;
-        loop {
+            let ending = match connected {
+                Ok(stream) => self.send_all(stream, &mut stop, &mut pace).await,
+                Err(error) => Ending::Failed(error),
+            };
+            let Ending::Failed(error) = ending else { break };
+            self.note_failure(&error);
+            let pause = tokio::time::sleep_until(self.host.instant(self.host.now() + RETRY_PAUSE));
             tokio::select! {
                 biased;
-                () = &mut stop => {
+                () = stop.due() => break,
+                () = pause => {}
+            }
+        }
+        keep(socket).await
+    }
+
+    /// Writes all there is on one connection, and looks at it until it ends.
+    async fn send_all(&self, mut stream: UtpStream, stop: &mut Alarm, pace: &mut Pace) -> Ending {
+        let samples = self.begin();
+        let mut source = self.transfer.source();
+        let (mut sample, mut refill) = (Alarm::new(&self.host), Alarm::new(&self.host));
+        sample.set(self.next_sample());
+        let mut ended = false;
+        loop {
+            let allowance = pace.allowance(self.host.now());
+            refill.follow(pace.wake_at());
+            let wanted = source.next().len().min(allowance);
+            tokio::select! {
+                biased;
+                () = stop.due() => {
                     // Stopping is a user's cancel: nothing more is sent, not even what waits.
-                    sampler.sample(&stream).await;
+                    self.sample(samples, &stream).await;
                     stream.abort();
-                    return keep(socket).await;
+                    return Ending::Stopped;
                 }
-                () = sampler.due() => sampler.sample(&stream).await,
-                () = inner.complete.notified() => sampler.sample(&stream).await,
-                written = push(&mut stream, source.next()), if !ended => {
-                    let written = written.context("send")?;
-                    ended = written == 0;
-                    source.advance(written);
-                    *self.digest() = source.digest();
+                () = sample.due() => {
+                    self.sample(samples, &stream).await;
+                    sample.set(self.next_sample());
+                }
+                () = self.complete.notified() => {
+                    self.sample(samples, &stream).await;
+                    sample.set(self.next_sample());
+                }
+                () = refill.due() => refill.clear(),
+                written = push(&mut stream, &source.next()[..wanted]),
+                    if !ended && allowance > 0 =>
+                {
+                    match written {
+                        Ok(0) => ended = true,
+                        Ok(written) => {
+                            drop(source.take(written));
+                            self.transfer.note_sent(&source);
+                            pace.take(written);
+                        }
+                        Err(error) => {
+                            self.keep(samples, &stream);
+                            return Ending::Failed(error);
+                        }
+                    }
                 }
             }
         }
     }
 
-    async fn receive(&self, host: &Host) -> anyhow::Result<()> {
-        let inner = &*self.0;
-        let socket = self.socket(host)?;
+    async fn receive(self) -> anyhow::Result<()> {
+        let socket = self.socket()?;
         let mut stream = socket.accept().await.context("accept")?;
-        let mut sampler = Sampler::new(host, inner.flow, inner.end);
-        let mut received = Sink::default();
+        let mut pace = self.transfer.read_pace();
         loop {
+            let next = self.receive_all(&socket, &mut stream, &mut pace).await?;
+            // The newest stream takes the place of the one before.
+            stream = next;
+        }
+    }
+
+    /// Reads from one stream until another comes.
+    async fn receive_all(
+        &self,
+        socket: &UtpSocket,
+        stream: &mut UtpStream,
+        pace: &mut Pace,
+    ) -> anyhow::Result<UtpStream> {
+        let flow = self.transfer.flow();
+        let samples = self.samples();
+        let mut received = Sink::new(self.transfer.bytes());
+        let (mut sample, mut refill) = (Alarm::new(&self.host), Alarm::new(&self.host));
+        sample.set(self.next_sample());
+        let mut is_open = true;
+        loop {
+            let now = self.host.now();
+            let allowance = if is_open { pace.allowance(now) } else { 0 };
+            refill.follow(pace.wake_at());
             let chunk = tokio::select! {
                 biased;
-                () = sampler.due() => {
-                    sampler.sample(&stream).await;
+                () = sample.due(), if is_open => {
+                    self.sample(samples, stream).await;
+                    sample.set(self.next_sample());
                     continue;
                 }
-                chunk = stream.read_chunk(CHUNK_MAX) => chunk,
+                () = refill.due(), if is_open => {
+                    refill.clear();
+                    continue;
+                }
+                chunk = stream.read_chunk(allowance.min(CHUNK_MAX)), if allowance > 0 => chunk,
+                next = socket.accept() => return next.context("accept"),
             };
-            let now = host.now();
             match chunk {
                 Ok(Some(chunk)) => {
-                    host.record(inner.flow, |record| record.deliver(now, chunk.len() as u64));
-                    if inner.bytes.is_some() {
-                        received.take(&chunk);
+                    pace.take(chunk.len());
+                    self.host.record(flow, |record| record.deliver(now, chunk.len() as u64));
+                    received.take(&chunk);
+                    if received.is_complete() {
+                        self.note_complete(samples, stream, &received).await;
+                        sample.set(self.next_sample());
                     }
-                    if inner.bytes == Some(received.bytes) {
-                        self.complete(host, &mut sampler, &stream, &received).await;
-                    }
+                    continue;
                 }
+                Ok(None) if received.is_complete() => self.keep(samples, stream),
                 Ok(None) => {
-                    ensure!(inner.bytes == Some(received.bytes), "it ended too early");
-                    return keep(socket).await;
+                    self.keep(samples, stream);
+                    self.note_failure_unless_stopped(&"the stream ended too early");
                 }
-                // A sender that stops leaves a reset behind.
-                Err(_) if inner.stop.is_some_and(|stop| now >= stop) => return keep(socket).await,
-                Err(error) => bail!(error),
+                Err(error) => {
+                    self.keep(samples, stream);
+                    self.note_failure_unless_stopped(&error);
+                }
             }
+            is_open = false;
         }
     }
 
     /// All bytes are there: settles what the flow leaves behind.
-    async fn complete(
-        &self,
-        host: &Host,
-        sampler: &mut Sampler,
-        stream: &UtpStream,
-        received: &Sink,
-    ) {
-        let same = *self.digest() == Some(received.digest());
-        let now = host.now();
-        sampler.sample(stream).await;
-        host.record(self.0.flow, |record| {
+    async fn note_complete(&self, samples: Samples, stream: &UtpStream, received: &Sink) {
+        let same = self.transfer.is_same(received.digest());
+        let now = self.host.now();
+        self.sample(samples, stream).await;
+        self.host.record(self.transfer.flow(), |record| {
             record.completed_at = Some(now);
             record.sha256_ok = Some(same);
         });
-        self.0.complete.notify_one();
+        self.complete.notify_one();
     }
 
-    fn socket(&self, host: &Host) -> anyhow::Result<UtpSocket> {
-        let mut config = Config::default();
-        config.controller = self.0.controller.factory();
-        let transport = Arc::new(host.socket(self.0.flow));
-        let runtime = Arc::new(SimRuntime::new(host.clone()));
-        let mut builder = UtpSocket::builder().config(config);
-        if let Some(sink) = host.trace_sink(self.0.flow) {
+    fn socket(&self) -> anyhow::Result<UtpSocket> {
+        let flow = self.transfer.flow();
+        let transport = Arc::new(self.host.socket(flow));
+        let runtime = Arc::new(SimRuntime::new(self.host.clone()));
+        let mut builder = UtpSocket::builder().config(self.transfer.config());
+        if let Some(sink) = self.host.trace_sink(flow) {
             builder = builder.trace(sink);
         }
         builder.with_transport(transport, runtime).context("bind")
     }
 
-    fn digest(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
-        self.0.digest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What has arrived of a sized transfer.
-#[derive(Default)]
-struct Sink {
-    bytes: u64,
-    digest: Sha256,
-}
-
-impl Sink {
-    fn take(&mut self, chunk: &[u8]) {
-        self.bytes += chunk.len() as u64;
-        self.digest.update(chunk);
+    /// Notes a connection that was made.
+    fn begin(&self) -> Samples {
+        self.host.record(self.transfer.flow(), |record| record.connections += 1);
+        self.samples()
     }
 
-    fn digest(&self) -> [u8; 32] {
-        self.digest.clone().finalize().into()
+    fn samples(&self) -> Samples {
+        let id = self.host.id();
+        self.host.record(self.transfer.flow(), |record| Samples::new(id, record))
+    }
+
+    /// Looks at a stream.
+    async fn sample(&self, samples: Samples, stream: &UtpStream) {
+        // The first look asks the driver for fresh numbers, which it leaves in its next turn.
+        let _stale = stream.stats();
+        tokio::task::yield_now().await;
+        self.keep(samples, stream);
+    }
+
+    /// Keeps what the driver has left of a stream.
+    fn keep(&self, samples: Samples, stream: &UtpStream) {
+        let (now, stats) = (self.host.now(), stream.stats());
+        let offset_us = self.transfer.clock_offset_us(now);
+        self.host.record(self.transfer.flow(), |record| {
+            samples.keep(now, offset_us, &stats, record);
+        });
+    }
+
+    fn next_sample(&self) -> Ns {
+        next_sample(self.host.now(), self.transfer.end())
+    }
+
+    fn note_failure(&self, error: &dyn std::fmt::Display) {
+        let (now, id) = (self.host.now(), self.host.id());
+        self.host.record(self.transfer.flow(), |record| note_failure(record, now, id, &error));
+    }
+
+    /// A sender that stops leaves a reset behind, which is no failure.
+    fn note_failure_unless_stopped(&self, error: &dyn std::fmt::Display) {
+        if !self.transfer.is_stopped(self.host.now()) {
+            self.note_failure(error);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.host.record(self.transfer.flow(), |record| record.completed_at.is_some())
     }
 }
 
@@ -209,23 +273,9 @@ async fn push(stream: &mut UtpStream, bytes: &[u8]) -> io::Result<usize> {
     stream.write(bytes).await
 }
 
-/// Sleeps until the flow's stop, for ever without one.
-fn stop_at(host: &Host, stop: Option<Ns>) -> impl Future<Output = ()> + use<> {
-    let sleep = stop.map(|stop| tokio::time::sleep_until(host.instant(stop)));
-    async move {
-        match sleep {
-            Some(sleep) => sleep.await,
-            None => pending().await,
-        }
-    }
-}
-
 /// Keeps the socket to the end of the run, so that the peer still gets its answers.
 async fn keep(socket: UtpSocket) -> anyhow::Result<()> {
     pending::<()>().await;
     drop(socket);
     Ok(())
 }
-
-/// Largest piece that is read at once.
-const CHUNK_MAX: usize = 1 << 16;

@@ -1,60 +1,65 @@
 //! The bytes that a bulk transfer sends, and their digest.
 
 use crate::rng::Stream;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// Bytes to send, produced block by block from the flow's own stream of random numbers.
 ///
 /// A transfer of a given size hashes what was taken. One without an end repeats one block: nobody
 /// asks for its digest, and bytes cost time to make.
-pub(super) struct Source {
+pub(crate) struct Source {
     stream: Stream,
-    block: Vec<u8>,
-    taken: usize,
+    /// What was produced and not taken.
+    block: Bytes,
+    /// All of the block that is repeated, for a source without an end.
+    whole: Bytes,
     /// Bytes not produced yet; none for a source without an end.
     left: Option<u64>,
     digest: Sha256,
 }
 
 impl Source {
-    pub(super) fn new(bytes: Option<u64>, stream: Stream) -> Self {
-        let block = Vec::with_capacity(BLOCK);
-        let mut source = Self { stream, block, taken: 0, left: bytes, digest: Sha256::new() };
+    pub(crate) fn new(bytes: Option<u64>, stream: Stream) -> Self {
+        let (block, whole) = (Bytes::new(), Bytes::new());
+        let mut source = Self { stream, block, whole, left: bytes, digest: Sha256::new() };
         source.refill();
         source
     }
 
     /// What to send next; empty when all was taken.
-    pub(super) fn next(&self) -> &[u8] {
-        &self.block[self.taken..]
+    pub(crate) fn next(&self) -> &[u8] {
+        &self.block
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.next().is_empty()
     }
 
-    /// The first `count` bytes of [`Source::next`] were sent.
-    pub(super) fn advance(&mut self, count: usize) {
+    /// Takes the first `count` bytes of [`Source::next`], which are sent.
+    pub(crate) fn take(&mut self, count: usize) -> Bytes {
+        let sent = self.block.split_to(count);
         if self.left.is_some() {
-            let sent = &self.block[self.taken..self.taken + count];
-            self.digest.update(sent);
+            self.digest.update(&sent);
         }
-        self.taken += count;
         if self.is_empty() {
             self.refill();
         }
+        sent
     }
 
     /// Digest of everything, once everything was sent.
-    pub(super) fn digest(&self) -> Option<[u8; 32]> {
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
         let all_sent = self.left == Some(0) && self.is_empty();
         all_sent.then(|| self.digest.clone().finalize().into())
     }
 
     fn refill(&mut self) {
-        self.taken = 0;
         let len = match &mut self.left {
-            None if !self.block.is_empty() => return,
+            None if !self.whole.is_empty() => {
+                self.block = self.whole.clone();
+                return;
+            }
             None => BLOCK,
             Some(left) => {
                 let len = usize::try_from(*left).unwrap_or(usize::MAX).min(BLOCK);
@@ -62,8 +67,12 @@ impl Source {
                 len
             }
         };
-        self.block.resize(len, 0);
-        self.stream.fill(&mut self.block);
+        let mut block = vec![0; len];
+        self.stream.fill(&mut block);
+        self.block = Bytes::from(block);
+        if self.left.is_none() {
+            self.whole = self.block.clone();
+        }
     }
 }
 
@@ -78,8 +87,7 @@ mod tests {
         let mut bytes = Vec::new();
         while !source.is_empty() && bytes.len() < limit {
             let count = source.next().len().min(step);
-            bytes.extend_from_slice(&source.next()[..count]);
-            source.advance(count);
+            bytes.extend_from_slice(&source.take(count));
         }
         bytes
     }
@@ -108,9 +116,9 @@ mod tests {
     #[test]
     fn there_is_no_digest_before_the_end() {
         let mut source = Source::new(Some(1_000), Streams::new(1).payload(0));
-        source.advance(999);
+        source.take(999);
         assert_eq!(source.digest(), None);
-        source.advance(1);
+        source.take(1);
         assert!(source.digest().is_some());
     }
 

@@ -1,0 +1,219 @@
+//! Both engines do the same with a scenario: every step of every packet, every byte that a host
+//! sends and receives, every event of a connection, and the record.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use utp_sim::packet::HostId;
+use utp_sim::record::Record;
+use utp_sim::run::run_tapped;
+use utp_sim::scenario::{Engine, Scenario, parse};
+use utp_sim::taps::{Direction, ProtocolEvent, Taps};
+use utp_sim::time::Ns;
+use utp_sim::trace;
+
+/// All that can be seen of a run.
+struct Seen {
+    record: Record,
+    packets: Vec<trace::Event>,
+    /// What each host sent and received.
+    datagrams: [Vec<(Ns, Direction, Vec<u8>)>; 2],
+    protocol: [Vec<ProtocolEvent>; 2],
+}
+
+fn scenario(text: &str) -> Scenario {
+    let text = format!("summary = \"A test.\"\n{text}");
+    let mut file = parse("test.toml".as_ref(), &text).expect("the scenario is sound");
+    file.variants.remove(0)
+}
+
+fn see(scenario: &Scenario, engine: Engine) -> Seen {
+    let packets = Arc::new(Mutex::new(Vec::new()));
+    let datagrams = Arc::new(Mutex::new([const { Vec::new() }; 2]));
+    let protocol = Arc::new(Mutex::new([const { Vec::new() }; 2]));
+    let (to_packets, to_datagrams) = (Arc::clone(&packets), Arc::clone(&datagrams));
+    let to_protocol = Arc::clone(&protocol);
+    let taps = Taps {
+        packets: Some(Box::new(move |event| to_packets.lock().expect("one thread").push(*event))),
+        datagrams: Some(Box::new(move |captured| {
+            let payload = captured.datagram.payload.to_vec();
+            to_datagrams.lock().expect("one thread")[captured.host.index()].push((
+                captured.at,
+                captured.direction,
+                payload,
+            ));
+        })),
+        protocol: Some(Box::new(move |event| {
+            to_protocol.lock().expect("one thread")[event.host.index()].push(*event);
+        })),
+    };
+    let scenario = Scenario { engine, ..scenario.clone() };
+    let run = run_tapped(&scenario, &|_| {}, taps).expect("the run is sound");
+    fn take<T: Debug>(shared: Arc<Mutex<T>>) -> T {
+        Arc::into_inner(shared).expect("the run is over").into_inner().expect("one thread")
+    }
+    Seen {
+        record: run.record,
+        packets: take(packets),
+        datagrams: take(datagrams),
+        protocol: take(protocol),
+    }
+}
+
+/// Fails with the first thing that differs.
+fn assert_alike<T: PartialEq + Debug>(what: &str, turmoil: &[T], event: &[T]) {
+    let first = turmoil.iter().zip(event).position(|(a, b)| a != b);
+    if let Some(first) = first {
+        let before = first.saturating_sub(3);
+        panic!(
+            "{what} {first} differs:\n turmoil {:#?}\n event   {:#?}\n after {:#?}",
+            turmoil[first],
+            event[first],
+            &turmoil[before..first],
+        );
+    }
+    assert_eq!(turmoil.len(), event.len(), "one engine has more of {what}");
+}
+
+/// Runs the scenario on both engines; what they agree on is returned.
+fn assert_equal(text: &str) -> Record {
+    let scenario = scenario(text);
+    let turmoil = see(&scenario, Engine::Turmoil);
+    let event = see(&scenario, Engine::Event);
+    for host in HostId::ALL {
+        let of = |seen: &Seen| seen.datagrams[host.index()].clone();
+        assert_alike(&format!("datagram of {host:?}"), &of(&turmoil), &of(&event));
+    }
+    assert_alike("packet event", &turmoil.packets, &event.packets);
+    for host in HostId::ALL {
+        let of = |seen: &Seen| seen.protocol[host.index()].clone();
+        let (turmoil, event) = (of(&turmoil), of(&event));
+        assert!(turmoil.len() > 100);
+        assert_alike(&format!("protocol event of {host:?}"), &turmoil, &event);
+    }
+    assert_eq!(turmoil.record, event.record);
+    event.record
+}
+
+#[test]
+fn a_transfer_over_a_clean_path_is_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "20s"
+        stop_when_complete = true
+        [link.uplink]
+        rate = "10mbit"
+        delay = "20ms"
+        [[flow]]
+        name = "file"
+        kind = "utp"
+        via = "uplink"
+        bytes = 3_000_000
+        "#,
+    );
+    assert_eq!(record.flows[0].sha256_ok, Some(true));
+}
+
+#[test]
+fn loss_and_reordering_are_equal() {
+    let record = assert_equal(
+        r#"
+        seed = 3
+        duration = "60s"
+        stop_when_complete = true
+        [link.uplink]
+        rate = "10mbit"
+        delay = "20ms"
+        queue = { kind = "droptail", bytes_max = 100_000 }
+        loss = "1%"
+        jitter = { max = "5ms", reorder = true }
+        [link.downlink]
+        rate = "10mbit"
+        delay = "15ms"
+        loss = "1%"
+        [[flow]]
+        name = "file"
+        kind = "utp"
+        via = "uplink"
+        back = "downlink"
+        bytes = 2_000_000
+        "#,
+    );
+    assert!(record.flows[0].retransmissions > 10);
+    assert_eq!(record.flows[0].sha256_ok, Some(true));
+}
+
+#[test]
+fn flows_of_all_kinds_with_a_stop_in_mid_run_are_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "12s"
+        [link.uplink]
+        rate = "5mbit"
+        delay = "10ms"
+        queue = { kind = "droptail", bytes_max = 125_000 }
+        [[flow]]
+        name = "utp"
+        kind = "utp"
+        via = "uplink"
+        start = "1s"
+        stop = "8s"
+        [[flow]]
+        name = "strict"
+        kind = "utp"
+        controller = "rfc6817"
+        via = "uplink"
+        start = "500ms"
+        [[flow]]
+        name = "voice"
+        kind = "cbr"
+        rate = "64kbit"
+        via = "uplink"
+        [[flow]]
+        name = "tcp"
+        kind = "reno"
+        via = "uplink"
+        start = "4s"
+        stop = "10s"
+        [[flow]]
+        name = "file"
+        kind = "utp"
+        via = "uplink"
+        start = "2s"
+        bytes = 100_000
+        "#,
+    );
+    assert!(record.flows[4].completed_at.is_some());
+    assert_eq!(record.flows[0].failures, 0);
+}
+
+#[test]
+fn many_flows_that_start_together_are_equal() {
+    let flows: String = (0..40)
+        .map(|flow| {
+            let (name, start) = (format!("f{flow}"), flow / 20);
+            format!("[[flow]]\nname = \"{name}\"\nkind = \"utp\"\nvia = \"uplink\"\nstart = \"{start}s\"\n")
+        })
+        .collect();
+    assert_equal(&format!(
+        "seed = 5\nduration = \"4s\"\n[link.uplink]\nrate = \"20mbit\"\ndelay = \"10ms\"\n\
+         queue = {{ kind = \"droptail\", bytes_max = 60_000 }}\n{flows}"
+    ));
+}
+
+#[test]
+fn a_fast_path_with_a_standing_queue_is_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "3s"
+        [link.uplink]
+        rate = "200mbit"
+        delay = "5ms"
+        queue = { kind = "droptail", bytes_max = 400_000 }
+        [[flow]]
+        name = "utp"
+        kind = "utp"
+        via = "uplink"
+        "#,
+    );
+    assert!(record.flows[0].delivered_bytes.iter().sum::<u64>() > 30_000_000);
+}
