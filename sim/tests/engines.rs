@@ -217,3 +217,106 @@ fn a_fast_path_with_a_standing_queue_is_equal() {
     );
     assert!(record.flows[0].delivered_bytes.iter().sum::<u64>() > 30_000_000);
 }
+
+#[test]
+fn packets_that_do_not_fit_a_link_are_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "15s"
+        stop_when_complete = true
+        [link.uplink]
+        rate = "10mbit"
+        delay = "20ms"
+        mtu = { bytes = 1400, icmp = true }
+        [link.tunnel]
+        delay = "5ms"
+        mtu = { bytes = 1300, icmp = false }
+        [link.downlink]
+        delay = "10ms"
+        [[flow]]
+        name = "file"
+        kind = "utp"
+        via = ["uplink", "tunnel"]
+        back = "downlink"
+        bytes = 2_000_000
+        "#,
+    );
+    assert_eq!(record.flows[0].sha256_ok, Some(true));
+}
+
+#[test]
+fn slow_applications_are_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "12s"
+        [link.uplink]
+        rate = "10mbit"
+        delay = "20ms"
+        [[flow]]
+        name = "reader"
+        kind = "utp"
+        via = "uplink"
+        read_rate = "2mbit"
+        [[flow]]
+        name = "writer"
+        kind = "utp"
+        via = "uplink"
+        write_rate = "300kbit"
+        [[at]]
+        time = "4s"
+        flow = "reader"
+        read_rate = "0bit"
+        [[at]]
+        time = "7s"
+        flow = "reader"
+        read_rate = "unlimited"
+        [[at]]
+        time = "5s"
+        flow = "writer"
+        write_rate = "1mbit"
+        "#,
+    );
+    let delivered = |flow: usize, from: usize, to: usize| {
+        record.flows[flow].delivered_bytes[from..to].iter().sum::<u64>()
+    };
+    assert_eq!(delivered(0, 20, 40), 500_000, "2 Mbit/s");
+    assert_eq!(delivered(0, 41, 70), 0);
+    assert!(delivered(0, 80, 120) > 3_000_000);
+    let slow = delivered(1, 10, 50);
+    assert!((145_000..155_000).contains(&slow), "300 kbit/s, not {slow} bytes in 4 s");
+    let fast = delivered(1, 60, 100);
+    assert!((490_000..510_000).contains(&fast), "1 Mbit/s, not {fast} bytes in 4 s");
+}
+
+#[test]
+fn clocks_that_drift_step_and_wrap_are_equal() {
+    let record = assert_equal(
+        r#"
+        duration = "20s"
+        [host.left]
+        clock_offset = "4290s"
+        clock_drift = "500ppm"
+        [host.right]
+        clock_drift = "-300ppm"
+        [link.uplink]
+        rate = "5mbit"
+        delay = "20ms"
+        queue = { kind = "droptail", bytes_max = 125_000 }
+        [[flow]]
+        name = "utp"
+        kind = "utp"
+        via = "uplink"
+        [[at]]
+        time = "10s"
+        host = "right"
+        clock_step = "3s"
+        [[at]]
+        time = "15s"
+        host = "left"
+        clock_drift = "0ppm"
+        "#,
+    );
+    let delivered = record.flows[0].delivered_bytes[50..].iter().sum::<u64>();
+    assert!(delivered > 7_000_000, "{delivered} bytes in 15 s");
+    assert_eq!(record.flows[0].failures, 0);
+}

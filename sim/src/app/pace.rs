@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// The bytes that may pass, as time goes on.
 ///
-/// Under a limit each [`STEP`] brings its share, and so does a change of the limit. What is not used in a step is lost: an application
-/// that was held up does not catch up.
+/// Under a limit each [`STEP`] brings its share, and so does a change of the limit. What is not
+/// used in a step is lost: an application that was held up does not catch up.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     /// Bits per second from each moment on, ascending; none is without a limit.

@@ -8,7 +8,7 @@ use super::tasks::{Role, TaskId, Tasks};
 use super::timers::{TimerId, Timers};
 use crate::app::Transfer;
 use crate::clock::HostClock;
-use crate::packet::{Datagram, HostId};
+use crate::packet::{Delivery, HostId};
 use crate::rng::Stream;
 use crate::scenario::Timers as Precision;
 use crate::taps::{Direction, ProtocolEvent, SharedProtocolSink, address};
@@ -55,12 +55,12 @@ enum App {
     Sender(Sender),
 }
 
-/// A datagram on its way to the host.
+/// What is on its way to the host.
 struct Arrival {
     at: Ns,
     /// In the order of being announced.
     number: u64,
-    datagram: Datagram,
+    delivery: Delivery,
 }
 
 impl Host {
@@ -135,11 +135,11 @@ impl Host {
         [self.timers.next_at(), arrival, notice].into_iter().flatten().min()
     }
 
-    /// A datagram will arrive.
-    pub(super) fn announce(&mut self, at: Ns, datagram: Datagram) {
+    /// Something will arrive.
+    pub(super) fn announce(&mut self, at: Ns, delivery: Delivery) {
         let number = self.announced;
         self.announced += 1;
-        self.arrivals.push(Reverse(Arrival { at, number, datagram }));
+        self.arrivals.push(Reverse(Arrival { at, number, delivery }));
     }
 
     /// A transfer has completed at the other host at `now`; its sender hears of it in the next
@@ -201,18 +201,24 @@ impl Host {
         self.events
     }
 
-    /// Puts the next datagram that is there into its socket.
+    /// Puts the next arrival that is there into its socket.
     fn hand_over(&mut self, now: Ns, world: &mut World) -> bool {
         if self.arrivals.peek().is_none_or(|Reverse(arrival)| arrival.at > now) {
             return false;
         }
-        let Some(Reverse(Arrival { datagram, .. })) = self.arrivals.pop() else { return false };
+        let Some(Reverse(Arrival { delivery, .. })) = self.arrivals.pop() else { return false };
         self.events += 1;
-        world.datagrams.show(now, self.id, Direction::Received, &datagram);
-        let flow = self.id.flow_of_port(datagram.destination);
+        let port = match &delivery {
+            Delivery::Datagram(datagram) => {
+                world.datagrams.show(now, self.id, Direction::Received, datagram);
+                datagram.destination
+            }
+            Delivery::TooBig(message) => message.source,
+        };
+        let flow = self.id.flow_of_port(port);
         // What nobody is bound for is dropped.
         if let Some(index) = flow.and_then(|flow| self.cell_of(flow)) {
-            self.cells[index].driver.received.push_back(datagram);
+            self.cells[index].driver.hand_over(delivery);
             self.tasks.wake(TaskId::new(index, Role::Driver));
         }
         true

@@ -127,8 +127,8 @@ impl Engine {
                 self.run_hosts(next);
             } else {
                 let hosts = &mut self.hosts;
-                self.world.network.step(&mut |at, host, datagram| {
-                    hosts[host.index()].announce(at, datagram);
+                self.world.network.step(&mut |at, host, delivery| {
+                    hosts[host.index()].announce(at, delivery);
                 });
             }
         }
@@ -161,8 +161,8 @@ impl Engine {
     /// Brings the network to a moment before which it has no event.
     fn run_network(&mut self, now: Ns) {
         let hosts = &mut self.hosts;
-        self.world.network.run_until(now, &mut |at, host, datagram| {
-            hosts[host.index()].announce(at, datagram);
+        self.world.network.run_until(now, &mut |at, host, delivery| {
+            hosts[host.index()].announce(at, delivery);
         });
     }
 }

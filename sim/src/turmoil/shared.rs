@@ -4,7 +4,7 @@
 //! held across a wake, and is never waited for.
 
 use crate::network::Network;
-use crate::packet::{Datagram, Delivery, HostId};
+use crate::packet::{Datagram, Delivery, HostId, TooBig};
 use crate::taps::{DatagramTap, Direction};
 use crate::time::Ns;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +31,7 @@ pub(super) struct World {
 #[derive(Debug, Default)]
 struct HostState {
     /// What will arrive, by time and then in the order of announcement.
-    inbox: BTreeMap<(Ns, u64), Datagram>,
+    inbox: BTreeMap<(Ns, u64), Delivery>,
     /// What was sent in the current window.
     outbox: Vec<(Ns, Datagram)>,
     sockets: BTreeMap<u16, SocketState>,
@@ -40,6 +40,7 @@ struct HostState {
 #[derive(Debug, Default)]
 struct SocketState {
     received: VecDeque<Datagram>,
+    too_big: VecDeque<TooBig>,
     reader: Option<Waker>,
 }
 
@@ -83,9 +84,7 @@ impl World {
         self.sent = sent;
         let Self { network, hosts, arrivals, .. } = self;
         network.run_until(now, &mut |at, host, delivery| {
-            // The adapter's transports have no way to hear of ICMP.
-            let Delivery::Datagram(datagram) = delivery else { return };
-            hosts[host.index()].inbox.insert((at, *arrivals), datagram);
+            hosts[host.index()].inbox.insert((at, *arrivals), delivery);
             *arrivals += 1;
         });
     }
@@ -102,12 +101,20 @@ impl World {
         let state = &mut self.hosts[host.index()];
         while let Some(entry) = state.inbox.first_entry().filter(|entry| entry.key().0 <= now) {
             self.late += u64::from(entry.key().0 < now);
-            let datagram = entry.remove();
-            self.datagrams.show(now, host, Direction::Received, &datagram);
-            if let Some(socket) = state.sockets.get_mut(&datagram.destination) {
-                socket.received.push_back(datagram);
-                readers.extend(socket.reader.take());
+            let port = match entry.get() {
+                Delivery::Datagram(datagram) => {
+                    self.datagrams.show(now, host, Direction::Received, datagram);
+                    datagram.destination
+                }
+                Delivery::TooBig(message) => message.source,
+            };
+            let delivery = entry.remove();
+            let Some(socket) = state.sockets.get_mut(&port) else { continue };
+            match delivery {
+                Delivery::Datagram(datagram) => socket.received.push_back(datagram),
+                Delivery::TooBig(message) => socket.too_big.push_back(message),
             }
+            readers.extend(socket.reader.take());
         }
     }
 
@@ -134,6 +141,12 @@ impl World {
             socket.reader = Some(waker.clone());
         }
         datagram
+    }
+
+    /// The next ICMP message about what `port` has sent; who waits for datagrams is woken when one
+    /// comes.
+    pub(super) fn too_big(&mut self, host: HostId, port: u16) -> Option<TooBig> {
+        self.hosts[host.index()].sockets.get_mut(&port)?.too_big.pop_front()
     }
 
     /// Datagrams that were somewhere too late; not zero means that the run cannot be trusted.

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
-use utp_tokio::transport::{AsyncUdpSocket, Datagrams, RecvMeta};
+use utp_tokio::transport::{AsyncUdpSocket, Datagrams, IcmpError, IcmpMessage, RecvMeta};
 
 /// A socket bound to the port of one flow at one host.
 ///
@@ -87,6 +87,18 @@ impl AsyncUdpSocket for SimSocket {
             world.send(host, now, datagram);
         }
         Poll::Ready(Ok(datagrams.contents.len()))
+    }
+
+    fn poll_icmp(&self, _cx: &mut Context<'_>) -> Poll<IcmpMessage> {
+        // The driver asks for datagrams first, and that wakes it for both.
+        let host = self.host.id();
+        let Some(message) = self.host.world().too_big(host, host.port(self.flow)) else {
+            return Poll::Pending;
+        };
+        let destination = SocketAddr::new(self.address(host.peer()).ip(), message.destination);
+        let mtu = u16::try_from(message.mtu).ok();
+        let error = IcmpError::MessageTooLarge { mtu };
+        Poll::Ready(IcmpMessage::new(destination, error, &message.quoted))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -4,14 +4,17 @@ use super::alarm::Alarm;
 use super::host::Host;
 use super::runtime::SimRuntime;
 use crate::app::{
-    CHUNK_MAX, Pace, RETRY_PAUSE, Samples, Sink, Transfer, next_sample, note_failure,
+    CHUNK_MAX, Pace, RETRY_PAUSE, Samples, Sink, Source, Transfer, next_sample, note_failure,
 };
 use crate::packet::HostId;
 use crate::time::Ns;
 use anyhow::Context as _;
-use std::future::pending;
+use bytes::Bytes;
+use std::future::{Future as _, pending, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use utp_tokio::{UtpSocket, UtpStream};
@@ -86,7 +89,6 @@ impl End {
         loop {
             let allowance = pace.allowance(self.host.now());
             refill.follow(pace.wake_at());
-            let wanted = source.next().len().min(allowance);
             tokio::select! {
                 biased;
                 () = stop.due() => {
@@ -104,12 +106,11 @@ impl End {
                     sample.set(self.next_sample());
                 }
                 () = refill.due() => refill.clear(),
-                written = push(&mut stream, &source.next()[..wanted]),
-                    if !ended && allowance > 0 =>
-                {
+                written = self.push(&mut stream, &source, pace), if !ended && allowance > 0 => {
                     match written {
-                        Ok(0) => ended = true,
-                        Ok(written) => {
+                        Ok(None) => {}
+                        Ok(Some(0)) => ended = true,
+                        Ok(Some(written)) => {
                             drop(source.take(written));
                             self.transfer.note_sent(&source);
                             pace.take(written);
@@ -149,8 +150,7 @@ impl End {
         sample.set(self.next_sample());
         let mut is_open = true;
         loop {
-            let now = self.host.now();
-            let allowance = if is_open { pace.allowance(now) } else { 0 };
+            let allowance = if is_open { pace.allowance(self.host.now()) } else { 0 };
             refill.follow(pace.wake_at());
             let chunk = tokio::select! {
                 biased;
@@ -163,11 +163,13 @@ impl End {
                     refill.clear();
                     continue;
                 }
-                chunk = stream.read_chunk(allowance.min(CHUNK_MAX)), if allowance > 0 => chunk,
+                chunk = self.pull(stream, pace), if allowance > 0 => chunk,
                 next = socket.accept() => return next.context("accept"),
             };
             match chunk {
+                Ok(Some(chunk)) if chunk.is_empty() => continue,
                 Ok(Some(chunk)) => {
+                    let now = self.host.now();
                     pace.take(chunk.len());
                     self.host.record(flow, |record| record.deliver(now, chunk.len() as u64));
                     received.take(&chunk);
@@ -189,6 +191,43 @@ impl End {
             }
             is_open = false;
         }
+    }
+
+    /// Writes some of what `source` has next, or ends the stream if there is nothing; says how many
+    /// bytes were written. None if there was no allowance when it would have been ready.
+    ///
+    /// Nothing is written if the future is dropped before it is ready.
+    async fn push(
+        &self,
+        stream: &mut UtpStream,
+        source: &Source,
+        pace: &mut Pace,
+    ) -> io::Result<Option<usize>> {
+        let bytes = source.next();
+        if bytes.is_empty() {
+            return stream.shutdown().await.map(|()| Some(0));
+        }
+        poll_fn(|cx| {
+            // It may have to wait, and then the allowance is another.
+            let allowance = pace.allowance(self.host.now());
+            if allowance == 0 {
+                return Poll::Ready(Ok(None));
+            }
+            let writing = pin!(stream.write(&bytes[..bytes.len().min(allowance)]));
+            writing.poll(cx).map_ok(Some)
+        })
+        .await
+    }
+
+    /// Reads what the allowance permits; nothing at all if there is none when it would have been
+    /// ready.
+    async fn pull(&self, stream: &mut UtpStream, pace: &mut Pace) -> io::Result<Option<Bytes>> {
+        poll_fn(|cx| {
+            let allowance = pace.allowance(self.host.now());
+            // A read of no bytes is ready at once.
+            pin!(stream.read_chunk(allowance.min(CHUNK_MAX))).poll(cx)
+        })
+        .await
     }
 
     /// All bytes are there: settles what the flow leaves behind.
@@ -261,16 +300,6 @@ impl End {
     fn is_complete(&self) -> bool {
         self.host.record(self.transfer.flow(), |record| record.completed_at.is_some())
     }
-}
-
-/// Writes some of `bytes`, or ends the stream if there are none; says how many were written.
-///
-/// Nothing is written if the future is dropped before it is ready.
-async fn push(stream: &mut UtpStream, bytes: &[u8]) -> io::Result<usize> {
-    if bytes.is_empty() {
-        return stream.shutdown().await.map(|()| 0);
-    }
-    stream.write(bytes).await
 }
 
 /// Keeps the socket to the end of the run, so that the peer still gets its answers.

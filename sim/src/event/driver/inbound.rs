@@ -2,11 +2,20 @@
 
 use super::{Driver, Live};
 use crate::event::cx::Cx;
+use crate::packet::Delivery;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use utp_proto::{Disposition, Incoming, RecvMeta};
+use utp_proto::{Disposition, IcmpError, Incoming, RecvMeta};
 
 impl Driver {
+    /// Something arrives at the socket.
+    pub(in crate::event) fn hand_over(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Datagram(datagram) => self.received.push_back(datagram),
+            Delivery::TooBig(message) => self.too_big.push_back(message),
+        }
+    }
+
     /// Hands a batch of datagrams to the core; says whether there was one.
     pub(super) fn receive(&mut self, cx: &Cx<'_>) -> bool {
         if self.received.is_empty() {
@@ -25,6 +34,15 @@ impl Driver {
         true
     }
 
+    pub(super) fn handle_icmp(&mut self, cx: &Cx<'_>) {
+        while let Some(message) = self.too_big.pop_front() {
+            let remote = SocketAddr::new(cx.peer.ip(), message.destination);
+            let error = IcmpError::MessageTooLarge { mtu: u16::try_from(message.mtu).ok() };
+            let quoted = &message.quoted[..message.quoted.len().min(QUOTED_MAX)];
+            self.endpoint.handle_icmp(cx.instant, remote, error, quoted);
+        }
+    }
+
     /// Somebody wants to connect.
     fn handle_incoming(&mut self, cx: &Cx<'_>, incoming: Incoming) {
         let accepted = self.endpoint.accept(cx.instant, incoming, Arc::clone(&self.config));
@@ -37,6 +55,9 @@ impl Driver {
 
 /// Connects are refused while as many streams wait for the application.
 const BACKLOG: usize = 128;
+
+/// Bytes of a quoted packet that are looked at.
+const QUOTED_MAX: usize = 64;
 
 /// Datagrams received at once.
 const BUFFERS: usize = 32;

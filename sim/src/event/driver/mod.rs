@@ -7,7 +7,7 @@ mod user;
 
 use super::cx::Cx;
 use super::stream::{Failure, Stream, StreamId};
-use crate::packet::{DATAGRAM_MAX, Datagram};
+use crate::packet::{DATAGRAM_MAX, Datagram, TooBig};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::mem;
@@ -20,7 +20,9 @@ pub(super) struct Driver {
     endpoint: Endpoint,
     config: Arc<Config>,
     /// Datagrams that have arrived and were not looked at.
-    pub(super) received: VecDeque<Datagram>,
+    received: VecDeque<Datagram>,
+    /// ICMP messages that were not looked at.
+    too_big: VecDeque<TooBig>,
     /// Every stream that its application or its connection still knows.
     streams: Vec<Option<Stream>>,
     /// Connections that have a stream.
@@ -50,6 +52,7 @@ impl Driver {
             endpoint,
             config,
             received: VecDeque::new(),
+            too_big: VecDeque::new(),
             streams: Vec::new(),
             live: Vec::new(),
             accepted: VecDeque::new(),
@@ -75,6 +78,7 @@ impl Driver {
     /// to do at once.
     fn round(&mut self, cx: &mut Cx<'_>) -> bool {
         let received = self.receive(cx);
+        self.handle_icmp(cx);
         self.apply_inbox(cx);
         if self.endpoint.poll_timeout().is_some_and(|at| at <= cx.instant) {
             self.endpoint.handle_timeout(cx.instant);
