@@ -16,6 +16,7 @@ pub mod network;
 pub mod packet;
 pub mod record;
 pub mod report;
+pub mod results;
 pub mod rng;
 pub mod run;
 pub mod scenario;
