@@ -382,3 +382,19 @@ fn what_is_not_toml_is_refused_at_its_line() {
     let missing = utp_sim::scenario::load("no/such.toml".as_ref()).expect_err("refused");
     assert!(missing.to_string().starts_with("no/such.toml: cannot read: "), "{missing}");
 }
+
+#[test]
+fn an_expectation_of_the_base_can_be_about_any_variants() {
+    let both = FILE.replacen("min = 1\n", "min = 1\nvariants = [\"default\", \"calm\"]\n", 1);
+    let file = parse("s.toml".as_ref(), &both).expect("valid");
+    let lines = |variant: usize| {
+        let expectations = &file.variants[variant].expectations;
+        expectations.iter().map(|expectation| &*expectation.metric).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(0), ["flows.bulk.goodput_mbps"]);
+    assert_eq!(lines(1), ["flows.bulk.goodput_mbps", "links.up.dropped_packets"]);
+    let wrong = message(&both.replace("\"calm\"]", "\"clam\"]"));
+    assert!(wrong.contains("no such variant") && wrong.contains("calm"), "{wrong}");
+    let own = FILE.replacen("max = 0\n", "max = 0\nvariants = [\"calm\"]\n", 1);
+    assert!(message(&own).contains("it is in one variant already"));
+}

@@ -4,7 +4,8 @@
 //! `[[expect]]` and `[variant.NAME]`. A variant is the whole file again with its own keys laid over
 //! it: `[variant.NAME.link.uplink]` and `[variant.NAME.flow.tcp]` change single keys of a link and
 //! of a flow, `without = ["utp"]` leaves flows out, and `[[variant.NAME.expect]]` says what must
-//! hold for it. Expectations at the top level are about the base scenario alone.
+//! hold for it. Expectations at the top level are about the base scenario alone,
+//! or about the `variants` that they name.
 
 mod engine;
 mod error;

@@ -293,7 +293,7 @@ pub(crate) static TO: Key<Time> = Key {
 };
 
 /// The keys of `[[expect]]`.
-pub(crate) static EXPECTATION: Keys = &[&METRIC, &WINDOW, &MIN, &MAX, &WHEN];
+pub(crate) static EXPECTATION: Keys = &[&METRIC, &WINDOW, &MIN, &MAX, &ABOUT, &WHEN];
 
 pub(crate) static METRIC: Key<Other> = Key {
     name: "metric",
@@ -321,6 +321,14 @@ pub(crate) static MAX: Key<Number> = Key {
     kind: Number,
     default: Default::None("no bound"),
     says: "Largest value that passes.",
+};
+
+pub(crate) static ABOUT: Key<Other> = Key {
+    name: "variants",
+    kind: Other { name: "list of names", form: "names of variants in [ ]" },
+    default: Default::None("the base scenario alone"),
+    says: "The variants of which it must hold, `default` for the base scenario; for expectations at \
+           the top level.",
 };
 
 pub(crate) static WHEN: Key<Other> = Key {

@@ -52,6 +52,23 @@ fn holds_at(
     Ok(holds)
 }
 
+/// Whether the list of variants of an expectation has `variant` in it.
+pub(super) fn is_about(
+    value: &Value<'_>,
+    variant: &str,
+    variants: &[&str],
+) -> Result<bool, LoadError> {
+    let mut about = false;
+    for named in value.elements(keys::ABOUT.kind.form)? {
+        let name = named.string()?;
+        if !variants.contains(&name) {
+            return Err(named.unknown("no such variant", variants.iter().copied()));
+        }
+        about |= name == variant;
+    }
+    Ok(about)
+}
+
 fn listed(names: &[&str]) -> String {
     if names.is_empty() { "nothing, there is no [sweep]".to_owned() } else { names.join(", ") }
 }

@@ -82,8 +82,11 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
         return Err(source.unreadable("the file needs a name to name its results after"));
     }
     let axes = sweep::axes(&root)?;
-    let mut layouts = vec![Layout { name: DEFAULT_VARIANT, root: &root, over: None }];
     let overs = root.tables("variant")?;
+    let names = [DEFAULT_VARIANT].into_iter().chain(overs.iter().map(|(name, _)| *name));
+    let names: Vec<&str> = names.collect();
+    let base = Layout { name: DEFAULT_VARIANT, names: &names, root: &root, over: None };
+    let mut layouts = vec![base];
     for (name, over) in &overs {
         if *name == DEFAULT_VARIANT {
             return Err(over.error("the name of the base scenario", "any other name"));
@@ -93,7 +96,7 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
             return Err(over.error("too many variants for one plot", &allowed));
         }
         over.allow_only(&[keys::VARIANT], "unknown key")?;
-        layouts.push(Layout { name, root: &root, over: Some(over) });
+        layouts.push(Layout { name, names: &names, root: &root, over: Some(over) });
     }
     Ok(ScenarioFile {
         name: name.to_owned(),
@@ -108,6 +111,8 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
 /// The base scenario, or the base with a variant's keys laid over it.
 struct Layout<'a, 'b> {
     name: &'b str,
+    /// Of all variants.
+    names: &'b [&'b str],
     root: &'b Section<'a>,
     over: Option<&'b Section<'a>>,
 }
@@ -180,9 +185,30 @@ impl Layout<'_, '_> {
             };
             section.conflict(&[unfit.key], unfit.problem, unfit.allowed)
         })?;
-        let expected = self.over.unwrap_or(self.root).array("expect")?;
-        scenario.expectations = expect::expectations(&expected, &scenario, axes)?;
+        scenario.expectations = expect::expectations(&self.expected()?, &scenario, axes)?;
         Ok(scenario)
+    }
+
+    /// The tables of the expectations of this variant: its own, and those of the base that are
+    /// about it. A table without `variants` is about the variant it belongs to.
+    fn expected(&self) -> Result<Vec<Section<'_>>, LoadError> {
+        let mut expected = Vec::new();
+        for table in self.root.array("expect")? {
+            table.allow_only(&[keys::EXPECTATION], "unknown key")?;
+            let about = match table.value(&keys::ABOUT) {
+                None => self.over.is_none(),
+                Some(value) => expect::is_about(&value, self.name, self.names)?,
+            };
+            if about {
+                expected.push(table);
+            }
+        }
+        let own = self.over.map_or_else(|| Ok(Vec::new()), |over| over.array("expect"))?;
+        if let Some(value) = own.iter().find_map(|table| table.value(&keys::ABOUT)) {
+            return Err(value.error("it is in one variant already", "no such key here"));
+        }
+        expected.extend(own);
+        Ok(expected)
     }
 }
 
