@@ -107,7 +107,12 @@ fn flows_that_contradict_themselves_are_refused() {
                  on = \"5ms\"\noff = \"1s\"\n";
     assert!(message(&text("", "", other)).contains("a burst without a packet: got \"5ms\""));
     let other = "[[flow]]\nname = \"other\"\nvia = \"up\"\nkind = \"quic\"\n";
-    if !cfg!(feature = "quic") {
+    if cfg!(feature = "quic") {
+        let cubic = FlowKind::Quic { controller: QuicController::Cubic, bytes: None };
+        assert_eq!(kind("kind = \"quic\""), cubic);
+        let bbr = FlowKind::Quic { controller: QuicController::Bbr, bytes: Some(9) };
+        assert_eq!(kind("kind = \"quic\"\nbytes = 9\ncontroller = \"bbr\""), bbr);
+    } else {
         assert!(
             message(&text("", "", other)).contains("this build has no QUIC stack: got \"quic\"")
         );

@@ -55,6 +55,21 @@ fn listed_losses_are_packet_numbers_in_order() {
 }
 
 #[test]
+fn an_element_ends_with_none() {
+    let with = "mtu = { bytes = 1280 }\npolicer = { rate = \"5mbit\", burst_bytes = 15_000 }\n\
+                aggregation = { hold_min = \"1ms\", hold_max = \"8ms\", gap_min = \"2ms\", \
+                gap_max = \"20ms\" }\njitter = { max = \"3ms\" }\n\
+                reorder = { share = \"2%\", delay = \"10ms\" }\ncorrupt = { header = \"1%\" }\nqueue = { kind = \"pie\" }";
+    let without = "mtu = \"none\"\npolicer = \"none\"\naggregation = \"none\"\njitter = \"none\"\n\
+                   reorder = \"none\"\ncorrupt = \"none\"\nrate = \"unlimited\"\nqueue = \"none\"\n";
+    let variant = format!("[variant.plain.link.up]\n{without}");
+    let file = parse("k.toml".as_ref(), &text(with, "", &variant)).expect("valid");
+    let plain = LinkConfig { delay: MS(25), ..LinkConfig::default() };
+    assert_ne!(file.variants[0].links[0].config, plain);
+    assert_eq!(file.variants[1].links[0].config, plain);
+}
+
+#[test]
 fn every_queue_has_the_defaults_of_its_rfc() {
     let queue = |kind: &str| link(&format!("queue = {{ kind = {kind} }}")).queue;
     let codel = Queue::Codel { target: MS(5), interval: MS(100), bytes_max: None };
@@ -130,6 +145,11 @@ fn links_that_contradict_themselves_are_refused() {
     assert!(aggregation("9ms", "2ms").contains("hold_min': above the longest: got \"9ms\""));
     assert!(aggregation("1ms", "21ms").contains("gap_min': above the longest: got \"21ms\""));
     assert!(wrong("loss = { list = [1], to_bad = \"1%\" }").contains("not a key of listed losses"));
+    let word = wrong("jitter = \"non\"");
+    assert!(
+        word.contains("not a table: got \"non\", allowed: { max = \"20ms\", reorder"),
+        "{word}"
+    );
     assert!(wrong("loss = { to_bad = \"1%\" }").contains("'link.up.loss.to_good': missing"));
 }
 

@@ -8,8 +8,8 @@ mod sweep;
 use utp_sim::packet::HostId;
 use utp_sim::scenario::{
     Aggregation, Change, Controller, Engine, FlowEvent, FlowKind, HostConfig, HostEvent, Jitter,
-    Lie, LinkConfig, LinkState, Loss, Mtu, Policer, Queue, Rate, Reorder, Scenario, Timers,
-    UtpFlow, What, parse,
+    Lie, LinkConfig, LinkState, Loss, Mtu, Policer, Queue, QuicController, Rate, Reorder, Scenario,
+    Timers, UtpFlow, What, parse,
 };
 use utp_sim::time::Ns;
 

@@ -25,11 +25,12 @@ pub(crate) static RATE: Key<Other> = Key {
     name: "rate",
     kind: Other {
         name: "rate or table",
-        form: "a number above 0 with bit, kbit, mbit or gbit, such as \"10mbit\"; \
+        form: "a number above 0 with bit, kbit, mbit or gbit, such as \"10mbit\"; \"unlimited\"; \
                { schedule = [[\"0s\", \"20mbit\"], [\"10s\", \"5mbit\"]] }; or { trace = \"FILE\" }",
     },
-    default: Default::None("no limit: everything leaves at once, and nothing ever waits"),
-    says: "How fast bits leave: constant, by a schedule, or as a recorded trace of deliveries says.",
+    default: Default::Is("\"unlimited\""),
+    says: "How fast bits leave: constant, by a schedule, or as a recorded trace of deliveries says. \
+           Without a limit nothing ever waits.",
 };
 
 pub(crate) static DELAY: Key<Time> = Key {
@@ -54,8 +55,8 @@ pub(crate) static STATE: Key<Choice<LinkState>> = Key {
 
 pub(crate) static MTU: Key<Other> = Key {
     name: "mtu",
-    kind: Other { name: "table", form: "{ bytes = 1280, icmp = false }" },
-    default: Default::None("everything fits"),
+    kind: Other { name: "table", form: "{ bytes = 1280, icmp = false }, or \"none\"" },
+    default: Default::Is("\"none\""),
     says: "The largest packet that the link carries; larger ones are dropped.",
 };
 
@@ -72,8 +73,8 @@ pub(crate) static LOSS: Key<Other> = Key {
 
 pub(crate) static POLICER: Key<Other> = Key {
     name: "policer",
-    kind: Other { name: "table", form: "{ rate = \"10mbit\", burst_bytes = 15_000 }" },
-    default: Default::None("none"),
+    kind: Other { name: "table", form: "{ rate = \"10mbit\", burst_bytes = 15_000 }, or \"none\"" },
+    default: Default::Is("\"none\""),
     says: "A token bucket that drops what exceeds it instead of queueing it.",
 };
 
@@ -82,41 +83,43 @@ pub(crate) static QUEUE: Key<Other> = Key {
     kind: Other {
         name: "table",
         form: "{ kind = \"droptail\", bytes_max = 125_000 }, or one of the kinds \"codel\", \
-               \"fq-codel\" and \"pie\"",
+               \"fq-codel\" and \"pie\"; or \"none\"",
     },
-    default: Default::None("first in, first out, without a limit"),
-    says: "What waits for the transmitter, and what is dropped of it.",
+    default: Default::Is("\"none\""),
+    says: "What waits for the transmitter, and what is dropped of it. Without one packets wait in \
+           order and none is dropped.",
 };
 
 pub(crate) static AGGREGATION: Key<Other> = Key {
     name: "aggregation",
     kind: Other {
         name: "table",
-        form: "{ hold_min = \"1ms\", hold_max = \"8ms\", gap_min = \"2ms\", gap_max = \"20ms\" }",
+        form: "{ hold_min = \"1ms\", hold_max = \"8ms\", gap_min = \"2ms\", gap_max = \"20ms\" }, \
+               or \"none\"",
     },
-    default: Default::None("none"),
+    default: Default::Is("\"none\""),
     says: "Wi-Fi-like bursts: now and then the medium is away, and what left the transmitter \
            meanwhile arrives together.",
 };
 
 pub(crate) static JITTER: Key<Other> = Key {
     name: "jitter",
-    kind: Other { name: "table", form: "{ max = \"20ms\", reorder = false }" },
-    default: Default::None("none"),
+    kind: Other { name: "table", form: "{ max = \"20ms\", reorder = false }, or \"none\"" },
+    default: Default::Is("\"none\""),
     says: "Random addition to the delay, uniform from 0 to `max`.",
 };
 
 pub(crate) static REORDER: Key<Other> = Key {
     name: "reorder",
-    kind: Other { name: "table", form: "{ share = \"2%\", delay = \"10ms\" }" },
-    default: Default::None("none"),
+    kind: Other { name: "table", form: "{ share = \"2%\", delay = \"10ms\" }, or \"none\"" },
+    default: Default::Is("\"none\""),
     says: "Single packets that are delayed on their own, so that later ones overtake them.",
 };
 
 pub(crate) static CORRUPT: Key<Other> = Key {
     name: "corrupt",
-    kind: Other { name: "table", form: "{ header = \"0.1%\", payload = \"0%\" }" },
-    default: Default::None("none"),
+    kind: Other { name: "table", form: "{ header = \"0.1%\", payload = \"0%\" }, or \"none\"" },
+    default: Default::Is("\"none\""),
     says: "Packets in which one bit is flipped, as a broken middlebox does behind the checksum.",
 };
 

@@ -32,7 +32,12 @@ pub(super) fn changes<'a>(
     subjects: &Subjects<'a, '_>,
 ) -> Result<Vec<Origin<'a>>, LoadError> {
     let mut tables = Vec::new();
-    for section in general.array("at")? {
+    let given = general.array("at")?;
+    if given.len() > TABLES_MAX {
+        let allowed = format!("at most {TABLES_MAX}, and schedules or traces for rates");
+        return Err(general.conflict(&["at"], "too many tables", &allowed));
+    }
+    for section in given {
         let at = section.need(&keys::TIME)?;
         if at >= subjects.duration {
             let allowed = format!("before {:?}", format_duration(subjects.duration));
@@ -259,6 +264,9 @@ fn only<T>(choices: [Option<T>; 3]) -> Option<T> {
     let mut given = choices.into_iter().flatten();
     given.next().filter(|_| given.next().is_none())
 }
+
+/// Each lies over all before it.
+const TABLES_MAX: usize = 1_000;
 
 /// Every change is held in memory with the whole link that it leads to.
 const CHANGES_MAX: usize = 100_000;

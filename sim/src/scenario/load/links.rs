@@ -2,7 +2,8 @@
 
 use super::rate::{self, RateSpec};
 use crate::scenario::error::LoadError;
-use crate::scenario::keys::kinds::{Read, Share};
+use crate::scenario::keys::Key;
+use crate::scenario::keys::kinds::{Describe, Other, Read, Share};
 use crate::scenario::keys::link as keys;
 use crate::scenario::keys::queue::{self as queues, QueueKind};
 use crate::scenario::read::{Section, Value};
@@ -65,32 +66,29 @@ pub(super) struct LinkNow {
 pub(super) fn link(section: &Section<'_>) -> Result<LinkNow, LoadError> {
     let rate = rate::rate(section)?;
     let first = rate.first();
-    let queue = section.value(&keys::QUEUE);
-    if let (Rate::Unlimited, Some(queue)) = (&first, &queue) {
-        return Err(queue.error("nothing waits on a link without a rate", "no queue, or a rate"));
+    let queue = element(section, &keys::QUEUE, queue)?;
+    if first == Rate::Unlimited && queue.is_some() {
+        let problem = "nothing waits on a link without a rate";
+        return Err(section.conflict(&["queue"], problem, "\"none\", or a rate"));
     }
     let state = section.need(&keys::STATE)?;
     if state == LinkState::Stalled && first == Rate::Unlimited {
         let problem = "nothing waits on a link without a rate, so it cannot stall";
         return Err(section.conflict(&["state"], problem, "\"down\", or a rate"));
     }
-    let corrupt = section.value(&keys::CORRUPT).map(|value| corrupt(&value)).transpose()?;
+    let corrupt = element(section, &keys::CORRUPT, corrupt)?;
     let (corrupt_header_ppm, corrupt_payload_ppm) = corrupt.unwrap_or_default();
-    let jitter = section.value(&keys::JITTER).map(|value| jitter(&value)).transpose()?;
     let config = LinkConfig {
         state,
-        mtu: section.value(&keys::MTU).map(|value| mtu(&value)).transpose()?,
+        mtu: element(section, &keys::MTU, mtu)?,
         loss: section.value(&keys::LOSS).map_or(Ok(Loss::None), |value| loss(&value))?,
-        policer: section.value(&keys::POLICER).map(|value| policer(&value)).transpose()?,
-        queue: queue.map(|value| self::queue(&value)).transpose()?.unwrap_or_default(),
+        policer: element(section, &keys::POLICER, policer)?,
+        queue: queue.unwrap_or_default(),
         rate: first,
-        aggregation: section
-            .value(&keys::AGGREGATION)
-            .map(|value| aggregation(&value))
-            .transpose()?,
+        aggregation: element(section, &keys::AGGREGATION, aggregation)?,
         delay: section.need(&keys::DELAY)?,
-        jitter: jitter.unwrap_or_default(),
-        reorder: section.value(&keys::REORDER).map(|value| reorder(&value)).transpose()?.flatten(),
+        jitter: element(section, &keys::JITTER, jitter)?.unwrap_or_default(),
+        reorder: element(section, &keys::REORDER, reorder)?.flatten(),
         corrupt_header_ppm,
         corrupt_payload_ppm,
         duplicate_ppm: section.need(&keys::DUPLICATE)?,
@@ -98,8 +96,23 @@ pub(super) fn link(section: &Section<'_>) -> Result<LinkNow, LoadError> {
     Ok(LinkNow { config, rate })
 }
 
-fn mtu(value: &Value<'_>) -> Result<Mtu, LoadError> {
-    let section = value.table()?;
+/// An element of a link that is a table, or "none" to end what was there before.
+fn element<T>(
+    section: &Section<'_>,
+    key: &Key<Other>,
+    read: fn(&Section<'_>) -> Result<T, LoadError>,
+) -> Result<Option<T>, LoadError> {
+    let Some(value) = section.value(key) else { return Ok(None) };
+    if value.string() == Ok("none") {
+        return Ok(None);
+    }
+    if !value.is_table() {
+        return Err(value.error("not a table", &key.kind.form()));
+    }
+    read(&value.table()?).map(Some)
+}
+
+fn mtu(section: &Section<'_>) -> Result<Mtu, LoadError> {
     section.allow_only(&[keys::MTU_KEYS], "unknown key")?;
     let bytes = section.need(&keys::MTU_BYTES)?;
     let bytes = u32::try_from(bytes).expect("its range is that of 16 bits");
@@ -141,8 +154,7 @@ fn loss_list(list: &Value<'_>) -> Result<Loss, LoadError> {
     Ok(if numbers.is_empty() { Loss::None } else { Loss::List(Arc::from(numbers)) })
 }
 
-fn policer(value: &Value<'_>) -> Result<Policer, LoadError> {
-    let section = value.table()?;
+fn policer(section: &Section<'_>) -> Result<Policer, LoadError> {
     section.allow_only(&[keys::POLICER_KEYS], "unknown key")?;
     Ok(Policer {
         rate_bps: section.need(&keys::POLICER_RATE)?,
@@ -150,8 +162,7 @@ fn policer(value: &Value<'_>) -> Result<Policer, LoadError> {
     })
 }
 
-fn queue(value: &Value<'_>) -> Result<Queue, LoadError> {
-    let section = value.table()?;
+fn queue(section: &Section<'_>) -> Result<Queue, LoadError> {
     match section.need(&queues::QUEUE_KIND)? {
         QueueKind::Droptail => {
             section.allow_only(&[queues::DROPTAIL], "not a key of a droptail queue")?;
@@ -159,19 +170,19 @@ fn queue(value: &Value<'_>) -> Result<Queue, LoadError> {
             let packets_max = section.get(&queues::PACKETS_LIMIT)?;
             if bytes_max.is_none() && packets_max.is_none() {
                 let allowed = "bytes_max, packets_max or both; without a limit, no queue";
-                return Err(value.error("a queue without a limit", allowed));
+                return Err(section.error("a queue without a limit", allowed));
             }
             Ok(Queue::Droptail { bytes_max, packets_max })
         }
         QueueKind::Codel => {
             section.allow_only(&[queues::CODEL], "not a key of a codel queue")?;
-            let (target, interval) = codel_times(&section)?;
+            let (target, interval) = codel_times(section)?;
             let bytes_max = section.get(&queues::BYTES_LIMIT)?;
             Ok(Queue::Codel { target, interval, bytes_max })
         }
         QueueKind::FqCodel => {
             section.allow_only(&[queues::FQ_CODEL], "not a key of an fq-codel queue")?;
-            let (target, interval) = codel_times(&section)?;
+            let (target, interval) = codel_times(section)?;
             let whole = |number| u32::try_from(number).expect("its range is that of 32 bits");
             Ok(Queue::FqCodel {
                 target,
@@ -204,8 +215,7 @@ fn codel_times(section: &Section<'_>) -> Result<(Ns, Ns), LoadError> {
     Ok((target, interval))
 }
 
-fn aggregation(value: &Value<'_>) -> Result<Aggregation, LoadError> {
-    let section = value.table()?;
+fn aggregation(section: &Section<'_>) -> Result<Aggregation, LoadError> {
     section.allow_only(&[keys::AGGREGATION_KEYS], "unknown key")?;
     let aggregation = Aggregation {
         hold_min: section.need(&keys::HOLD_MIN)?,
@@ -222,8 +232,7 @@ fn aggregation(value: &Value<'_>) -> Result<Aggregation, LoadError> {
     Ok(aggregation)
 }
 
-fn jitter(value: &Value<'_>) -> Result<Jitter, LoadError> {
-    let section = value.table()?;
+fn jitter(section: &Section<'_>) -> Result<Jitter, LoadError> {
     section.allow_only(&[keys::JITTER_KEYS], "unknown key")?;
     let max = section.need(&keys::JITTER_MAX)?;
     let reorders = section.need(&keys::JITTER_REORDER)?;
@@ -234,15 +243,13 @@ fn jitter(value: &Value<'_>) -> Result<Jitter, LoadError> {
     Ok(Jitter { max, reorders })
 }
 
-fn reorder(value: &Value<'_>) -> Result<Option<Reorder>, LoadError> {
-    let section = value.table()?;
+fn reorder(section: &Section<'_>) -> Result<Option<Reorder>, LoadError> {
     section.allow_only(&[keys::REORDER_KEYS], "unknown key")?;
     let (ppm, delay) = (section.need(&keys::REORDER_SHARE)?, section.need(&keys::REORDER_DELAY)?);
     Ok((ppm > 0).then_some(Reorder { ppm, delay }))
 }
 
-fn corrupt(value: &Value<'_>) -> Result<(u32, u32), LoadError> {
-    let section = value.table()?;
+fn corrupt(section: &Section<'_>) -> Result<(u32, u32), LoadError> {
     section.allow_only(&[keys::CORRUPT_KEYS], "unknown key")?;
     Ok((section.need(&keys::CORRUPT_HEADER)?, section.need(&keys::CORRUPT_PAYLOAD)?))
 }

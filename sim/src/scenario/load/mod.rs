@@ -130,9 +130,20 @@ fn scenarios<'a>(
         return Ok(scenarios);
     }
     scenarios.clear();
+    let mut changes = 0;
     for point in sweep::points(root, axes, layouts.len())? {
         for layout in layouts {
-            scenarios.push(layout.scenario(axes, Some(&point))?);
+            let scenario = layout.scenario(axes, Some(&point))?;
+            changes += scenario.changes.len();
+            if changes > CHANGES_MAX {
+                let allowed = format!("at most {CHANGES_MAX} in all runs together");
+                return Err(root.conflict(
+                    &["sweep"],
+                    "too many changes in too many runs",
+                    &allowed,
+                ));
+            }
+            scenarios.push(scenario);
         }
     }
     Ok(scenarios)
@@ -304,6 +315,9 @@ fn digest(source: &Source<'_>) -> String {
 }
 
 const HOST_NAMES: [&str; 2] = ["left", "right"];
+
+/// All of them are in memory at the same time.
+const CHANGES_MAX: usize = 1_000_000;
 
 /// More lines than this cannot be told apart in one plot.
 const VARIANTS_MAX: usize = 10;

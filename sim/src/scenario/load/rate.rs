@@ -50,6 +50,12 @@ pub(super) fn rate(section: &Section<'_>) -> Result<RateSpec, LoadError> {
     let Some(value) = section.value(&keys::RATE) else {
         return Ok(RateSpec::Fixed(Rate::Unlimited));
     };
+    if value.string() == Ok("unlimited") {
+        return Ok(RateSpec::Fixed(Rate::Unlimited));
+    }
+    if !value.is_table() && value.string().is_err() {
+        return Err(value.error("not a rate", &keys::RATE.kind.form()));
+    }
     if !value.is_table() {
         return Ok(RateSpec::Fixed(Rate::Constant(kinds::Rate.read(&value)?)));
     }

@@ -37,6 +37,10 @@ impl<'a> Value<'a> {
     /// The value as a message shows it.
     pub(crate) fn shown(&self) -> String {
         match self.value.get_ref() {
+            DeValue::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
+                let start: String = text.chars().take(SHOWN_MAX).collect();
+                format!("{start:?} and so on")
+            }
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Array(_) => "an array".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
@@ -150,6 +154,9 @@ pub(super) fn check_name(text: &str) -> Result<(), &'static str> {
     }
     Err("1 to 24 of the characters A-Z, a-z, 0-9, - and _")
 }
+
+/// Characters of a value that a message shows.
+const SHOWN_MAX: usize = 80;
 
 /// Longer names would run into each other in legends.
 const NAME_LENGTH_MAX: usize = 24;

@@ -77,10 +77,10 @@ fn defaults_are_values_that_their_keys_allow() {
         let given = keys(&[table]).trim().replace('\n', ", ");
         format!("queue = {{ kind = \"{kind}\", {given} }}\n")
     };
-    let file = |general: &str, link: &str, flow: &str| {
+    let file = |general: &str, link: &str, queue: &str, flow: &str| {
         format!(
             "summary = \"x\"\nduration = \"9s\"\n{general}[link.a]\nrate = \"1mbit\"\n\
-             delay = \"1ms\"\n{link}[[flow]]\nname = \"f\"\nkind = \"utp\"\nvia = \"a\"\n{flow}"
+             delay = \"1ms\"\n{queue}[link.b]\ndelay = \"1ms\"\n{link}[[flow]]\nname = \"f\"\nkind = \"utp\"\nvia = \"a\"\n{flow}"
         )
     };
     let plain = |keys: &str| keys.replace("stagger = \"0s\"\n", "");
@@ -88,8 +88,8 @@ fn defaults_are_values_that_their_keys_allow() {
     for (kind, table) in
         [("codel", queue::CODEL), ("fq-codel", queue::FQ_CODEL), ("pie", queue::PIE)]
     {
-        let given = file(&general, &(keys(&[link::LINK]) + &queue_of(kind, table)), &flow);
-        let absent = file("", &format!("queue = {{ kind = \"{kind}\" }}\n"), "");
+        let given = file(&general, &keys(&[link::LINK]), &queue_of(kind, table), &flow);
+        let absent = file("", "", &format!("queue = {{ kind = \"{kind}\" }}\n"), "");
         let read = |text: &str| {
             let file = parse("d.toml".as_ref(), text).unwrap_or_else(|error| panic!("{error}"));
             format!("{:?}", file.variants)
