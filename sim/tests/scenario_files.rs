@@ -398,3 +398,15 @@ fn an_expectation_of_the_base_can_be_about_any_variants() {
     let own = FILE.replacen("max = 0\n", "max = 0\nvariants = [\"calm\"]\n", 1);
     assert!(message(&own).contains("it is in one variant already"));
 }
+
+#[test]
+fn the_target_of_a_law_can_be_chosen_where_it_has_one() {
+    let controller = "controller = \"rfc6817\"";
+    assert!(FILE.contains(controller), "the file names its controller");
+    let lower = FILE.replacen(controller, &format!("{controller}\ntarget = \"25ms\""), 1);
+    let file = parse("s.toml".as_ref(), &lower).expect("valid");
+    let FlowKind::Utp(utp) = &file.variants[0].flows[0].kind else { panic!("it is uTP") };
+    assert_eq!(utp.controller.factory().target_us(), Some(25_000));
+    let none = lower.replacen(controller, "controller = \"cubic\"", 1);
+    assert!(message(&none).contains("the target of this controller cannot be chosen"));
+}

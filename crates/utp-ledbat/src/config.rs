@@ -198,6 +198,11 @@ impl ControllerFactory for Config {
     fn target_us(&self) -> Option<u32> {
         Some(self.target_us)
     }
+
+    fn with_target_us(&self, target_us: u32) -> Option<Box<dyn ControllerFactory>> {
+        let config = Self { target_us, ..self.clone() };
+        config.validate().is_ok().then(|| Box::new(config) as Box<dyn ControllerFactory>)
+    }
 }
 
 /// What is wrong with a [`Config`].

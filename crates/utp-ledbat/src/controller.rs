@@ -172,4 +172,11 @@ pub trait ControllerFactory: fmt::Debug + Send + Sync {
     fn target_us(&self) -> Option<u32> {
         None
     }
+
+    /// The same law with another target, in microseconds; `None` where the law has none that could
+    /// be changed, or where it allows no such target.
+    fn with_target_us(&self, target_us: u32) -> Option<Box<dyn ControllerFactory>> {
+        let _ = target_us;
+        None
+    }
 }

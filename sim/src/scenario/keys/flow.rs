@@ -11,7 +11,7 @@ pub(crate) static FLOW: Keys =
     &[&NAME, &KIND, &VIA, &BACK, &START, &START_JITTER, &STOP, &COUNT, &STAGGER];
 
 /// What else a flow of each kind can say.
-pub(crate) static UTP: Keys = &[&CONTROLLER, &BYTES, &WRITE_RATE, &READ_RATE, &LIE];
+pub(crate) static UTP: Keys = &[&CONTROLLER, &TARGET, &BYTES, &WRITE_RATE, &READ_RATE, &LIE];
 pub(crate) static TCP: Keys = &[&BYTES];
 pub(crate) static CBR: Keys = &[&RATE, &INTERVAL];
 pub(crate) static ON_OFF: Keys = &[&RATE, &INTERVAL, &ON, &OFF, &RANDOM];
@@ -134,6 +134,14 @@ pub(crate) static CONTROLLER: Key<Other> = Key {
     kind: Other { name: "controller", form: "the name of a congestion controller" },
     default: Default::Is("\"utp\""),
     says: "The congestion controller of the sender.",
+};
+
+pub(crate) static TARGET: Key<Time> = Key {
+    name: "target",
+    kind: Time { min: Ns::from_millis(1), max: Ns::from_millis(100) },
+    default: Default::None("that of the law"),
+    says: "The queueing delay that the controller steers for, where the law lets it be chosen; \
+           whole microseconds.",
 };
 
 pub(crate) static BYTES: Key<Size> = Key {

@@ -216,13 +216,20 @@ fn link_index(value: &Value<'_>, links: &[Link<'_>]) -> Result<usize, LoadError>
 fn controller(section: &Section<'_>) -> Result<Controller, LoadError> {
     let value = section.value(&keys::CONTROLLER);
     let name = value.as_ref().map_or(Ok(CONTROLLER_NAMES[0]), Value::string)?;
-    Controller::named(name).ok_or_else(|| {
+    let controller = Controller::named(name).ok_or_else(|| {
         let names = CONTROLLER_NAMES.map(|name| format!("{name:?}")).join(", ");
         let allowed = format!("{names}, or \"fixed:N\" for a window of N bytes");
         LoadError {
             suggestion: nearest(name, CONTROLLER_NAMES).map(Box::from),
             ..section.conflict(&["controller"], "no such controller", &allowed)
         }
+    })?;
+    let Some(target) = section.get(&keys::TARGET)? else { return Ok(controller) };
+    let target_us = u32::try_from(target.0 / 1_000).expect("its range fits in 32 bits");
+    controller.with_target_us(target_us).ok_or_else(|| {
+        let problem = "the target of this controller cannot be chosen";
+        let allowed = "another controller, such as \"rfc6817\", or no target";
+        section.conflict(&["target"], problem, allowed)
     })
 }
 

@@ -125,7 +125,7 @@ pub enum Lie {
     Ratchet(u32),
 }
 
-/// A congestion controller by value; two of one name count as equal.
+/// A congestion controller by value; two of one name and target count as equal.
 ///
 /// ```
 /// use utp_sim::scenario::Controller;
@@ -149,6 +149,12 @@ impl Controller {
         utp_ledbat::by_name(name).map(|factory| Self(Arc::from(factory)))
     }
 
+    /// The same law with another target for its queueing delay, in microseconds; `None` where the
+    /// law has none that could be changed.
+    pub fn with_target_us(&self, target_us: u32) -> Option<Self> {
+        self.0.with_target_us(target_us).map(|factory| Self(Arc::from(factory)))
+    }
+
     /// Its name in scenario files and outputs.
     pub fn name(&self) -> &str {
         self.0.name()
@@ -168,7 +174,7 @@ impl fmt::Debug for Controller {
 
 impl PartialEq for Controller {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        (self.name(), self.0.target_us()) == (other.name(), other.0.target_us())
     }
 }
 
