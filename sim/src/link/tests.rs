@@ -23,7 +23,7 @@ fn link(config: &LinkConfig) -> Link {
     Link::new(config, 0, &Streams::new(1))
 }
 
-pub(in crate::link) fn packet(id: u64, bytes: u32) -> Packet {
+pub(crate) fn packet(id: u64, bytes: u32) -> Packet {
     let body = Body::Probe(Probe { payload: bytes - 28 });
     Packet { id, flow: 0, to: HostId::Right, hop: 0, corrupt: false, bytes, sent: Ns::ZERO, body }
 }

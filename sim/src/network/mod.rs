@@ -127,7 +127,7 @@ impl Network {
         };
         for change in &scenario.changes {
             if let What::Link { link, config } = &change.what {
-                let index = network.changes.len();
+                let index = u32::try_from(network.changes.len()).expect("changes fit memory");
                 network.changes.push((index_u16(*link), config.clone()));
                 network.heap.push(change.at, Event::Change { index });
             }
@@ -207,9 +207,9 @@ impl Network {
         self.events
     }
 
-    /// The shortest time, over the whole run, from the moment an arrival at a host is announced to
-    /// the arrival: the longest window that hosts may run on their own. It is the least delay of the
-    /// last link of a path. `None` when no flow has a host at its ends.
+    /// The shortest time, over the whole run, between the announcement of an arrival at a host and
+    /// the arrival: the longest window that hosts may run on their own. It is the least delay of
+    /// the last link of a path. `None` when no flow has a host at its ends.
     pub const fn min_path_delay(&self) -> Option<Ns> {
         self.min_path_delay
     }
@@ -279,8 +279,8 @@ impl Network {
     }
 
     /// A link becomes another one.
-    fn on_change(&mut self, index: usize) {
-        let (link, config) = &self.changes[index];
+    fn on_change(&mut self, index: u32) {
+        let (link, config) = &self.changes[index as usize];
         let link = *link;
         let started = self.links[usize::from(link)].link.reconfigure(self.now, config);
         self.note_dropped(link);
