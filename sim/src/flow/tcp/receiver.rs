@@ -211,4 +211,16 @@ mod tests {
         receiver.handle_segment(Ns::ZERO, Segment { seq: 1, bytes: 10 });
         assert_eq!(receiver.handle_segment(Ns::ZERO, full(0)), u64::from(MSS) + 10);
     }
+
+    #[test]
+    fn data_the_other_way_takes_the_place_of_a_delayed_acknowledgment_but_not_of_a_report() {
+        let mut receiver = Receiver::default();
+        receiver.handle_segment(Ns::ZERO, full(0));
+        receiver.acknowledge_with_data();
+        assert_eq!((receiver.poll_timeout(), receiver.poll_ack()), (None, None));
+        receiver.handle_segment(Ns::ZERO, full(2));
+        receiver.acknowledge_with_data();
+        let ack = receiver.poll_ack().expect("a gap is reported");
+        assert_eq!((ack.cumulative, blocks(&ack)), (1, vec![(2, 3)]));
+    }
 }

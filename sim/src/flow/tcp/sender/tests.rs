@@ -183,3 +183,25 @@ fn a_sized_transfer_ends_with_a_short_segment() {
     assert!(sender.is_done());
     assert_eq!(sender.smoothed_rtt(), Some(RTT));
 }
+
+#[test]
+fn messages_wait_for_each_other_and_the_window_restarts_after_an_idle_time() {
+    let mut sender = Sender::new(Law::reno(), Supply::messages(40 * 1448));
+    assert!(burst(&mut sender, Ns::ZERO).is_empty());
+    sender.add_message(Ns::ZERO);
+    burst(&mut sender, Ns::ZERO);
+    ack_pairs(&mut sender, RTT, 10);
+    ack_pairs(&mut sender, RTT + RTT, 30);
+    sender.acknowledge_all(RTT + RTT + RTT);
+    assert!(sender.is_done());
+    assert!(sender.window > 30, "{}", sender.window);
+    // Soon after it the window stands; later than a time-out, 300 ms here, it starts again.
+    let before = sender.window;
+    sender.add_message(Ns::from_millis(350));
+    assert_eq!(sender.window, before);
+    let sent = burst(&mut sender, Ns::from_millis(350)).len();
+    assert!(sent > 30, "{sent}");
+    sender.acknowledge_all(Ns::from_millis(450));
+    sender.add_message(Ns::from_secs(2));
+    assert_eq!(burst(&mut sender, Ns::from_secs(2)).len(), 10);
+}
