@@ -5,6 +5,7 @@
 //! from tables to plots, is a pure function of the file and the record.
 
 mod app;
+pub mod capture;
 pub mod cli;
 mod clock;
 pub mod event;

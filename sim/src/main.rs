@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    utp_sim::cli::main(utp_sim::run::run)
+    utp_sim::cli::main(utp_sim::run::run_tapped)
 }

@@ -65,6 +65,8 @@ enum Task {
     Interop(PassedOn),
     /// Run scenario files in the simulator
     Simulate(simulate::Simulate),
+    /// Run every combination of the lists in scenario files
+    Sweep(simulate::Sweep),
     /// Run random operations on two endpoints, one seed after the other
     #[command(after_help = swarm::HELP, override_usage = swarm::USAGE)]
     Swarm(PassedOn),
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         Task::Instructions => instructions::run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Simulate(simulate) => simulate.run(),
+        Task::Sweep(sweep) => sweep.run(),
         Task::Swarm(passed_on) => swarm::run(&passed_on.arguments),
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),

@@ -1,59 +1,76 @@
-//! Runs the variants of a file side by side, with a progress bar on a terminal.
+//! Runs scenarios side by side on all cores, with a progress bar on a terminal.
 
 use super::Engine;
-use crate::record::Record;
-use crate::scenario::{Scenario, ScenarioFile};
+use crate::run::Run;
+use crate::scenario::Scenario;
+use crate::taps::Taps;
 use crate::time::Ns;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// The records of all variants in the order of the file.
+/// What to do before and after each run.
+pub(super) trait Work: Sync {
+    /// What is kept of a run.
+    type Kept: Send;
+
+    /// The sinks of the run with this index.
+    fn taps(&self, index: usize) -> anyhow::Result<Taps>;
+
+    /// Takes what came of a run, as soon as it is over.
+    fn keep(&self, index: usize, run: Run) -> anyhow::Result<Self::Kept>;
+}
+
+/// What was kept of every run, in order.
 ///
 /// # Errors
 ///
-/// The first variant that failed or panicked.
-pub(super) fn run_variants(
-    file: &ScenarioFile,
+/// The first run that failed or panicked; those that are not under way then do not begin.
+pub(super) fn run_all<W: Work>(
+    title: &str,
+    scenarios: &[Scenario],
     engine: &impl Engine,
-) -> anyhow::Result<Vec<Record>> {
-    let bar = progress_bar(file);
-    let next = AtomicUsize::new(0);
-    let work = || {
+    work: &W,
+) -> anyhow::Result<Vec<W::Kept>> {
+    let bar = progress_bar(title, scenarios);
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || {
         let mut done = Vec::new();
-        while let Some((index, scenario)) = take(&next, &file.variants) {
-            done.push((index, run(scenario, engine, &bar)));
+        while !failed.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(scenario) = scenarios.get(index) else { break };
+            let kept = one(scenario, engine, &bar, work, index);
+            failed.fetch_or(kept.is_err(), Ordering::Relaxed);
+            done.push((index, kept.with_context(|| title_of(scenario))));
         }
         done
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let joined: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores.min(file.variants.len()))
-            .map(|_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work))
+        let workers: Vec<_> = (0..cores.min(scenarios.len()))
+            .map(|_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, worker))
             .collect();
         workers.into_iter().map(|worker| worker.map(thread::ScopedJoinHandle::join)).collect()
     });
     bar.finish_and_clear();
-    let mut records: Vec<(usize, anyhow::Result<Record>)> = Vec::new();
+    let mut all = Vec::new();
     for worker in joined {
         let done = worker.context("cannot start a thread")?;
-        records.extend(done.map_err(|_| anyhow!("the simulation panicked, see above"))?);
+        all.extend(done.map_err(|_| anyhow!("the simulation panicked, see above"))?);
     }
-    records.sort_by_key(|(index, _)| *index);
-    let named = records.into_iter().zip(&file.variants).map(|((_, record), scenario)| {
-        record.with_context(|| format!("variant {}", scenario.variant))
-    });
-    named.collect()
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, kept)| kept).collect()
 }
 
-fn take<'s>(next: &AtomicUsize, variants: &'s [Scenario]) -> Option<(usize, &'s Scenario)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    variants.get(index).map(|scenario| (index, scenario))
-}
-
-fn run(scenario: &Scenario, engine: &impl Engine, bar: &ProgressBar) -> anyhow::Result<Record> {
+fn one<W: Work>(
+    scenario: &Scenario,
+    engine: &impl Engine,
+    bar: &ProgressBar,
+    work: &W,
+    index: usize,
+) -> anyhow::Result<W::Kept> {
     let shown = Cell::new(Ns::ZERO);
     let progress = |now: Ns| {
         if now > shown.get() {
@@ -61,16 +78,25 @@ fn run(scenario: &Scenario, engine: &impl Engine, bar: &ProgressBar) -> anyhow::
             shown.set(now);
         }
     };
-    let record = engine(scenario, &progress);
+    let run = engine(scenario, &progress, work.taps(index)?)?;
     progress(scenario.duration);
-    record
+    work.keep(index, run)
+}
+
+/// Which run of a file it is, in words.
+fn title_of(scenario: &Scenario) -> String {
+    let mut title = format!("variant {}", scenario.variant);
+    for (key, value) in &scenario.point {
+        title += &format!(", {key} = {value}");
+    }
+    title
 }
 
 /// Shown only when stderr is a terminal.
-fn progress_bar(file: &ScenarioFile) -> ProgressBar {
-    let length = file.variants.iter().map(|scenario| scenario.duration.0).sum();
+fn progress_bar(title: &str, scenarios: &[Scenario]) -> ProgressBar {
+    let length = scenarios.iter().map(|scenario| scenario.duration.0).sum();
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}%, {eta} left");
-    let bar = ProgressBar::new(length).with_message(file.name.clone());
+    let bar = ProgressBar::new(length).with_message(title.to_owned());
     match style {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,

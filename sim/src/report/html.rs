@@ -1,35 +1,22 @@
 //! `report.html`: everything about a run in one file that needs no network and no script.
 
 use super::plot::escape;
-use super::table::{FLOW_HEADER, LINK_HEADER, VERDICT_HEADER, flow_row, link_row, verdict_row};
+use super::table::{
+    FLOW_HEADER, LINK_HEADER, SEEDS_HEADER, VERDICT_HEADER, flow_row, link_row, seed_rows,
+    verdict_rows,
+};
 use super::{Report, hexadecimal, verdict_words};
-use crate::expect::check;
 use std::fmt::Write as _;
 
 /// The text of `report.html` around the plots, which are SVG files with their names.
 pub fn html(report: Report<'_>, plots: &[(&str, String)]) -> String {
     let file = report.file;
-    let mut page = Page(String::new());
-    page.add(&format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{} - {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        escape(&file.name),
-        if report.pass() { "pass" } else { "FAIL" },
-    ));
-    let badge = if report.pass() { ("pass", "PASS") } else { ("fail", "FAIL") };
-    page.add(&format!(
-        "<h1>{} <span class=\"{}\">{}</span></h1>\n<p class=\"summary\">{}</p>\n<p>{}</p>\n",
-        escape(&file.name),
-        badge.0,
-        badge.1,
-        escape(&file.summary),
-        escape(&verdict_words(report)),
-    ));
-    page.add(&format!("<pre class=\"command\">{}</pre>\n", escape(&report.command())));
-    expectations(&mut page, report);
+    let mut page = Page::new(&file.name, &file.summary, report.pass(), &report.command());
+    page.add(&format!("<p>{}</p>\n", escape(&verdict_words(report))));
+    let verdicts = verdict_rows(report).into_iter().map(|(pass, row)| (Some(pass), row));
+    page.table("Expectations", &VERDICT_HEADER, verdicts);
     for (name, svg) in plots {
-        page.add(&format!("<figure id=\"{}\">\n{svg}</figure>\n", escape(name)));
+        page.figure(name, svg);
     }
     let links = report.views().flat_map(|view| {
         (0..view.scenario.links.len()).map(move |index| (None, link_row(view, index)))
@@ -39,23 +26,16 @@ pub fn html(report: Report<'_>, plots: &[(&str, String)]) -> String {
         (0..view.scenario.flows.len()).map(move |index| (None, flow_row(view, index)))
     });
     page.table("Flows", &FLOW_HEADER, flows);
+    if let Some(runs) = report.seeds {
+        let rows = seed_rows(runs).into_iter().map(|row| (None, row));
+        page.table("Over all seeds", &SEEDS_HEADER, rows);
+    }
     origin(&mut page, report);
     page.add(&format!(
         "<details open>\n<summary><h2>Scenario</h2></summary>\n<pre>{}</pre>\n</details>\n",
         escape(&file.text.replace("\r\n", "\n"))
     ));
-    page.add("</body>\n</html>\n");
-    page.0
-}
-
-fn expectations(page: &mut Page, report: Report<'_>) {
-    let rows = report.views().flat_map(|view| {
-        let variant = &view.scenario.variant;
-        check(view)
-            .into_iter()
-            .map(move |verdict| (Some(verdict.pass), verdict_row(variant, &verdict)))
-    });
-    page.table("Expectations", &VERDICT_HEADER, rows);
+    page.end()
 }
 
 /// What made the results, for whoever wants them again.
@@ -76,15 +56,39 @@ fn origin(page: &mut Page, report: Report<'_>) {
     page.add("</dl>\n");
 }
 
-struct Page(String);
+/// A page that is being written.
+pub(super) struct Page(String);
 
 impl Page {
-    fn add(&mut self, text: &str) {
+    /// Its head, with what was run and how it went.
+    pub(super) fn new(name: &str, summary: &str, pass: bool, command: &str) -> Self {
+        let (name, summary) = (escape(name), escape(summary));
+        let (class, verdict) = if pass { ("pass", "PASS") } else { ("fail", "FAIL") };
+        Self(format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{name} - {verdict}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+             <h1>{name} <span class=\"{class}\">{verdict}</span></h1>\n\
+             <p class=\"summary\">{summary}</p>\n<pre class=\"command\">{}</pre>\n",
+            escape(command),
+        ))
+    }
+
+    pub(super) fn add(&mut self, text: &str) {
         self.0.push_str(text);
     }
 
+    pub(super) fn figure(&mut self, name: &str, svg: &str) {
+        self.add(&format!("<figure id=\"{}\">\n{svg}</figure>\n", escape(name)));
+    }
+
+    pub(super) fn end(mut self) -> String {
+        self.add("</body>\n</html>\n");
+        self.0
+    }
+
     /// A table with a verdict in front of the rows that have one; none without rows.
-    fn table(
+    pub(super) fn table(
         &mut self,
         title: &str,
         header: &[&str],

@@ -6,22 +6,27 @@
 
 mod files;
 mod html;
+mod measured;
 pub mod plot;
 mod series;
 mod summary;
+mod sweep;
 mod table;
 mod timeseries;
 
 pub use files::write_all;
 pub use html::html;
+pub use measured::{Alike, Checked, Measured, Spread};
 pub use summary::summary;
+pub use sweep::Sweep;
 pub use table::{Paint, table};
 pub use timeseries::timeseries;
 
 use crate::expect;
-use crate::metrics::{View, Window};
+use crate::metrics::{View, Window, round};
 use crate::record::Record;
 use crate::scenario::{Engine, FlowKind, QuicController, ScenarioFile};
+use crate::time::Ns;
 use std::collections::BTreeSet;
 
 /// A scenario file and what came of its variants, the entry point of every output.
@@ -33,6 +38,8 @@ pub struct Report<'a> {
     pub records: &'a [Record],
     /// What was run instead of what the file says.
     pub given: Given,
+    /// Every run with every seed when there are several; the records are those of the first.
+    pub seeds: Option<&'a [Measured]>,
 }
 
 /// What the results of one scenario may have when they are committed.
@@ -44,8 +51,8 @@ const TIMESERIES_BYTES_MAX: usize = 190_000;
 /// What the command line said instead of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Given {
-    /// Seed of every variant.
-    pub seed: Option<u64>,
+    /// First and last seed of every variant, the same when there is one.
+    pub seeds: Option<(u64, u64)>,
     /// What ran them.
     pub engine: Option<Engine>,
 }
@@ -53,7 +60,7 @@ pub struct Given {
 impl<'a> Report<'a> {
     /// The report of a file that was run as it is.
     pub fn new(file: &'a ScenarioFile, records: &'a [Record]) -> Self {
-        Self { file, records, given: Given::default() }
+        Self { file, records, given: Given::default(), seeds: None }
     }
 
     /// The variants with their records.
@@ -62,8 +69,11 @@ impl<'a> Report<'a> {
         pairs.map(|(scenario, record)| View { scenario, record })
     }
 
-    /// Whether every expectation of every variant holds.
+    /// Whether every expectation of every variant holds, with every seed.
     pub fn pass(self) -> bool {
+        if let Some(runs) = self.seeds {
+            return runs.iter().all(Measured::pass);
+        }
         self.views().all(|view| expect::check(view).iter().all(|verdict| verdict.pass))
     }
 
@@ -71,8 +81,10 @@ impl<'a> Report<'a> {
     pub fn command(self) -> String {
         let path = self.file.path.to_string_lossy().replace('\\', "/");
         let mut command = format!("cargo xtask simulate {path}");
-        if let Some(seed) = self.given.seed {
-            command += &format!(" --seed {seed}");
+        match self.given.seeds {
+            None => {}
+            Some((first, last)) if first == last => command += &format!(" --seed {first}"),
+            Some((first, last)) => command += &format!(" --seeds {first}..{last}"),
         }
         if let Some(engine) = self.given.engine {
             command += &format!(" --engine {}", engine.name());
@@ -109,16 +121,34 @@ impl<'a> Report<'a> {
 
 /// How many expectations hold, in words.
 fn verdict_words(report: Report<'_>) -> String {
-    let verdicts: Vec<_> = report.views().flat_map(expect::check).collect();
-    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
-    let count = match (failed, verdicts.len()) {
+    let (failed, all) = match report.seeds {
+        Some(runs) => {
+            let checked = || runs.iter().flat_map(|run| &run.expectations);
+            (checked().filter(|checked| !checked.pass).count(), checked().count())
+        }
+        None => {
+            let verdicts: Vec<_> = report.views().flat_map(expect::check).collect();
+            (verdicts.iter().filter(|verdict| !verdict.pass).count(), verdicts.len())
+        }
+    };
+    let count = match (failed, all) {
         (_, 0) => "it expects nothing".to_owned(),
         (0, 1) => "its expectation holds".to_owned(),
         (0, all) => format!("all {all} expectations hold"),
         (failed, all) => format!("{failed} of {all} expectations missed"),
     };
-    let seed = report.file.variants.first().map_or(0, |scenario| scenario.seed);
-    format!("{count}, seed {seed}")
+    match report.given.seeds.filter(|(first, last)| first != last) {
+        Some((first, last)) => format!("{count}, seeds {first} to {last}"),
+        None => {
+            let seed = report.file.variants.first().map_or(0, |scenario| scenario.seed);
+            format!("{count}, seed {seed}")
+        }
+    }
+}
+
+/// For people and files, to the millisecond.
+fn seconds(time: Ns) -> f64 {
+    round(time.as_secs_f64(), 3)
 }
 
 /// As text, since JSON numbers are exact to 53 bits only.

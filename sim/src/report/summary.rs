@@ -1,10 +1,10 @@
 //! `summary.json`: the numbers of a run under stable keys.
 
-use super::{Report, hexadecimal, kind_names};
+use super::sweep::{self, expected};
+use super::{Alike, Checked, Measured, Report, Spread, hexadecimal, kind_names, seconds};
 use crate::expect;
-use crate::metrics::{Delays, View, Window, round};
+use crate::metrics::{Delays, View, Window};
 use crate::record::FlowRecord;
-use crate::time::Ns;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,7 @@ pub fn summary(report: Report<'_>) -> serde_json::Result<String> {
             .map(|view| (&*view.scenario.variant, variant(view, &windows)))
             .collect(),
         expectations: report.views().flat_map(expectations).collect(),
+        seeds: report.seeds.and_then(seeds),
         pass: report.pass(),
     };
     json(&summary)
@@ -135,7 +136,24 @@ struct Summary<'a> {
     trace_hash: String,
     variants: BTreeMap<&'a str, Variant<'a>>,
     expectations: Vec<Expected<'a>>,
+    /// Of a run with several seeds; all else is of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<Seeds<'a>>,
     pass: bool,
+}
+
+/// What several seeds came to.
+#[derive(Serialize)]
+struct Seeds<'a> {
+    first: u64,
+    last: u64,
+    variants: BTreeMap<&'a str, OverSeeds<'a>>,
+}
+
+#[derive(Serialize)]
+struct OverSeeds<'a> {
+    metrics: BTreeMap<&'a str, Spread>,
+    expectations: Vec<sweep::Expected<'a>>,
 }
 
 #[derive(Serialize)]
@@ -196,13 +214,17 @@ struct FlowWindow {
 #[derive(Serialize)]
 struct Expected<'a> {
     variant: &'a str,
-    metric: &'a str,
-    from_s: Option<f64>,
-    to_s: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
-    value: Option<f64>,
-    pass: bool,
+    #[serde(flatten)]
+    checked: Checked,
+}
+
+fn seeds(runs: &[Measured]) -> Option<Seeds<'_>> {
+    let variants = Alike::groups(runs).into_iter().map(|alike| {
+        let over = OverSeeds { metrics: alike.metrics(), expectations: expected(&alike) };
+        (&*alike.first().variant, over)
+    });
+    let numbers = || runs.iter().map(|run| run.seed);
+    Some(Seeds { first: numbers().min()?, last: numbers().max()?, variants: variants.collect() })
 }
 
 fn variant<'a>(view: View<'a>, windows: &BTreeSet<Window>) -> Variant<'a> {
@@ -267,22 +289,9 @@ fn flow<'a>(view: View<'a>, index: usize, windows: &BTreeSet<Window>) -> Flow<'a
 }
 
 fn expectations<'a>(view: View<'a>) -> Vec<Expected<'a>> {
-    let expected = |verdict: expect::Verdict<'a>| {
-        let window = verdict.expectation.window;
-        Expected {
-            variant: &view.scenario.variant,
-            metric: &verdict.expectation.metric,
-            from_s: window.map(|(from, _)| seconds(from)),
-            to_s: window.map(|(_, to)| seconds(to)),
-            min: verdict.expectation.min,
-            max: verdict.expectation.max,
-            value: verdict.value,
-            pass: verdict.pass,
-        }
+    let expected = |verdict: &expect::Verdict<'a>| Expected {
+        variant: &view.scenario.variant,
+        checked: Checked::new(verdict),
     };
-    expect::check(view).into_iter().map(expected).collect()
-}
-
-fn seconds(time: Ns) -> f64 {
-    round(time.as_secs_f64(), 3)
+    expect::check(view).iter().map(expected).collect()
 }

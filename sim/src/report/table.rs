@@ -1,10 +1,8 @@
 //! The table that a run prints: one line per link, flow and expectation.
 
-use super::{Report, kind_names, verdict_words};
-use crate::expect::{Verdict, check};
+use super::{Alike, Checked, Measured, Report, kind_names, verdict_words};
 use crate::metrics::{Delays, View};
 use crate::scenario::FlowKind;
-use crate::scenario::units::format_duration;
 use std::fmt::Write as _;
 
 /// How the words that matter stand out.
@@ -28,7 +26,7 @@ impl Paint {
         }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
             Self::Ansi => format!("\u{1b}[1m{text}\u{1b}[0m"),
@@ -42,28 +40,27 @@ impl Paint {
 pub fn table(report: Report<'_>, paint: Paint) -> String {
     let file = report.file;
     let mut text = format!("{}  {}\n\n", paint.bold(&file.name), file.summary);
-    let views = || report.views();
-    let links = views().flat_map(|view| {
-        let links = 0..view.scenario.links.len();
-        links.map(move |index| link_row(view, index))
-    });
-    columns(&mut text, &LINK_HEADER, links);
-    let flows = views().flat_map(|view| {
-        let flows = 0..view.scenario.flows.len();
-        flows.map(move |index| flow_row(view, index))
-    });
-    columns(&mut text, &FLOW_HEADER, flows);
-    let verdicts: Vec<(&str, Verdict<'_>)> = views()
-        .flat_map(|view| check(view).into_iter().map(|v| (&*view.scenario.variant, v)))
-        .collect();
-    let rows = verdicts.iter().map(|(variant, verdict)| verdict_row(variant, verdict));
+    match report.seeds {
+        Some(runs) => columns(&mut text, &SEEDS_HEADER, seed_rows(runs).into_iter()),
+        None => {
+            let links = report.views().flat_map(|view| {
+                let links = 0..view.scenario.links.len();
+                links.map(move |index| link_row(view, index))
+            });
+            columns(&mut text, &LINK_HEADER, links);
+            let flows = report.views().flat_map(|view| {
+                let flows = 0..view.scenario.flows.len();
+                flows.map(move |index| flow_row(view, index))
+            });
+            columns(&mut text, &FLOW_HEADER, flows);
+        }
+    }
+    let verdicts = verdict_rows(report);
     let mut lines = String::new();
-    columns(&mut lines, &VERDICT_HEADER, rows);
+    columns(&mut lines, &VERDICT_HEADER, verdicts.iter().map(|(_, row)| row.clone()));
     // Colours go in last: escape sequences have no width.
-    for (line, mark) in lines
-        .lines()
-        .zip([None].into_iter().chain(verdicts.iter().map(|(_, verdict)| Some(verdict.pass))))
-    {
+    let marks = [None].into_iter().chain(verdicts.iter().map(|(pass, _)| Some(*pass)));
+    for (line, mark) in lines.lines().zip(marks) {
         match mark {
             Some(pass) => writeln!(text, "  {}{line}", paint.verdict(pass)),
             None => writeln!(text, "      {line}"),
@@ -73,10 +70,39 @@ pub fn table(report: Report<'_>, paint: Paint) -> String {
     if !verdicts.is_empty() {
         text.push('\n');
     }
-    let pass = verdicts.iter().all(|(_, verdict)| verdict.pass);
-    writeln!(text, "{} {}: {}", paint.verdict(pass), file.name, verdict_words(report))
+    let verdict = paint.verdict(report.pass());
+    writeln!(text, "{verdict} {}: {}", file.name, verdict_words(report))
         .expect("a string takes all");
     text
+}
+
+/// Every expectation of every variant: whether it holds, and its row under [`VERDICT_HEADER`]. With
+/// several seeds it has to hold for each.
+pub(super) fn verdict_rows(report: Report<'_>) -> Vec<(bool, Vec<String>)> {
+    let row = |variant: &str, checked: &Checked, value: String| {
+        let (window, bounds) = (checked.window(), checked.bounds());
+        vec![variant.to_owned(), checked.metric.clone(), window, value, bounds]
+    };
+    let Some(runs) = report.seeds else {
+        let measured = report.measured();
+        let rows = measured.iter().flat_map(|run| {
+            run.expectations.iter().map(|checked| {
+                let value = shown(checked.value, |value| value.to_string());
+                (checked.pass, row(&run.variant, checked, value))
+            })
+        });
+        return rows.collect();
+    };
+    let rows = Alike::groups(runs).into_iter().flat_map(|alike| {
+        let rows = alike.expectations().into_iter().map(|(checked, spread, passed)| {
+            let failed = alike.runs.len() - passed;
+            let note = if failed > 0 { format!(", {failed} seeds miss") } else { String::new() };
+            let value = shown(spread, |spread| spread.text()) + &note;
+            (failed == 0, row(&alike.first().variant, checked, value))
+        });
+        rows.collect::<Vec<_>>()
+    });
+    rows.collect()
 }
 
 pub(super) const LINK_HEADER: [&str; 10] =
@@ -97,6 +123,34 @@ pub(super) fn link_row(view: View<'_>, index: usize) -> Vec<String> {
     row.push(shown(link.map(|link| link.lost_packets), |count| count.to_string()));
     row
 }
+
+pub(super) const SEEDS_HEADER: [&str; 3] = ["variant", "metric", "median [min..max]"];
+
+/// The metrics that are most often looked at, over all seeds.
+pub(super) fn seed_rows(runs: &[Measured]) -> Vec<Vec<String>> {
+    let rows = Alike::groups(runs).into_iter().flat_map(|alike| {
+        let variant = alike.first().variant.clone();
+        let expected: Vec<_> = alike.first().expectations.iter().map(|e| &*e.metric).collect();
+        let asked = move |name: &str| {
+            expected.contains(&name) || OVER_SEEDS.iter().any(|end| name.ends_with(end))
+        };
+        let metrics = alike.metrics().into_iter().filter(move |(name, _)| asked(name));
+        metrics
+            .map(move |(name, spread)| vec![variant.clone(), name.to_owned(), spread.text()])
+            .collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
+const OVER_SEEDS: [&str; 7] = [
+    "jain",
+    ".utilisation",
+    ".queue_delay_ms.p50",
+    ".queue_delay_ms.p95",
+    ".goodput_mbps",
+    ".rtt_ms.p50",
+    ".completed_s",
+];
 
 pub(super) const FLOW_HEADER: [&str; 12] = [
     "variant",
@@ -142,31 +196,12 @@ pub(super) fn flow_row(view: View<'_>, index: usize) -> Vec<String> {
 pub(super) const VERDICT_HEADER: [&str; 5] =
     ["variant", "metric", "window", "measured", "expected"];
 
-pub(super) fn verdict_row(variant: &str, verdict: &Verdict<'_>) -> Vec<String> {
-    let expectation = verdict.expectation;
-    let window = |(from, to)| format!("{}..{}", format_duration(from), format_duration(to));
-    let expected = match (expectation.min, expectation.max) {
-        (Some(min), Some(max)) if min == max => format!("= {min}"),
-        (Some(min), Some(max)) => format!("{min} to {max}"),
-        (Some(min), None) => format!(">= {min}"),
-        (None, Some(max)) => format!("<= {max}"),
-        (None, None) => String::new(),
-    };
-    vec![
-        variant.to_owned(),
-        expectation.metric.clone(),
-        expectation.window.map_or_else(|| "whole run".to_owned(), window),
-        shown(verdict.value, |value| value.to_string()),
-        expected,
-    ]
-}
-
 fn shown<T>(value: Option<T>, format: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "-".to_owned(), format)
 }
 
 /// Lines up rows under their header, numbers to the right, and adds an empty line.
-fn columns<const N: usize>(
+pub(super) fn columns<const N: usize>(
     text: &mut String,
     header: &[&str; N],
     rows: impl Iterator<Item = Vec<String>>,

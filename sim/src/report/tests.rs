@@ -186,12 +186,12 @@ fn many_variants_or_many_flows_stay_small_enough_to_commit() {
 #[test]
 fn the_page_has_everything_and_needs_nothing_else() {
     with_report(|report| {
-        let given = Given { seed: Some(7), ..Given::default() };
+        let given = Given { seeds: Some((7, 7)), ..Given::default() };
         let report = Report { given, ..report };
         let files = report.files().expect("drawn");
         let page = &files.iter().find(|(name, _)| *name == "report.html").expect("written").1;
         for piece in [
-            "<title>bufferbloat - pass</title>",
+            "<title>bufferbloat - PASS</title>",
             "cargo xtask simulate scenarios/bufferbloat.toml --seed 7",
             "<td>flows.utp.share</td><td>60s..80s</td><td class=\"n\">0.0012</td><td>&lt;= 0.02</td>",
             "queue = { kind = &quot;droptail&quot;, bytes_max = 1_250_000 }",

@@ -8,9 +8,11 @@ mod overlay;
 mod rates;
 mod story;
 mod style;
+mod sweep;
 mod text;
 
 pub(super) use compact::escape;
+pub use sweep::sweep;
 
 use super::{Report, series};
 use crate::metrics::View;
