@@ -193,6 +193,9 @@ impl Link {
             self.transmission.take().expect("a transmission was begun before it ended");
         assert_eq!(done, now, "a transmission ends when it was said to end");
         let next = self.begin_next(now);
+        if next.is_none() {
+            self.serialiser.restart();
+        }
         let arrival = self.propagation.arrival(self.aggregation.release(now));
         self.damage.corrupt(&mut packet);
         let duplicated = self.damage.duplicates();

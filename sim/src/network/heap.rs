@@ -1,8 +1,8 @@
 //! The network's pending events, in an order that does not depend on how they came in.
 //!
 //! A heap of small entries orders them; packets lie beside it. Of the packets that cross a link
-//! only the one that arrives next is in the heap: nearly all arrive in the order in which they left,
-//! and wait for their turn in a line of their link.
+//! only the one that arrives next is in the heap: nearly all arrive in the order of leaving, and
+//! wait for their turn in a line of their link.
 
 use crate::packet::{HostId, Packet};
 use crate::time::Ns;

@@ -358,3 +358,4 @@ fn the_size_of_windows_does_not_change_what_happens() {
 }
 
 mod paths;
+mod queues;

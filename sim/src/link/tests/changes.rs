@@ -150,6 +150,24 @@ fn a_delivery_trace_takes_over_at_its_next_moment() {
 }
 
 #[test]
+fn while_a_link_is_stalled_its_queue_would_take_what_it_takes_from_then_on() {
+    let trace = DeliveryTrace { name: "test".into(), opportunities: vec![MS(10)], period: MS(10) };
+    for (rate, from_100_ms) in
+        [(Rate::Constant(12_000_000), MS(9)), (Rate::Trace(trace.into()), MS(90))]
+    {
+        let mut link = link(&LinkConfig { rate: rate.clone(), ..config(0) });
+        let Offer::Started(done) = link.offer(Ns::ZERO, packet(0, 1_500)) else { panic!("idle") };
+        for id in 1..10 {
+            link.offer(Ns::ZERO, packet(id, 1_500));
+        }
+        let stalled = LinkConfig { state: LinkState::Stalled, rate, ..config(0) };
+        link.reconfigure(Ns::ZERO, &stalled);
+        assert!(link.depart(done).next.is_none());
+        assert_eq!(link.waiting_time(MS(100)), from_100_ms);
+    }
+}
+
+#[test]
 fn a_change_of_nothing_changes_nothing() {
     for queue in [QueueConfig::default(), CODEL, FQ_CODEL, PIE] {
         let lossy = LinkConfig {

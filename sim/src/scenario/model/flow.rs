@@ -14,7 +14,8 @@ pub struct FlowSpec {
     pub kind: FlowKind,
     /// Indices into `Scenario::links` of the links its data takes, in order; not empty.
     pub via: Vec<usize>,
-    /// The links its acks take, in order; `None` is an ideal path with the delays of `via`.
+    /// The links its acks take, in order; `None` is an ideal path with the delays that the links of
+    /// `via` have at the start.
     pub back: Option<Vec<usize>>,
     /// When it starts, or the earliest moment with a [`FlowSpec::start_jitter`].
     pub start: Ns,

@@ -39,9 +39,11 @@ pub struct LinkConfig {
     pub jitter: Jitter,
     /// Single packets that come late, behind those that follow them.
     pub reorder: Option<Reorder>,
-    /// Packets in which one bit of the transport's header is flipped, in parts per million.
+    /// Packets in which one bit of the transport's header is flipped, in parts per million: of the
+    /// first 20 bytes of a datagram. Hosts get them as if a checksum had not noticed; the flows
+    /// inside the network have one that notices, and lose them.
     pub corrupt_header_ppm: u32,
-    /// Packets in which one bit of the payload is flipped, in parts per million.
+    /// Packets in which one bit of the payload is flipped, in parts per million, likewise.
     pub corrupt_payload_ppm: u32,
     /// Packets that arrive twice, in parts per million.
     pub duplicate_ppm: u32,
