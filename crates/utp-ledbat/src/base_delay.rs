@@ -23,6 +23,8 @@ pub(crate) struct BaseDelay<const SLOTS: usize> {
     /// The minimum over all slots, once there was a sample.
     min: TimestampDiff,
     rollover: BaseRollover,
+    /// A minimum is not forgotten for one that is higher by no more than this.
+    keep_ms: u8,
 }
 
 /// A minimum per minute, for the delay that the law steers by.
@@ -42,7 +44,15 @@ impl<const SLOTS: usize> BaseDelay<SLOTS> {
             head_since_s: 0,
             min: TimestampDiff::default(),
             rollover,
+            keep_ms: 0,
         }
+    }
+
+    /// The same history, but one that does not forget its minimum for one that is higher by no more
+    /// than `keep_us`, up to 255 ms. A sender whose own queue stands at its target never sees the
+    /// empty path again, and would take the queue for it.
+    pub(crate) fn keeping(self, keep_us: u32) -> Self {
+        Self { keep_ms: u8::try_from(keep_us / 1_000).unwrap_or(u8::MAX), ..self }
     }
 
     /// Forgets all samples.
@@ -96,7 +106,15 @@ impl<const SLOTS: usize> BaseDelay<SLOTS> {
         }
         let filled = (0..len).filter_map(|index| self.slot(index));
         let min = filled.fold(None, |min, slot| Some(lower_of(min, slot)));
-        self.min = min.unwrap_or_default();
+        let kept = min.is_some_and(|min| {
+            (1..=i32::from(self.keep_ms) * 1_000).contains(&min.distance_from(self.min))
+        });
+        if kept {
+            self.slots[usize::from(self.head)] = self.min;
+            self.filled |= 1 << self.head;
+        } else {
+            self.min = min.unwrap_or_default();
+        }
     }
 
     /// How many slots are in use: one per minute if there are as many.
@@ -177,6 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn a_minimum_is_kept_for_one_that_is_little_higher() {
+        for (above_us, forgotten_s) in [(100_000, None), (100_001, Some(600))] {
+            let mut base = base(10, BaseRollover::EveryMinute).keeping(100_000);
+            base.on_sample(at_s(0), TimestampDiff(u32::MAX));
+            let high = TimestampDiff(above_us - 1);
+            let found = (1..3_000).find(|second| base.on_sample(at_s(*second), high) == high);
+            assert_eq!(found, forgotten_s, "{above_us}");
+        }
+        let mut base = base(10, BaseRollover::EveryMinute).keeping(100_000);
+        base.on_sample(at_s(0), TimestampDiff(100));
+        let after_idle = base.on_sample(at_s(660), TimestampDiff(200));
+        assert_eq!(after_idle, TimestampDiff(200), "nothing was seen in all that time");
+    }
+
+    #[test]
     fn a_coarse_history_forgets_no_sooner_than_a_span_before_and_no_later_than_the_fine_one() {
         for seen_s in [0, 60, 200, 400, 700] {
             let mut coarse = CoarseBase::new(12, BaseRollover::EveryMinute);
@@ -192,6 +225,7 @@ mod tests {
         }
     }
 
+    // req: R-23
     #[test]
     fn idle_minutes_below_the_history_keep_the_base() {
         for rollover in [BaseRollover::EveryMinute, BaseRollover::ActiveMinutes] {
@@ -201,6 +235,7 @@ mod tests {
         }
     }
 
+    // req: R-23
     #[test]
     fn idle_minutes_beyond_the_history_start_it_afresh_if_they_count() {
         let mut counting = base(10, BaseRollover::EveryMinute);

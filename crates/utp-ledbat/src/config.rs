@@ -168,6 +168,12 @@ impl Config {
         self
     }
 
+    /// How much higher a base may be than the one that would be forgotten for it, when the sender's
+    /// own queue stands at `queue_us` all the time. Without the guard of the path nothing is kept.
+    pub(crate) fn base_keep_us(&self, queue_us: u32) -> u32 {
+        if self.guards >= Guards::PeerAndPath { queue_us } else { 0 }
+    }
+
     /// Shows every bounded field with its range to `check`, which may change the value.
     fn visit(&mut self, check: Check<'_>) {
         number(check, "target_us", &mut self.target_us, 1_000..=100_000);
@@ -273,6 +279,7 @@ mod tests {
         assert_eq!(error.to_string(), "growth_limit is 11, allowed is 1 to 10");
     }
 
+    // req
     #[test]
     fn every_bounded_field_is_checked_and_moved_into_its_range() {
         let mut spoiled = [const { Config::libutp() }; 10];

@@ -48,6 +48,12 @@ impl CurrentDelay {
         self.filled = self.len.min(self.filled + 1);
     }
 
+    /// The sample taken last.
+    pub(crate) fn newest(&self) -> Option<TimestampDiff> {
+        let newest = (self.next + self.len - 1) % self.len;
+        (self.filled > 0).then(|| self.samples[usize::from(newest)])
+    }
+
     /// How far the smallest sample lies above `base`, in microseconds; a sample below it counts as
     /// zero. `age_max_us` leaves out older samples. `None` if no sample is left.
     pub(crate) fn above(
@@ -99,6 +105,9 @@ mod tests {
         assert_eq!(current.above(BASE, at(2), None), Some(10));
         current.on_sample(at(3), sample(60));
         assert_eq!(current.above(BASE, at(3), None), Some(40));
+        assert_eq!(current.newest(), Some(sample(60)));
+        current.clear();
+        assert_eq!(current.newest(), None);
     }
 
     #[test]

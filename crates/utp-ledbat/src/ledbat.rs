@@ -5,13 +5,14 @@
 use alloc::boxed::Box;
 use core::num::NonZeroU32;
 
-use utp_wire::Instant;
+use utp_wire::{Instant, TimestampDiff};
 
 use crate::base_delay::FineBase;
 use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
+use crate::plateau::{Found, Plateau};
 use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
 use crate::slow_start::{Phase, Step};
@@ -44,6 +45,8 @@ pub struct Ledbat {
     cut_at: Instant,
     /// What the last cut or time-out changed; forgotten in idle times.
     before_cut: Option<Box<BeforeCut>>,
+    /// A delay above the target that has not moved for a while; forgotten in idle times.
+    plateau: Option<Box<Plateau>>,
     /// The last thing that happened to the window was a time-out.
     timed_out: bool,
 }
@@ -82,6 +85,10 @@ impl Params {
     fn is_guarded(&self) -> bool {
         self.guards >= Guards::Peer
     }
+
+    fn is_path_guarded(&self) -> bool {
+        self.guards >= Guards::PeerAndPath
+    }
 }
 
 /// What a cut that turns out needless is undone with.
@@ -107,7 +114,8 @@ impl Ledbat {
             payload_bytes_max,
             window: subbytes(window_initial),
             slow_start: Phase::new(config.slow_start, subbytes(window_max)),
-            base: FineBase::new(config.base_history_minutes, config.base_rollover),
+            base: FineBase::new(config.base_history_minutes, config.base_rollover)
+                .keeping(config.base_keep_us(config.target_us)),
             current: CurrentDelay::new(config.current_filter),
             round_trips: RoundTrips::new(&config),
             skew: config.compensate_skew.then(|| Skew::new(&config, now)),
@@ -118,6 +126,7 @@ impl Ledbat {
             sent_in_flight_bytes: 0,
             cut_at: NEVER,
             before_cut: None,
+            plateau: None,
             timed_out: false,
             params,
         }
@@ -135,10 +144,10 @@ impl Ledbat {
     /// The queuing delay the law acts on; corrects the base on the way.
     fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
         let mut delay_us = self.filtered_delay_us(ack.now)?;
-        let reports_base = self.base.get()?;
+        let reported_us = self.current.newest()?.distance_from(self.base.get()?);
+        let reported_us = reported_us.max(0).unsigned_abs();
         let target_us = self.params.target_us;
-        let queuing_us =
-            ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us, target_us));
+        let queuing_us = ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us));
         if let Some(skew) = &mut self.skew {
             if let (Some(rtt_us), Some(queuing_us)) = (ack.rtt_us, queuing_us) {
                 let raise_us = skew.raise_us(ack.now, delay_us, rtt_us, queuing_us);
@@ -149,7 +158,7 @@ impl Ledbat {
         }
         if self.params.is_guarded()
             && queuing_us.is_some()
-            && let Some(queuing_us) = self.round_trips.belie(reports_base, target_us)
+            && let Some(queuing_us) = self.round_trips.belie(reported_us, target_us)
         {
             delay_us = delay_us.max(queuing_us);
         }
@@ -157,9 +166,43 @@ impl Ledbat {
         Some(delay_us)
     }
 
+    /// Looks for a path that has become longer, and takes it as it is. Returns the queuing delay.
+    fn watch_path(&mut self, ack: &Ack, delay_us: u32) -> u32 {
+        let (Some(base), Some(rtt_us)) = (self.base.get(), ack.rtt_us) else {
+            return delay_us;
+        };
+        let Some(filtered_us) = self.filtered_delay_us(ack.now) else {
+            return delay_us;
+        };
+        if delay_us <= self.params.target_us {
+            self.plateau = None;
+            return delay_us;
+        }
+        let ours = TimestampDiff(base.0.wrapping_add(filtered_us));
+        let (window, window_small) = (self.window, 2 * self.packet());
+        let Some(plateau) = &mut self.plateau else {
+            self.plateau = Some(Box::new(Plateau::new(ack.now, ours, rtt_us, window)));
+            return delay_us;
+        };
+        let found = plateau.on_delay(ack.now, ours, rtt_us, window, window_small);
+        if let Some(Found { ours, rtt_us }) = found {
+            self.base.clear();
+            self.base.on_sample(ack.now, ours);
+            self.round_trips.start_afresh(ack.now, rtt_us);
+            self.slow_start.explore(subbytes(self.params.window_max_bytes()));
+            self.plateau = None;
+            self.delay_us = 0;
+        }
+        self.delay_us
+    }
+
     /// What the delay-based law adds to the window for one acknowledgement, in subbytes.
     fn gain(&self, bytes_acked: u64, delay_us: u32) -> i64 {
-        let per_round_trip = self.params.gain.bytes(self.payload_bytes_max);
+        let mut per_round_trip = self.params.gain.bytes(self.payload_bytes_max);
+        if self.params.is_guarded() && self.round_trips.is_doubtful(delay_us, self.params.target_us)
+        {
+            per_round_trip = per_round_trip.min(self.payload_bytes_max.into());
+        }
         let full = share_of(per_round_trip, bytes_acked, self.window).cast_signed();
         let target_us = i64::from(self.params.target_us);
         let off_target_us = target_us - i64::from(delay_us);
@@ -199,6 +242,13 @@ impl Ledbat {
         subbytes(u64::from(self.payload_bytes_max).min(self.params.window_max_bytes()))
     }
 
+    /// The window that a loss leaves at least. Two packets keep acknowledgements coming, as with
+    /// TCP (RFC 5681 section 3.1); less than one would wait for a time-out after each.
+    fn loss_floor(&self) -> u64 {
+        let window_min = self.window_min();
+        if self.params.is_path_guarded() { window_min.max(2 * self.packet()) } else { window_min }
+    }
+
     fn window_min(&self) -> u64 {
         let window_min_bytes = self.params.window_min.bytes(self.payload_bytes_max);
         subbytes(window_min_bytes.min(self.params.window_max_bytes()))
@@ -221,13 +271,14 @@ impl Controller for Ledbat {
             skew.on_theirs(now, theirs);
         }
         if let Some(theirs) = sample.theirs {
-            self.round_trips.on_theirs(theirs);
+            self.round_trips.on_theirs(now, theirs);
         }
         let Some(ours) = sample.ours else {
             return;
         };
         if self.params.is_guarded()
-            && let Some(base) = self.round_trips.base_after_step(ours)
+            && let Some(last) = self.current.newest()
+            && let Some(base) = self.round_trips.base_after_step(last, ours)
         {
             self.base.clear();
             self.base.on_sample(now, base);
@@ -235,7 +286,6 @@ impl Controller for Ledbat {
         }
         self.base.on_sample(now, ours);
         self.current.on_sample(now, ours);
-        self.round_trips.on_ours(ours);
         if let Some(skew) = &mut self.skew {
             skew.on_ours(now, ours);
         }
@@ -251,6 +301,8 @@ impl Controller for Ledbat {
         let Some(delay_us) = self.corrected_delay_us(ack) else {
             return;
         };
+        let delay_us =
+            if self.params.is_path_guarded() { self.watch_path(ack, delay_us) } else { delay_us };
         let gain = self.gain(ack.bytes_acked, delay_us);
         let steered = self.window.saturating_add_signed(gain);
         let step = self.slow_start.on_ack(
@@ -281,7 +333,8 @@ impl Controller for Ledbat {
         }
         self.before_cut();
         self.cut_at = loss.now;
-        self.window = self.window.min((self.window / 2).max(self.window_min()));
+        self.plateau = None;
+        self.window = self.window.min((self.window / 2).max(self.loss_floor()));
         self.slow_start.on_cut(self.window);
     }
 
@@ -302,12 +355,14 @@ impl Controller for Ledbat {
         }
         self.before_cut();
         self.timed_out = true;
+        self.plateau = self.plateau.take().filter(|_| in_flight_bytes == 0);
         self.window = packet;
         self.slow_start.on_timeout(in_flight_bytes, self.payload_bytes_max);
     }
 
     fn on_idle(&mut self) {
         self.before_cut = None;
+        self.plateau = None;
     }
 
     fn on_mtu_update(&mut self, payload_bytes_max: u16) {

@@ -5,13 +5,33 @@
 //! above that, its own queue, to a target of 100 ms. Where a loss-based sender shares the
 //! bottleneck, the queue grows past the target and LEDBAT makes room.
 //!
-//! * [`Controller`] is what a connection drives, [`ControllerFactory`] builds one per connection.
-//! * [`Ledbat`] is the controller; [`Config::utp`] is the default, [`Config::libutp`] the law that
-//!   nearly all peers run, [`Config::rfc6817`] the one of the standard.
-//! * [`LedbatPlusPlus`] is its successor in drafts of the IRTF.
-//! * [`LossOnly`] and [`Cubic`] are what TCP does, to compare with.
-//! * [`by_name`] finds each of them by its name.
-//! * [`FixedWindow`] never changes its window; it is for tests.
+//! [`Controller`] is what a connection drives, [`ControllerFactory`] builds one per connection, and
+//! [`by_name`] finds the factories of this crate by their names.
+//!
+//! # Which to choose
+//!
+//! | name | choose it |
+//! | --- | --- |
+//! | `utp`: [`Config::utp`] | unless another line says better |
+//! | `ledbat++`: [`LedbatPlusPlusFactory`] | to yield within a second and share evenly |
+//! | `libutp`: [`Config::libutp`] | to be as most peers are, but not open to lies |
+//! | `rfc6817`: [`Config::rfc6817`] | for the law of the standard, not open to lies |
+//! | `libutp-strict`: [`Config::libutp_strict`] | to reproduce what is published about it |
+//! | `rfc6817-strict`: [`Config::rfc6817_strict`] | to reproduce what is published about it |
+//! | `loss-only`: [`LossOnlyFactory`] | to compare with TCP Reno |
+//! | `cubic`: [`CubicFactory`] | to compare with TCP as it mostly is |
+//! | `fixed:N`: [`FixedWindowFactory`] | in tests, on networks of your own |
+//!
+//! The default is the law of libutp with guards: against clocks that drift or are set, against
+//! receivers that lie, against a base delay that is forgotten under the sender's own queue, and
+//! against a path that becomes longer. RFC 6817 grows half as fast. LEDBAT++ keeps a queue of 60 ms
+//! instead of 100; it leaves 1 to 9 % of an empty link unused, and most of it to a libutp flow. The
+//! strict forms have every known flaw and are not meant for strangers. The last three fill every
+//! buffer and yield to nobody.
+//!
+//! None of the LEDBAT laws but `ledbat++` shares evenly with its own kind: a flow that comes later
+//! measures the queue of the first as part of the path. Where the buffer of the bottleneck is
+//! shorter than the target, all of them compete as TCP does.
 //!
 //! There is no clock, no randomness and no floating point: the same calls give the same windows on
 //! every machine. No sequence of calls panics or takes the window out of `1..=window_max_bytes`.
@@ -64,6 +84,69 @@
 //! round_trip(&mut controller, 150_000);
 //! assert_eq!(controller.window_bytes(), before - 1500);
 //! ```
+//!
+//! # A controller of your own
+//!
+//! A connection takes any [`Controller`]. This one sends what a rate allows in a round trip, and
+//! halves the rate when packets are lost:
+//!
+//! ```
+//! use utp_ledbat::{Ack, Controller, ControllerFactory, Loss, Metrics};
+//! use utp_wire::Instant;
+//!
+//! #[derive(Debug)]
+//! struct Rate {
+//!     bytes_per_s: u64,
+//!     rtt_us: u64,
+//! }
+//!
+//! impl Controller for Rate {
+//!     fn on_ack(&mut self, ack: &Ack) {
+//!         self.rtt_us = ack.rtt_us.map_or(self.rtt_us, u64::from);
+//!     }
+//!
+//!     fn on_loss(&mut self, _loss: &Loss) {
+//!         self.bytes_per_s /= 2;
+//!     }
+//!
+//!     fn on_timeout(&mut self, _now: Instant, _in_flight_bytes: u64) {
+//!         self.bytes_per_s /= 2;
+//!     }
+//!
+//!     fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
+//!
+//!     fn window_bytes(&self) -> u64 {
+//!         // Never zero, and no overflow: the round trip may be a hostile number.
+//!         (self.bytes_per_s.saturating_mul(self.rtt_us) / 1_000_000).max(1)
+//!     }
+//!
+//!     fn metrics(&self) -> Metrics {
+//!         Metrics { window_bytes: self.window_bytes(), ..Metrics::default() }
+//!     }
+//! }
+//!
+//! /// Bytes per second at the start.
+//! #[derive(Debug)]
+//! struct RateFactory(u64);
+//!
+//! impl ControllerFactory for RateFactory {
+//!     fn name(&self) -> &str {
+//!         "rate"
+//!     }
+//!
+//!     fn build(&self, _now: Instant, _payload_bytes_max: u16) -> Box<dyn Controller> {
+//!         Box::new(Rate { bytes_per_s: self.0, rtt_us: 100_000 })
+//!     }
+//! }
+//!
+//! let now = Instant::from_micros(0);
+//! let mut controller = RateFactory(1_000_000).build(now, 1382);
+//! assert_eq!(controller.window_bytes(), 100_000);
+//! controller.on_timeout(now, 100_000);
+//! assert_eq!(controller.window_bytes(), 50_000);
+//! ```
+//!
+//! `utp_proto::Config::controller` takes the factory in an `Arc`.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -82,6 +165,7 @@ mod loss_only;
 mod loss_window;
 mod moment;
 mod names;
+mod plateau;
 mod presets;
 mod round_trips;
 mod skew;

@@ -49,7 +49,8 @@ impl Config {
     /// The law of RFC 6817: one packet per round trip, 100 ms target, two packets at least, no
     /// slow start (set [`slow_start`](Self::slow_start) to add that of RFC 5681).
     ///
-    /// The guards correct for drifting clocks, which the RFC leaves open (appendix A.2).
+    /// The guards correct for drifting clocks, which the RFC leaves open (appendix A.2). Marks of
+    /// congestion (ECN), which the RFC would have halve the window, do not reach a UDP socket here.
     #[must_use]
     pub const fn rfc6817() -> Self {
         Self {
@@ -93,11 +94,27 @@ const WINDOW_MAX_BYTES: u64 = 1 << 20;
 
 /// Crystals are off by 100 ppm at the worst, so two of them drift by 200 ppm; 500 leaves room for
 /// the steering of a time daemon.
-const BASE_SHIFT_PPM_MAX: u16 = 500;
+pub(crate) const BASE_SHIFT_PPM_MAX: u16 = 500;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // req
+    #[test]
+    fn the_rfc_has_its_constants() {
+        for config in [Config::rfc6817(), Config::rfc6817_strict()] {
+            assert_eq!(config.target_us, 100_000);
+            assert_eq!(config.gain, Size::Packets(1));
+            assert_eq!(config.base_history_minutes, 10);
+            assert_eq!(config.current_filter, 4);
+            assert_eq!(config.growth_limit, GrowthLimit::InFlightPlus(Size::Packets(1)));
+            assert_eq!(
+                (config.window_initial, config.window_min),
+                (Size::Packets(2), Size::Packets(2))
+            );
+        }
+    }
 
     #[test]
     fn presets_are_valid() {

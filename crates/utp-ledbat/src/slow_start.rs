@@ -9,6 +9,8 @@ use crate::subbytes::{share_of, subbytes};
 pub(crate) struct Phase {
     law: SlowStart,
     active: bool,
+    /// Whether this time the window doubles, whatever the law says.
+    doubles: bool,
     /// The window above which the phase ends.
     threshold: u64,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Step {
 impl Phase {
     /// A phase that begins now, unless the law is [`SlowStart::Off`].
     pub(crate) const fn new(law: SlowStart, threshold: u64) -> Self {
-        Self { law, active: !matches!(law, SlowStart::Off), threshold }
+        Self { law, active: !matches!(law, SlowStart::Off), doubles: false, threshold }
     }
 
     pub(crate) const fn is_active(&self) -> bool {
@@ -56,13 +58,16 @@ impl Phase {
             return Step::Off;
         }
         let growth = match self.law {
-            SlowStart::Off => return Step::Off,
-            SlowStart::Doubling => subbytes(bytes_acked.min(payload_bytes_max.into())),
-            SlowStart::OnePacket => share_of(payload_bytes_max.into(), bytes_acked, window),
+            SlowStart::OnePacket if !self.doubles => {
+                share_of(payload_bytes_max.into(), bytes_acked, window)
+            }
+            SlowStart::Doubling | SlowStart::Off | SlowStart::OnePacket => {
+                subbytes(bytes_acked.min(payload_bytes_max.into()))
+            }
         };
         let grown = window.saturating_add(growth);
         if grown > self.threshold {
-            self.active = false;
+            self.end();
             return Step::Leave;
         }
         if u64::from(delay_us) * 10 > u64::from(target_us) * 9 {
@@ -74,8 +79,21 @@ impl Phase {
 
     /// Ends the phase and keeps `window` as the threshold.
     pub(crate) const fn on_cut(&mut self, window: u64) {
-        self.active = false;
+        self.end();
         self.threshold = window;
+    }
+
+    const fn end(&mut self) {
+        self.active = false;
+        self.doubles = false;
+    }
+
+    /// Starts the phase on a path of which nothing is known any more: the window doubles (RFC 5681
+    /// section 3.1), whatever the law, up to the threshold or near the target.
+    pub(crate) const fn explore(&mut self, threshold: u64) {
+        self.active = true;
+        self.doubles = true;
+        self.threshold = threshold;
     }
 
     /// Starts the phase again with one packet, after `in_flight_bytes` were lost.
@@ -85,6 +103,7 @@ impl Phase {
             self.threshold = subbytes((in_flight_bytes / 2).max(packets_2));
         }
         self.active = self.law != SlowStart::Off;
+        self.doubles = false;
     }
 }
 
@@ -130,6 +149,22 @@ mod tests {
             assert_eq!(step(&mut phase, 10_000, 10_000, 90_001), Step::Leave);
             assert_eq!(phase.threshold(), Some(subbytes(10_000)));
             assert!(!phase.is_active());
+        }
+    }
+
+    #[test]
+    fn a_path_to_explore_doubles_the_window_once_whatever_the_law() {
+        for law in [SlowStart::OnePacket, SlowStart::Doubling, SlowStart::Off] {
+            let mut phase = Phase::new(law, subbytes(100_000));
+            phase.on_cut(subbytes(10_000));
+            phase.explore(subbytes(100_000));
+            assert_eq!(step(&mut phase, 10_000, 1_000, 0), Step::Grow(subbytes(11_000)));
+            assert_eq!(step(&mut phase, 10_000, 1_000, 90_001), Step::Leave);
+            assert_eq!(step(&mut phase, 10_000, 1_000, 0), Step::Off);
+            phase.explore(subbytes(100_000));
+            phase.on_timeout(10_000, 1_000);
+            let as_by_law = Phase::new(law, subbytes(100_000)).is_active();
+            assert_eq!((phase.is_active(), phase.doubles), (as_by_law, false));
         }
     }
 

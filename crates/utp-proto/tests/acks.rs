@@ -7,7 +7,7 @@ use utp_proto::{Event, State};
 use utp_wire::{PacketType, Timestamp};
 use wire::{FULL, MS, Role, SECOND, Wire, plain};
 
-// req: SQ-01, SQ-11
+// req: SQ-01, SQ-11, R-21
 #[test]
 fn in_order_packets_are_acked_as_they_come_and_once_per_batch() {
     Wire::everywhere(plain, |mut wire| {

@@ -101,6 +101,21 @@ fn splitting_an_acknowledgement_earns_nothing_extra() {
     assert!(split.window() >= whole.window() - 20);
 }
 
+// req: R-25
+#[test]
+fn several_samples_before_an_acknowledgement_count_once_and_the_last_ones() {
+    let mut one = Bench::with_window(Config::rfc6817_strict(), 100_000);
+    one.settle(50_000);
+    one.ack(100_000);
+    assert_eq!(one.window(), 100_000 + 1_382 / 2);
+    let mut several = Bench::with_window(Config::rfc6817_strict(), 100_000);
+    several.settle(170_000);
+    several.settle(50_000);
+    several.settle(50_000);
+    several.ack(100_000);
+    assert_eq!(several.window(), one.window());
+}
+
 #[test]
 fn an_acknowledgement_of_more_than_the_window_earns_less_than_the_gain() {
     for config in [Config::libutp(), Config::rfc6817()] {
@@ -135,6 +150,7 @@ fn a_delay_above_the_target_shrinks_in_proportion() {
     }
 }
 
+// req: R-09
 #[test]
 fn three_times_the_target_costs_two_packets_per_round_trip_by_the_rfc() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
@@ -258,6 +274,44 @@ fn the_rfc_cuts_for_whatever_loss_it_is_told() {
 }
 
 #[test]
+fn a_loss_leaves_the_default_two_packets_but_delay_may_take_them() {
+    let mut bench = Bench::with_window(Config::utp(), 5_000);
+    bench.loss();
+    assert_eq!(bench.window(), 2 * 1_382);
+    bench.settle(399_000);
+    for _ in 0..10 {
+        bench.ack(3_000);
+    }
+    assert_eq!(bench.window(), 10);
+    bench.wait_us(1_000_000);
+    bench.loss();
+    assert_eq!(bench.window(), 10, "a loss never raises the window");
+}
+
+#[test]
+fn growth_is_that_of_tcp_where_only_the_round_trip_shows_a_queue() {
+    for (config, gain_bytes) in [(Config::libutp(), 1_382), (Config::libutp_strict(), 3_000)] {
+        let mut bench = Bench::with_window(config, 100_000);
+        bench.limited();
+        bench.ack(1);
+        let theirs = |us| Some(TimestampDiff(us));
+        for us in [7_000, 307_000] {
+            let sample = DelaySample { ours: Some(BASE), theirs: theirs(us) };
+            bench.ledbat.on_delay_sample(bench.now, sample);
+        }
+        let before = bench.window();
+        bench.ledbat.on_ack(&Ack {
+            now: bench.now,
+            bytes_acked: before,
+            in_flight_bytes: before,
+            rtt_us: Some(RTT_US + 300_000),
+            delay_sampled: true,
+        });
+        assert_eq!(bench.window(), before + gain_bytes);
+    }
+}
+
+#[test]
 fn a_cut_that_was_needless_is_undone_with_the_phase() {
     for config in [Config::libutp(), Config::rfc6817()] {
         let mut bench = Bench::with_window(config, 100_000);
@@ -313,6 +367,7 @@ fn a_window_that_has_grown_beyond_what_it_was_is_not_shrunk_by_the_undoing() {
     assert_eq!(bench.window(), 30_000);
 }
 
+// req: R-07
 #[test]
 fn a_loss_never_raises_the_window_and_stops_at_the_floor() {
     for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
@@ -410,6 +465,7 @@ fn a_clock_that_hides_every_queue_is_penalised() {
     assert!(delay_us.is_some_and(|delay_us| delay_us > 20_000), "{delay_us:?}");
 }
 
+// req: R-19
 #[test]
 fn the_filter_of_the_rfc_forgets_samples_older_than_a_round_trip() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);

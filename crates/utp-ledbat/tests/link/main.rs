@@ -2,6 +2,7 @@
 
 mod claims;
 mod golden;
+mod guards;
 mod model;
 mod plus_plus;
 mod tables;

@@ -20,6 +20,8 @@ pub(crate) enum Source {
     Bulk,
     /// A packet at every interval until the given time, then more than fits.
     PacketEvery { interval_us: u64, until_us: u64 },
+    /// More than fits, but nothing between two times.
+    BulkExcept { from_us: u64, to_us: u64 },
 }
 
 /// What happens on the path; everything off by default.
@@ -35,12 +37,16 @@ pub(crate) struct Path {
     pub(crate) ack_per_burst: bool,
     /// The first packet sent at or after each of these times is dropped; ascending.
     pub(crate) drops_us: VecDeque<u64>,
+    /// In a span, every so manieth packet is dropped: from, to, and that number.
+    pub(crate) losses: (u64, u64, u64),
     /// Packets sent in this span are dropped.
     pub(crate) blackout_us: (u64, u64),
     /// Foreign data that stands in a queue of its own from a time on: time and delay.
     pub(crate) foreign_queue_us: (u64, u64),
     /// How fast the receiver's clock runs, in parts per million.
     pub(crate) receiver_clock_ppm: i64,
+    /// How the receiver lies about delays.
+    pub(crate) lie: Lie,
     /// How much the receiver falsely lowers the delay of its own packets with every packet.
     pub(crate) receiver_ratchet_us: u32,
 }
@@ -54,12 +60,25 @@ impl Path {
             buffer_packets: u64::MAX,
             ack_per_burst: false,
             drops_us: VecDeque::new(),
+            losses: (0, 0, 1),
             blackout_us: (0, 0),
             foreign_queue_us: (u64::MAX, 0),
             receiver_clock_ppm: 0,
+            lie: Lie::None,
             receiver_ratchet_us: 0,
         }
     }
+}
+
+/// What a receiver says about delays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// The truth.
+    None,
+    /// The delay of the sender's packets is always the same.
+    Constant,
+    /// The same, and the queue is said to be on the way back.
+    Slewed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +96,7 @@ pub(crate) struct Model {
     pub(crate) packets_acked: u64,
     /// How long the packet sent last waits at the bottleneck for the packets before it.
     pub(crate) queue_us: u64,
-    path: Path,
+    pub(crate) path: Path,
     source: Source,
     source_next_us: u64,
     source_packets: u64,
@@ -157,7 +176,9 @@ impl Model {
     fn next_event_us(&self) -> Option<u64> {
         let ack_us = self.in_flight.front().map(|packet| self.ack_us(packet));
         let source_us = match self.source {
+            Source::Bulk | Source::BulkExcept { .. } if self.has_data() => None,
             Source::Bulk => None,
+            Source::BulkExcept { to_us, .. } => Some(to_us),
             Source::PacketEvery { .. } => Some(self.source_next_us),
         };
         // A sender with neither data nor packets in flight waits for its source alone.
@@ -195,7 +216,11 @@ impl Model {
     }
 
     fn has_data(&self) -> bool {
-        matches!(self.source, Source::Bulk) || self.source_packets > 0
+        match self.source {
+            Source::Bulk => true,
+            Source::PacketEvery { .. } => self.source_packets > 0,
+            Source::BulkExcept { from_us, to_us } => !(from_us..to_us).contains(&self.now_us),
+        }
     }
 
     fn send(&mut self) {
@@ -224,7 +249,9 @@ impl Model {
         let dark = (blackout_from_us..blackout_to_us).contains(&now_us);
         let queue_us = self.link_free_us.saturating_sub(now_us);
         let full = queue_us / self.serialise_us().max(1) >= self.path.buffer_packets;
-        if dark || full || self.is_next_drop_due() {
+        let (lossy_from_us, lossy_to_us, every) = self.path.losses;
+        let lossy = (lossy_from_us..lossy_to_us).contains(&now_us) && number.is_multiple_of(every);
+        if dark || full || lossy || self.is_next_drop_due() {
             self.dropped.push_back(packet);
         } else {
             self.queue_us = queue_us;
@@ -236,12 +263,11 @@ impl Model {
         self.controller.on_sent(Instant::from_micros(now_us), PAYLOAD, in_flight_bytes);
     }
 
+    /// Whether one of the drops is due; if several are, the packet stands for all of them.
     fn is_next_drop_due(&mut self) -> bool {
-        let due = self.path.drops_us.front().is_some_and(|drop_us| *drop_us <= self.now_us);
-        if due {
-            self.path.drops_us.pop_front();
-        }
-        due
+        let before = self.path.drops_us.len();
+        self.path.drops_us.retain(|drop_us| *drop_us > self.now_us);
+        self.path.drops_us.len() < before
     }
 
     fn on_ack(&mut self, acked: usize) {
@@ -253,10 +279,17 @@ impl Model {
         self.timer_us = self.now_us + self.timeout_us;
 
         let arrived = self.receiver_clock(newest.arrives_us).timestamp();
-        let ours = arrived.since(Instant::from_micros(newest.sent_us).timestamp());
+        let mut ours = arrived.since(Instant::from_micros(newest.sent_us).timestamp());
         let mut theirs = now.timestamp().since(arrived);
         self.ratcheted_us = self.ratcheted_us.wrapping_add(self.path.receiver_ratchet_us);
         theirs.0 = theirs.0.wrapping_sub(self.ratcheted_us);
+        if self.path.lie != Lie::None {
+            let true_us = ours.0;
+            ours.0 = 1_000_000;
+            if self.path.lie == Lie::Slewed {
+                theirs.0 = theirs.0.wrapping_add(true_us);
+            }
+        }
         let sample = DelaySample { ours: Some(ours), theirs: Some(theirs) };
         self.controller.on_delay_sample(now, sample);
         self.controller.on_ack(&Ack {

@@ -13,9 +13,9 @@ use crate::model::{Model, Path, Source};
 const SECOND_US: u64 = 1_000_000;
 
 /// The controllers shown. Without guards the others move the same here.
-const NAMES: [&str; 5] = ["libutp", "rfc6817", "ledbat++", "loss-only", "cubic"];
+const NAMES: [&str; 6] = ["utp", "libutp", "rfc6817", "ledbat++", "loss-only", "cubic"];
 
-fn models(path: &Path, source: Source) -> [Model; 5] {
+fn models(path: &Path, source: Source) -> [Model; 6] {
     NAMES.map(|name| Model::new(&*by_name(name).expect("known"), path.clone(), source))
 }
 
