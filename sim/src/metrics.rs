@@ -4,8 +4,12 @@
 //! expectations all speak of the same number. Windows are half open, `[from, to)`, and made of
 //! whole buckets of 100 ms.
 
+mod catalogue;
+
+pub use catalogue::{Metric, catalogue};
+
 use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL, Record};
-use crate::scenario::{FlowKind, Scenario};
+use crate::scenario::{Scenario, What};
 use crate::time::Ns;
 use serde::Serialize;
 
@@ -123,6 +127,82 @@ impl View<'_> {
         Delays::of(inside.map(|(_, us)| *us).collect())
     }
 
+    /// Queueing delay of the path as the sender's congestion controller sees it.
+    pub fn queuing_delay_ms(&self, flow: usize, window: Option<Window>) -> Option<Delays> {
+        self.samples(&self.flow(flow)?.queuing_delay_us, window)
+    }
+
+    /// How far the base delay that the controller assumes is from the propagation delay of the
+    /// path. The time that a packet takes to be transmitted is a part of it.
+    pub fn base_error_ms(&self, flow: usize, window: Option<Window>) -> Option<Delays> {
+        let samples = &self.flow(flow)?.base_delay_us;
+        let error = |(at, base_us): &(Ns, i32)| {
+            let path_us = i64::try_from(self.path_delay(flow, *at).as_micros()).unwrap_or(i64::MAX);
+            let error_us = i64::from(*base_us).abs_diff(path_us);
+            (*at, u32::try_from(error_us).unwrap_or(u32::MAX))
+        };
+        let errors: Vec<_> = samples.iter().map(error).collect();
+        self.samples(&errors, window)
+    }
+
+    /// Propagation delay of the links that a flow's data takes at a moment.
+    fn path_delay(&self, flow: usize, at: Ns) -> Ns {
+        let via = self.scenario.flows.get(flow).map_or(&[][..], |flow| &flow.via);
+        let delay = |&link: &usize| {
+            let changes = self.scenario.changes.iter().take_while(|change| change.at <= at);
+            let changed = changes.filter_map(|change| match &change.what {
+                What::Link { link: of, config } if *of == link => Some(config.delay),
+                _ => None,
+            });
+            let first = self.scenario.links.get(link).map(|link| link.config.delay);
+            changed.last().or(first).unwrap_or_default()
+        };
+        via.iter().map(delay).fold(Ns::ZERO, |sum, delay| sum + delay)
+    }
+
+    /// Congestion window of the sender in bytes; the fields that [`Delays`] has for milliseconds.
+    pub fn window_bytes(&self, flow: usize, window: Option<Window>) -> Option<Delays> {
+        let samples = &self.flow(flow)?.window_bytes;
+        let narrow = |&(at, bytes): &(Ns, u64)| (at, u32::try_from(bytes).unwrap_or(u32::MAX));
+        let narrow: Vec<_> = samples.iter().map(narrow).collect();
+        let Delays { mean, p50, p95, p99, max } = self.samples(&narrow, window)?;
+        let whole = |thousands: f64| round(thousands * 1e3, 0);
+        Some(Delays {
+            mean: whole(mean),
+            p50: whole(p50),
+            p95: whole(p95),
+            p99: whole(p99),
+            max: whole(max),
+        })
+    }
+
+    /// The longest time in which nothing reached the receiving application although the flow was
+    /// active, in seconds, in steps of 100 ms.
+    pub fn longest_stall_s(&self, flow: usize, window: Option<Window>) -> Option<f64> {
+        let (from, to) = self.active(flow)?;
+        let (within_from, within_to) = window.unwrap_or((from, to));
+        let (from, to) = self.covered(Some((from.max(within_from), to.min(within_to))))?;
+        let buckets = slice(&self.flow(flow)?.delivered_bytes, from, to, BUCKET);
+        let runs = buckets.split(|bytes| *bytes > 0).map(<[u64]>::len);
+        let longest = Ns(BUCKET.0 * runs.max().unwrap_or(0) as u64);
+        Some(round(longest.as_secs_f64(), 1))
+    }
+
+    /// Jain's index of fairness of what the bulk flows delivered, four decimals: 1 when all had the
+    /// same, and down to one over their number when one had everything. `None` for fewer than two.
+    pub fn jain(&self, window: Option<Window>) -> Option<f64> {
+        let flows = self.scenario.flows.iter().enumerate();
+        let bulk = flows.filter(|(_, flow)| catalogue::is_bulk(&flow.kind));
+        let bytes: Option<Vec<u64>> =
+            bulk.map(|(flow, _)| self.bytes_delivered(flow, window)).collect();
+        let bytes = bytes.filter(|bytes| bytes.len() >= 2)?;
+        let (sum, squares) = bytes.iter().fold((0.0, 0.0), |(sum, squares), &bytes| {
+            let bytes = bytes as f64;
+            (sum + bytes, squares + bytes * bytes)
+        });
+        (squares > 0.0).then(|| round(sum * sum / (bytes.len() as f64 * squares), 4))
+    }
+
     /// Seconds from the start of the run to the last byte of a sized transfer.
     pub fn completed_s(&self, flow: usize) -> Option<f64> {
         self.flow(flow)?.completed_at.map(|at| round(at.as_secs_f64(), 3))
@@ -147,178 +227,6 @@ impl Delays {
             max: f64::from(max) / 1e3,
         })
     }
-}
-
-/// A quantity that an expectation can bound, by its dotted name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// For instance `links.uplink.queue_delay_ms.p95`.
-    pub name: String,
-    subject: usize,
-    quantity: Quantity,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quantity {
-    BytesDelivered,
-    CompletedS,
-    DroppedPackets,
-    GoodputMbps,
-    LostPackets,
-    OneWayDelayMs(Statistic),
-    QueueDelayMs(Statistic),
-    ResponseMs(Statistic),
-    Retransmissions,
-    RttMs(Statistic),
-    Sha256Ok,
-    Share,
-    SpuriousRetransmissions,
-    Timeouts,
-    Utilisation,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Statistic {
-    Mean,
-    P50,
-    P95,
-    P99,
-    Max,
-}
-
-impl Metric {
-    /// Whether it can be taken over a part of the run; counters cover the whole run only.
-    pub fn takes_window(&self) -> bool {
-        !matches!(
-            self.quantity,
-            Quantity::CompletedS
-                | Quantity::DroppedPackets
-                | Quantity::LostPackets
-                | Quantity::Retransmissions
-                | Quantity::Sha256Ok
-                | Quantity::SpuriousRetransmissions
-                | Quantity::Timeouts
-        )
-    }
-
-    /// Its value in one run; `None` when nothing was measured.
-    pub fn value(&self, view: View<'_>, window: Option<Window>) -> Option<f64> {
-        let of = self.subject;
-        match self.quantity {
-            Quantity::BytesDelivered => view.bytes_delivered(of, window).map(|bytes| bytes as f64),
-            Quantity::CompletedS => view.completed_s(of),
-            Quantity::DroppedPackets => view.link(of).map(|link| link.dropped_packets as f64),
-            Quantity::GoodputMbps => view.goodput_mbps(of, window),
-            Quantity::LostPackets => view.link(of).map(|link| link.lost_packets as f64),
-            Quantity::OneWayDelayMs(statistic) => {
-                view.one_way_delay_ms(of, window).map(|delays| statistic.of(&delays))
-            }
-            Quantity::QueueDelayMs(statistic) => {
-                view.queue_delay_ms(of, window).map(|delays| statistic.of(&delays))
-            }
-            Quantity::ResponseMs(statistic) => {
-                view.response_ms(of, window).map(|delays| statistic.of(&delays))
-            }
-            Quantity::Retransmissions => view.flow(of).map(|flow| flow.retransmissions as f64),
-            Quantity::RttMs(statistic) => {
-                view.rtt_ms(of, window).map(|delays| statistic.of(&delays))
-            }
-            Quantity::Sha256Ok => view.flow(of)?.sha256_ok.map(|ok| f64::from(u8::from(ok))),
-            Quantity::Share => view.share(of, window),
-            Quantity::SpuriousRetransmissions => {
-                view.flow(of).map(|flow| flow.spurious_retransmissions as f64)
-            }
-            Quantity::Timeouts => view.flow(of).map(|flow| flow.timeouts as f64),
-            Quantity::Utilisation => view.utilisation(of, window),
-        }
-    }
-}
-
-impl Statistic {
-    fn of(self, delays: &Delays) -> f64 {
-        match self {
-            Self::Mean => delays.mean,
-            Self::P50 => delays.p50,
-            Self::P95 => delays.p95,
-            Self::P99 => delays.p99,
-            Self::Max => delays.max,
-        }
-    }
-}
-
-/// Every metric that a run of this scenario has.
-pub fn catalogue(scenario: &Scenario) -> Vec<Metric> {
-    let mut metrics = Vec::new();
-    for (subject, link) in scenario.links.iter().enumerate() {
-        let rate = link.config.rate.bps().map(|_| ("utilisation", Quantity::Utilisation));
-        let counters = [
-            ("dropped_packets", Quantity::DroppedPackets),
-            ("lost_packets", Quantity::LostPackets),
-        ];
-        let delays = statistics("queue_delay_ms", Quantity::QueueDelayMs);
-        let own = named(rate.into_iter().chain(counters)).chain(delays);
-        metrics.extend(own.map(|(name, quantity)| {
-            let name = format!("links.{}.{name}", link.name);
-            Metric { name, subject, quantity }
-        }));
-    }
-    for (subject, flow) in scenario.flows.iter().enumerate() {
-        metrics.extend(flow_quantities(&flow.kind).into_iter().map(|(name, quantity)| {
-            let name = format!("flows.{}.{name}", flow.name);
-            Metric { name, subject, quantity }
-        }));
-    }
-    metrics
-}
-
-fn flow_quantities(kind: &FlowKind) -> Vec<(String, Quantity)> {
-    let every = [
-        ("bytes_delivered", Quantity::BytesDelivered),
-        ("goodput_mbps", Quantity::GoodputMbps),
-        ("share", Quantity::Share),
-    ];
-    let mut quantities: Vec<_> = named(every).collect();
-    if let FlowKind::Cbr { .. } | FlowKind::OnOff { .. } = kind {
-        quantities.extend(statistics("one_way_delay_ms", Quantity::OneWayDelayMs));
-        return quantities;
-    }
-    quantities.extend(named([
-        ("retransmissions", Quantity::Retransmissions),
-        ("spurious_retransmissions", Quantity::SpuriousRetransmissions),
-        ("timeouts", Quantity::Timeouts),
-    ]));
-    quantities.extend(statistics("rtt_ms", Quantity::RttMs));
-    if let FlowKind::RequestResponse { .. } = kind {
-        quantities.extend(statistics("response_ms", Quantity::ResponseMs));
-    }
-    if kind.bytes().is_some() {
-        quantities.push(("completed_s".to_owned(), Quantity::CompletedS));
-        if matches!(kind, FlowKind::Utp(_)) {
-            quantities.push(("sha256_ok".to_owned(), Quantity::Sha256Ok));
-        }
-    }
-    quantities
-}
-
-fn named<'a>(
-    quantities: impl IntoIterator<Item = (&'a str, Quantity)>,
-) -> impl Iterator<Item = (String, Quantity)> {
-    quantities.into_iter().map(|(name, quantity)| (name.to_owned(), quantity))
-}
-
-fn statistics(
-    name: &str,
-    of: fn(Statistic) -> Quantity,
-) -> impl Iterator<Item = (String, Quantity)> {
-    [
-        ("mean", Statistic::Mean),
-        ("p50", Statistic::P50),
-        ("p95", Statistic::P95),
-        ("p99", Statistic::P99),
-        ("max", Statistic::Max),
-    ]
-    .into_iter()
-    .map(move |(statistic, value)| (format!("{name}.{statistic}"), of(value)))
 }
 
 /// To a number of decimals up to four, halves away from zero.

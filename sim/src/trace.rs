@@ -43,6 +43,18 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// Every reason, in the order of their names.
+    pub const ALL: [Self; 8] = [
+        Self::Aqm,
+        Self::Corrupt,
+        Self::Down,
+        Self::Loss,
+        Self::Mtu,
+        Self::Nat,
+        Self::Policer,
+        Self::QueueFull,
+    ];
+
     /// Its name in traces, summaries and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -181,3 +181,74 @@ fn a_reader_that_leaves_is_no_error() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }
+
+/// The same over a grid of delays and loss rates.
+const SWEPT: &str = "[sweep]\n\"link.uplink.delay\" = [\"5ms\", \"20ms\"]\n\
+                     \"link.uplink.loss\" = [\"1%\", \"2%\"]\n[variant";
+
+#[test]
+fn seeds_are_in_the_summary_with_median_and_range() {
+    let folder = folder("several-seeds");
+    let file = folder.join("small.toml");
+    fs::write(&file, SMALL).expect("writable");
+    let (file, out) = (file.display().to_string(), folder.join("out").display().to_string());
+    let args = ["simulate", &file, "--engine", "event", "--seeds", "3..5", "--json", "--out", &out];
+    let output = utp_sim(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let lost = &summary["seeds"]["variants"]["default"]["metrics"]["links.uplink.lost_packets"];
+    assert_eq!(lost["count"], 3);
+    let number = |name: &str| lost[name].as_f64().expect("a number");
+    assert!(number("min") < number("max"), "{lost}");
+    assert!((number("min")..=number("max")).contains(&number("median")), "{lost}");
+    assert_eq!((&summary["seed"], &summary["engine"]), (&3.into(), &"event".into()));
+    assert!(text(&output.stderr).contains(" events/s"), "{}", text(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_that_is_interrupted_keeps_what_is_finished_and_goes_on() {
+    use std::os::unix::process::ExitStatusExt;
+    let folder = folder("interrupted");
+    let file = folder.join("small.toml");
+    fs::write(&file, SMALL.replacen("[variant", SWEPT, 1)).expect("writable");
+    let run = |out: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_utp-sim"));
+        command.args(["sweep", "--seeds", "1..4", "--engine", "event", "--out"]);
+        command.arg(out).arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let points = |out: &Path| {
+        let entries = fs::read_dir(out.join("small/points")).into_iter().flatten();
+        let names = entries.map(|entry| entry.expect("readable").file_name());
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>()
+    };
+    let out = folder.join("out");
+    let mut child = run(&out).spawn().expect("it starts");
+    // It is stopped as soon as a few of the 32 runs are finished.
+    while points(&out).len() < 3 && child.try_wait().expect("it runs").is_none() {
+        std::thread::yield_now();
+    }
+    let stop = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(stop.expect("kill is everywhere").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(2), "a shell shows that as 130");
+    let kept = points(&out);
+    assert!((3..32).contains(&kept.len()), "{}", kept.len());
+    for name in &kept {
+        let text = fs::read(out.join("small/points").join(name)).expect("whole");
+        assert!(serde_json::from_slice::<serde_json::Value>(&text).is_ok(), "{name}");
+    }
+    let again = run(&out).output().expect("it ends");
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    let before = format!("32 runs, {} of them finished before", kept.len());
+    assert!(text(&again.stderr).contains(&before), "{}", text(&again.stderr));
+    // As if it had never been stopped.
+    let whole = folder.join("whole");
+    assert_eq!(run(&whole).output().expect("it ends").status.code(), Some(0));
+    for name in ["sweep.json", "sweep.csv", "sweep.svg", "report.html"] {
+        let read = |out: &Path| fs::read_to_string(out.join("small").join(name)).expect("written");
+        assert_eq!(read(&out), read(&whole), "{name}");
+    }
+}

@@ -140,7 +140,7 @@ pub struct Metrics {
     /// The slow-start threshold in payload bytes; `None` where the law has no slow start.
     pub ssthresh_bytes: Option<u64>,
     /// The base delay of our packets in microseconds. It contains the offset between the two
-    /// clocks and is meaningful only as a difference.
+    /// clocks and is meaningful only as a difference. `None` where the law measures round trips.
     pub base_delay_us: Option<u32>,
     /// The controller's estimate of the queuing delay our packets meet, in microseconds.
     pub queuing_delay_us: Option<u32>,

@@ -267,7 +267,8 @@ impl Controller for LedbatPlusPlus {
         Metrics {
             window_bytes: self.window.bytes(),
             ssthresh_bytes: self.window.threshold_bytes(),
-            base_delay_us: self.base.get().map(|base| base.0),
+            // It measures round trips, not the delay of our packets.
+            base_delay_us: None,
             queuing_delay_us: self.queuing_delay_us(),
             slow_start: matches!(self.phase, Phase::Start | Phase::Ramp { .. }),
         }
@@ -293,6 +294,10 @@ impl ControllerFactory for LedbatPlusPlusFactory {
 
     fn build(&self, _now: Instant, payload_bytes_max: u16) -> Box<dyn Controller> {
         Box::new(LedbatPlusPlus::new(payload_bytes_max))
+    }
+
+    fn target_us(&self) -> Option<u32> {
+        Some(TARGET_US)
     }
 }
 

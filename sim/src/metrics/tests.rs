@@ -1,7 +1,7 @@
 //! Metrics of a made-up record: one link, a transfer and a call over one second.
 
 use super::*;
-use crate::scenario::parse;
+use crate::scenario::{FlowKind, What, parse};
 
 const FILE: &str = r#"
 summary = "made up"
@@ -35,7 +35,7 @@ fn record() -> Record {
         busy_ns: vec![0, 0, 100_000_000, 50_000_000, 0, 0, 0, 0, 0, 25_000_000],
         dropped_packets: 3,
         lost_packets: 4,
-        ..LinkRecord::default()
+        drops: [("queue_full", 3), ("loss", 4)].into(),
     };
     let bulk = FlowRecord {
         name: "bulk".to_owned(),
@@ -123,6 +123,60 @@ fn counters_and_samples_are_passed_on() {
     assert_eq!(value("flows.bulk.rtt_ms.p95", Some((200, 300))), Some(40.0));
     assert_eq!(value("flows.call.one_way_delay_ms.mean", None), Some(12.0));
     assert_eq!(value("flows.call.one_way_delay_ms.max", Some((0, 500))), Some(11.5));
+}
+
+#[test]
+fn drops_are_counted_by_reason_and_failures_as_they_come() {
+    assert_eq!(value("links.up.drops.queue_full", None), Some(3.0));
+    assert_eq!(value("links.up.drops.loss", None), Some(4.0));
+    assert_eq!(value("links.up.drops.aqm", None), Some(0.0));
+    assert_eq!(value("flows.bulk.failures", None), Some(0.0));
+}
+
+#[test]
+fn the_longest_stall_is_within_the_time_that_a_flow_is_active() {
+    // It starts at 200 ms and is through at 400 ms.
+    assert_eq!(value("flows.bulk.longest_stall_s", None), Some(0.0));
+    let (scenario, mut record) = (scenario(), record());
+    record.flows[0].delivered_bytes = vec![0, 0, 0, 1, 0, 0, 0, 2, 0, 0];
+    record.flows[0].completed_at = None;
+    let view = View { scenario: &scenario, record: &record };
+    assert_eq!(view.longest_stall_s(0, None), Some(0.3));
+    let window = (Ns::from_millis(600), Ns::from_millis(800));
+    assert_eq!(view.longest_stall_s(0, Some(window)), Some(0.1));
+}
+
+#[test]
+fn windows_are_in_bytes_and_errors_of_the_base_delay_are_distances() {
+    let (mut scenario, mut record) = (scenario(), record());
+    let at = Ns::from_millis;
+    record.flows[0].window_bytes = vec![(at(200), 1_382), (at(300), 6_217_001)];
+    record.flows[0].base_delay_us = vec![(at(200), 9_000), (at(300), 31_000)];
+    let mut config = scenario.links[0].config.clone();
+    config.delay = Ns::from_millis(30);
+    let what = What::Link { link: 0, config: Box::new(config) };
+    scenario.changes = vec![crate::scenario::Change { at: at(250), what }];
+    let view = View { scenario: &scenario, record: &record };
+    let windows = view.window_bytes(0, None).expect("two samples");
+    assert_eq!((windows.p50, windows.max), (1_382.0, 6_217_001.0));
+    let errors = view.base_error_ms(0, None).expect("two samples");
+    assert_eq!((errors.p50, errors.max), (1.0, 1.0));
+}
+
+#[test]
+fn fairness_is_one_for_equals_and_one_over_their_number_for_a_winner() {
+    let mut scenario = scenario();
+    scenario.flows[1].kind = FlowKind::Reno { bytes: None };
+    let jain = |bulk: u64, other: u64| {
+        let mut record = record();
+        record.flows[0].delivered_bytes = vec![bulk; 10];
+        record.flows[1].delivered_bytes = vec![other; 10];
+        View { scenario: &scenario, record: &record }.jain(None)
+    };
+    assert_eq!((jain(5, 5), jain(5, 0), jain(0, 0)), (Some(1.0), Some(0.5), None));
+    // (3 + 1)^2 / (2 * (9 + 1)).
+    assert_eq!(jain(3, 1), Some(0.8));
+    assert!(catalogue(&scenario).iter().any(|metric| metric.name == "jain"));
 }
 
 #[test]

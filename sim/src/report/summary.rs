@@ -162,6 +162,8 @@ struct Variant<'a> {
     /// What the run covered, less than what the file allows when it ended early.
     duration_s: f64,
     trace_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jain: Option<f64>,
     links: BTreeMap<&'a str, Link>,
     flows: BTreeMap<&'a str, Flow<'a>>,
 }
@@ -172,6 +174,7 @@ struct Link {
     queue_delay_ms: Option<Delays>,
     dropped_packets: u64,
     lost_packets: u64,
+    drops: BTreeMap<&'static str, u64>,
     windows: Vec<LinkWindow>,
 }
 
@@ -198,6 +201,10 @@ struct Flow<'a> {
     retransmissions: u64,
     spurious_retransmissions: u64,
     timeouts: u64,
+    failures: u64,
+    longest_stall_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_ms: Option<Delays>,
     windows: Vec<FlowWindow>,
 }
 
@@ -237,6 +244,7 @@ fn variant<'a>(view: View<'a>, windows: &BTreeSet<Window>) -> Variant<'a> {
         seed: scenario.seed,
         duration_s: seconds(record.duration),
         trace_hash: hexadecimal(record.trace_hash),
+        jain: view.jain(None),
         links,
         flows,
     }
@@ -255,6 +263,7 @@ fn link(view: View<'_>, index: usize, windows: &BTreeSet<Window>) -> Link {
         queue_delay_ms: view.queue_delay_ms(index, None),
         dropped_packets: record.map_or(0, |link| link.dropped_packets),
         lost_packets: record.map_or(0, |link| link.lost_packets),
+        drops: record.map_or_else(BTreeMap::new, |link| link.drops.clone()),
         windows: windows.iter().map(part).collect(),
     }
 }
@@ -284,6 +293,9 @@ fn flow<'a>(view: View<'a>, index: usize, windows: &BTreeSet<Window>) -> Flow<'a
         retransmissions: count(|flow| flow.retransmissions),
         spurious_retransmissions: count(|flow| flow.spurious_retransmissions),
         timeouts: count(|flow| flow.timeouts),
+        failures: count(|flow| flow.failures),
+        longest_stall_s: view.longest_stall_s(index, None),
+        response_ms: view.response_ms(index, None),
         windows: windows.iter().map(part).collect(),
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Axis {
 pub(super) struct Group {
     pub(super) y_label: String,
     pub(super) panels: Vec<Panel>,
+    /// Whether it has a legend; not when it is that of the group before.
+    pub(super) explained: bool,
     /// Values above are cut off.
     pub(super) cap: Option<f64>,
 }
@@ -138,7 +140,7 @@ impl Panel {
 
 impl Group {
     pub(super) fn new(y_label: impl Into<String>) -> Self {
-        Self { y_label: y_label.into(), panels: Vec::new(), cap: None }
+        Self { y_label: y_label.into(), panels: Vec::new(), explained: true, cap: None }
     }
 
     /// Whether a line leaves the picture.
@@ -198,6 +200,9 @@ impl Group {
     /// Every label once, with the look it has in all panels.
     fn legend(&self) -> Vec<(&str, Look)> {
         let mut entries: Vec<(&str, Look)> = Vec::new();
+        if !self.explained {
+            return entries;
+        }
         for line in self.panels.iter().flat_map(|panel| panel.stack.iter().chain(&panel.lines)) {
             if entries.iter().all(|(label, look)| (*label, *look) != (&*line.label, line.look)) {
                 entries.push((&line.label, line.look));

@@ -123,9 +123,9 @@ pub fn window(report: Report<'_>) -> anyhow::Result<Option<String>> {
     let step = step(report, BUCKET, counts.sum());
     let of = |make: &dyn Fn(View<'_>, &FlowRecord) -> Series| {
         per_flow(report, any, |view, member| {
-            let series = make(view, view.record.flows.get(member.first())?);
-            let empty = series.iter().all(Option::is_none);
-            (!empty).then(|| (member.first_name.clone(), series))
+            let record = view.record.flows.get(member.first())?;
+            // One without a base delay has an empty series, so that all groups look alike.
+            windowed(record).then(|| (member.first_name.clone(), make(view, record)))
         })
     };
     let windows = of(&|view, record| {

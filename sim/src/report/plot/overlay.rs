@@ -32,6 +32,12 @@ pub(super) fn arrange(
     form: Form,
     step: Ns,
 ) -> Option<Group> {
+    let has_values = |drawing: &Drawing<'_>| {
+        drawing.series.iter().any(|(_, series)| series.iter().any(Option::is_some))
+    };
+    if !drawings.iter().any(has_values) {
+        return None;
+    }
     let drawings: Vec<_> =
         drawings.into_iter().filter(|drawing| !drawing.series.is_empty()).collect();
     let mut group = Group::new(y_label);
@@ -41,6 +47,7 @@ pub(super) fn arrange(
         let base = &drawings.first()?.view.scenario;
         let story = Story::new(base, end, base_suffix(report));
         let mut panel = panel(story);
+        let mut before = 0;
         let mut marks: Vec<Mark> = Vec::new();
         for drawing in drawings {
             let variant = &drawing.view.scenario.variant;
@@ -48,7 +55,10 @@ pub(super) fn arrange(
                 true => (format!("{name}, {variant}"), series),
                 false => (name, series),
             });
-            fill(&mut panel, named.collect(), form, step, |_, index| index);
+            let named: Vec<_> = named.collect();
+            let count = named.len();
+            fill(&mut panel, named, form, step, |_, index| before + index);
+            before += count;
             marks.extend(
                 drawing.marks.into_iter().filter(|mark| !marks.contains(mark)).collect::<Vec<_>>(),
             );
@@ -96,9 +106,11 @@ fn fill(
 ) {
     match form {
         Form::Lines => {
-            for (name, series) in named {
-                let look = Look::line(look(&name, panel.lines.len()));
-                panel.lines.push(Line::new(name, look, &series, step));
+            for (index, (name, series)) in named.into_iter().enumerate() {
+                let look = Look::line(look(&name, index));
+                if series.iter().any(Option::is_some) {
+                    panel.lines.push(Line::new(name, look, &series, step));
+                }
             }
         }
         Form::Stack => {

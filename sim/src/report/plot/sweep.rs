@@ -21,6 +21,16 @@ pub fn sweep(sweep: Sweep<'_>) -> anyhow::Result<String> {
         group.panels = arranged(lines);
         (!group.panels.is_empty()).then_some(group)
     });
+    let mut panels: Vec<Group> = panels.collect();
+    let labels = |group: &Group| -> Vec<String> {
+        let lines = group.panels.iter().flat_map(|panel| &panel.lines);
+        lines.map(|line| line.label.clone()).collect()
+    };
+    if let Some((first, others)) = panels.split_first_mut() {
+        // The same legend above every group would say nothing.
+        let explained = labels(first);
+        others.iter_mut().for_each(|group| group.explained = labels(group) != explained);
+    }
     let key = sweep.keys().get(axis).map_or("run", |key| *key).to_owned();
     let range = if seeds > 1 { "Lines are medians, areas the range over the seeds. " } else { "" };
     Figure {
@@ -39,7 +49,7 @@ pub fn sweep(sweep: Sweep<'_>) -> anyhow::Result<String> {
             to: values.len().max(1) as f64 + 0.5,
             names: values.clone(),
         },
-        groups: panels.collect(),
+        groups: panels,
     }
     .draw()
 }

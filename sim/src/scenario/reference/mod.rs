@@ -165,6 +165,9 @@ fn metric_rows() -> Vec<Row> {
             Some((quantity, "mean" | "p50" | "p95" | "p99" | "max")) if quantity.contains('.') => {
                 (last(quantity), format!("{quantity}.STATISTIC"))
             }
+            Some((quantity, _)) if quantity.ends_with(".drops") => {
+                (last(quantity), format!("{quantity}.REASON"))
+            }
             _ => (last(&shown), shown.clone()),
         };
         match rows.iter_mut().find(|(row, _)| row.shown == shown) {
@@ -191,6 +194,9 @@ fn metric_rows() -> Vec<Row> {
 
 /// The name of a metric without the name of what it is about, and that.
 fn pattern(metric: &Metric) -> Option<(String, String)> {
+    if !metric.name.contains('.') {
+        return Some((metric.name.clone(), "the run".to_owned()));
+    }
     let mut parts = metric.name.splitn(3, '.');
     let (kind, subject, quantity) = (parts.next()?, parts.next()?, parts.next()?);
     Some((format!("{kind}.NAME.{quantity}"), subject.to_owned()))

@@ -162,18 +162,40 @@ when   = { \"link.uplink.queue.bytes_max\" = \"1250kB\" }
 ";
 
 /// What the name of a metric, without its subject and statistic, stands for.
-pub(super) const METRICS: [(&str, &str); 15] = [
+pub(super) const METRICS: [(&str, &str); 22] = [
+    (
+        "base_error_ms",
+        "Distance between the base delay that the controller assumes and the propagation delay of \
+         the path; the time to transmit a packet is a part of it.",
+    ),
     ("bytes_delivered", "Payload bytes that reached the receiving application."),
     ("completed_s", "Seconds from the start of the run to the last byte of the transfer."),
     ("dropped_packets", "Packets that the queue or the policer dropped."),
+    (
+        "drops",
+        "Packets dropped or lost for one REASON: `aqm`, `corrupt`, `down`, `loss`, `mtu`, `nat`, \
+         `policer` or `queue_full`.",
+    ),
+    ("failures", "Connections that ended with an error before they were through."),
     (
         "goodput_mbps",
         "Payload megabits per second that reached the receiving application; without a window over \
          the time in which the flow was active.",
     ),
+    (
+        "jain",
+        "Jain's index of fairness of what the bulk flows delivered: 1 when all had the same. For two \
+         or more of them.",
+    ),
+    (
+        "longest_stall_s",
+        "The longest time without a byte for the receiving application while the flow was active, in \
+         steps of 0.1 s.",
+    ),
     ("lost_packets", "Packets lost on the link before its queue."),
     ("one_way_delay_ms", "Delay of delivered packets from sender to receiver."),
     ("queue_delay_ms", "Time that a packet arriving at the link would wait."),
+    ("queuing_delay_ms", "Queueing delay of the path as the sender's controller sees it."),
     ("response_ms", "Time from a request to the last byte of its response."),
     ("retransmissions", "Packets sent again."),
     ("rtt_ms", "Smoothed round-trip time as the sender sees it."),
@@ -182,6 +204,7 @@ pub(super) const METRICS: [(&str, &str); 15] = [
     ("spurious_retransmissions", "Packets sent again although the first had arrived."),
     ("timeouts", "Retransmission timeouts."),
     ("utilisation", "Part of the time in which the transmitter of a link with a rate was busy."),
+    ("window_bytes", "Congestion window of the sender, sampled every 100 ms."),
 ];
 
 /// What the name of a controller stands for.
