@@ -12,7 +12,7 @@ use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
-use crate::plateau::{Found, Plateau};
+use crate::plateau::{Found, PLATEAU_PACKETS_MAX, Plateau};
 use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
 use crate::slow_start::{Phase, Step};
@@ -174,17 +174,17 @@ impl Ledbat {
         let Some(filtered_us) = self.filtered_delay_us(ack.now) else {
             return delay_us;
         };
-        if delay_us <= self.params.target_us {
+        let is_small = self.window <= PLATEAU_PACKETS_MAX * self.packet();
+        if delay_us <= self.params.target_us || !is_small {
             self.plateau = None;
             return delay_us;
         }
         let ours = TimestampDiff(base.0.wrapping_add(filtered_us));
-        let (window, window_small) = (self.window, 2 * self.packet());
         let Some(plateau) = &mut self.plateau else {
-            self.plateau = Some(Box::new(Plateau::new(ack.now, ours, rtt_us, window)));
+            self.plateau = Some(Box::new(Plateau::new(ack.now, ours, rtt_us)));
             return delay_us;
         };
-        let found = plateau.on_delay(ack.now, ours, rtt_us, window, window_small);
+        let found = plateau.on_delay(ack.now, ours, rtt_us);
         if let Some(Found { ours, rtt_us }) = found {
             self.base.clear();
             self.base.on_sample(ack.now, ours);
