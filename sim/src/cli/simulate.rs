@@ -91,6 +91,7 @@ fn one<'a>(
             name: &file.name,
             summary: &file.summary,
             digest: &file.digest,
+            text: &file.text,
             engine: file.engine().name(),
             command: &command,
             runs: &runs,

@@ -125,6 +125,7 @@ fn report(
         name: &manifest.scenario,
         summary: &manifest.summary,
         digest: &manifest.digest,
+        text: &manifest.text,
         engine: &manifest.engine,
         command: &manifest.command,
         runs,

@@ -10,8 +10,8 @@ use crate::time::Ns;
 /// uses is gone. A packet that comes to an idle link waits for the first moment after its own. The
 /// trace begins with the run, whenever the link is given it.
 ///
-/// Unlike in Mahimahi the next packet leaves the queue as soon as the transmitter is free, and waits
-/// there: a managed queue decides about it then, and no limit counts it.
+/// Unlike in Mahimahi the next packet leaves the queue as soon as the transmitter is free, and
+/// waits there: a managed queue decides about it then, and no limit counts it.
 #[derive(Debug, Default)]
 pub(super) struct Opportunities {
     /// How many moments have been used or missed; none when a busy period has yet to begin.

@@ -31,10 +31,7 @@ pub fn html(report: Report<'_>, plots: &[(&str, String)]) -> String {
         page.table("Over all seeds", &SEEDS_HEADER, rows);
     }
     origin(&mut page, report);
-    page.add(&format!(
-        "<details open>\n<summary><h2>Scenario</h2></summary>\n<pre>{}</pre>\n</details>\n",
-        escape(&file.text.replace("\r\n", "\n"))
-    ));
+    page.scenario(&file.text);
     page.end()
 }
 
@@ -80,6 +77,14 @@ impl Page {
 
     pub(super) fn figure(&mut self, name: &str, svg: &str) {
         self.add(&format!("<figure id=\"{}\">\n{svg}</figure>\n", escape(name)));
+    }
+
+    /// The text of the scenario file.
+    pub(super) fn scenario(&mut self, text: &str) {
+        let text = escape(&text.replace("\r\n", "\n"));
+        self.add("<details open>\n<summary><h2>Scenario</h2></summary>\n<pre>");
+        self.add(&text);
+        self.add("</pre>\n</details>\n");
     }
 
     pub(super) fn end(mut self) -> String {

@@ -18,6 +18,8 @@ pub struct Sweep<'a> {
     pub summary: &'a str,
     /// Digest of its text.
     pub digest: &'a str,
+    /// The file itself.
+    pub text: &'a str,
     /// What ran it.
     pub engine: &'a str,
     /// The command that gives the same.
@@ -200,6 +202,7 @@ impl<'a> Sweep<'a> {
             escape(self.digest),
             seeds.join(", "),
         ));
+        page.scenario(self.text);
         page.end()
     }
 }
