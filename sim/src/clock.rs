@@ -26,9 +26,9 @@ pub(crate) struct HostClock {
 struct Span {
     from: Ns,
     /// What the clock shows then, in nanoseconds.
-    shown: u128,
+    shown: u64,
     /// Nanoseconds that it goes on in a million of true ones.
-    speed: u128,
+    speed: u64,
 }
 
 impl HostClock {
@@ -43,7 +43,7 @@ impl HostClock {
         let offset_us = config.clock_offset_us.unwrap_or(drawn_us);
         let first = Span {
             from: Ns::ZERO,
-            shown: u128::from(offset_us) * 1_000,
+            shown: offset_us.saturating_mul(1_000),
             speed: speed(config.clock_drift_ppm),
         };
         let mut clock = Self { spans: vec![first], steps: Vec::new() };
@@ -70,17 +70,25 @@ impl HostClock {
             [only] => only,
             spans => &spans[spans.partition_point(|span| span.from <= at).max(1) - 1],
         };
-        Instant::from_micros(narrow(span.shown(at) / 1_000))
+        Instant::from_micros(span.shown(at) / 1_000)
     }
 
     /// The first moment of true time at which the clock shows `instant`, the start of the run if it
     /// did so before; a year at most, which is longer than any run.
     pub(crate) fn when(&self, instant: Instant) -> Ns {
-        let shown = u128::from(instant.as_micros()) * 1_000;
+        let shown = instant.as_micros().saturating_mul(1_000);
         let after = self.spans.partition_point(|span| span.shown <= shown).max(1);
         let span = self.spans[after - 1];
-        let since = (shown.saturating_sub(span.shown) * MILLION).div_ceil(span.speed);
-        let at = Ns(narrow(u128::from(span.from.0) + since).min(YEAR.0));
+        let left = shown.saturating_sub(span.shown);
+        // Nearly every clock is a true one.
+        let since = match span.speed {
+            MILLION => left,
+            speed => {
+                let since = (u128::from(left) * u128::from(MILLION)).div_ceil(u128::from(speed));
+                u64::try_from(since).unwrap_or(u64::MAX)
+            }
+        };
+        let at = Ns(span.from.0.saturating_add(since).min(YEAR.0));
         // A clock that drifts away from a rounded edge may be there a moment later only.
         match self.spans.get(after) {
             Some(next) if next.from < at => next.from,
@@ -101,13 +109,13 @@ impl HostClock {
 }
 
 impl Span {
-    const fn shown(&self, at: Ns) -> u128 {
-        let since = at.0.saturating_sub(self.from.0) as u128;
-        // Nearly every clock is a true one.
+    fn shown(&self, at: Ns) -> u64 {
+        let since = at.0.saturating_sub(self.from.0);
         if self.speed == MILLION {
             return self.shown + since;
         }
-        self.shown + since * self.speed / MILLION
+        let since = u128::from(since) * u128::from(self.speed) / u128::from(MILLION);
+        self.shown.saturating_add(u64::try_from(since).unwrap_or(u64::MAX))
     }
 }
 
@@ -134,15 +142,11 @@ pub(crate) fn set_stamp(payload: &mut [u8], stamp: Timestamp) {
     header.encode(first_extension, bytes);
 }
 
-fn speed(drift_ppm: i32) -> u128 {
-    u128::try_from(1_000_000 + i64::from(drift_ppm)).unwrap_or(0).max(1)
+fn speed(drift_ppm: i32) -> u64 {
+    MILLION.saturating_add_signed(drift_ppm.into()).max(1)
 }
 
-fn narrow(value: u128) -> u64 {
-    u64::try_from(value).unwrap_or(u64::MAX)
-}
-
-const MILLION: u128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// Timers end after a year at the latest.
 const YEAR: Ns = Ns::from_secs(365 * 24 * 3_600);

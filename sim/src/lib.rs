@@ -36,6 +36,7 @@ pub mod results;
 pub mod rng;
 pub mod run;
 pub mod scenario;
+mod script;
 pub mod taps;
 pub mod time;
 pub mod trace;

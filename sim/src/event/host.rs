@@ -10,13 +10,12 @@ use crate::app::Transfer;
 use crate::clock::HostClock;
 use crate::packet::{Delivery, HostId};
 use crate::rng::Stream;
-use crate::scenario::Timers as Precision;
+use crate::scenario::{HostEvent, Timers as Precision};
 use crate::taps::{Direction, ProtocolEvent, SharedProtocolSink, address};
 use crate::time::Ns;
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering as Atomic};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use utp_proto::{ConnectionHandle, Endpoint, EndpointConfig, Entropy, Instant, Trace, TraceEvent};
 
@@ -35,10 +34,11 @@ pub(super) struct Host {
     cell_of_flow: Vec<Option<usize>>,
     tasks: Tasks,
     timers: Timers<TaskId>,
-    arrivals: BinaryHeap<Reverse<Arrival>>,
-    announced: u64,
+    /// What is on its way here, by time and then in the order of being announced.
+    arrivals: VecDeque<(Ns, Delivery)>,
     /// Flows whose transfer is complete, and when the sender hears of it.
     notices: VecDeque<(Ns, u16)>,
+    is_paused: bool,
     events: u64,
 }
 
@@ -53,14 +53,6 @@ struct Cell {
 enum App {
     Receiver(Receiver),
     Sender(Sender),
-}
-
-/// What is on its way to the host.
-struct Arrival {
-    at: Ns,
-    /// In the order of being announced.
-    number: u64,
-    delivery: Delivery,
 }
 
 impl Host {
@@ -89,18 +81,16 @@ impl Host {
             cell_of_flow,
             tasks: Tasks::default(),
             timers: Timers::new(precision),
-            arrivals: BinaryHeap::new(),
-            announced: 0,
+            arrivals: VecDeque::new(),
             notices: VecDeque::new(),
+            is_paused: false,
             events: 0,
         }
     }
 
-    /// Starts the software at `now`.
+    /// Starts the software at `now`, from nothing.
     pub(super) fn boot(&mut self, now: Ns) {
-        self.timers = Timers::new(self.precision);
-        self.tasks.clear();
-        self.cells = Vec::new();
+        self.crash();
         for (index, transfer) in self.transfers.iter().enumerate() {
             let app_task = TaskId::new(index, Role::App);
             let entropy = Box::new(self.entropy.clone());
@@ -128,18 +118,45 @@ impl Host {
         }
     }
 
-    /// When the host has something to do next.
-    pub(super) fn next_at(&self) -> Option<Ns> {
-        let arrival = self.arrivals.peek().map(|Reverse(arrival)| arrival.at);
-        let notice = self.notices.front().map(|notice| notice.0);
-        [self.timers.next_at(), arrival, notice].into_iter().flatten().min()
+    /// What the scenario makes happen.
+    pub(super) fn change(&mut self, now: Ns, event: HostEvent) {
+        match event {
+            HostEvent::Crash => self.crash(),
+            HostEvent::Restart => self.boot(now),
+            HostEvent::Pause => self.is_paused = true,
+            HostEvent::Resume => self.is_paused = false,
+            // The clock knows of these.
+            HostEvent::ClockDrift(_) | HostEvent::ClockStep(_) => {}
+        }
+    }
+
+    /// Forgets everything but what the machine itself has.
+    fn crash(&mut self) {
+        self.timers = Timers::new(self.precision);
+        self.tasks = Tasks::default();
+        self.cells = Vec::new();
+        self.is_paused = false;
+    }
+
+    /// When the host has something to do next, at the end of time if it has not.
+    pub(super) fn next_at(&self) -> Ns {
+        if self.is_paused {
+            return NEVER;
+        }
+        let timer = self.timers.next_at().unwrap_or(NEVER);
+        let arrival = self.arrivals.front().map_or(NEVER, |arrival| arrival.0);
+        let notice = self.notices.front().map_or(NEVER, |notice| notice.0);
+        timer.min(arrival).min(notice)
     }
 
     /// Something will arrive.
     pub(super) fn announce(&mut self, at: Ns, delivery: Delivery) {
-        let number = self.announced;
-        self.announced += 1;
-        self.arrivals.push(Reverse(Arrival { at, number, delivery }));
+        // Nearly everything arrives in the order in which it was sent.
+        let mut place = self.arrivals.len();
+        while place > 0 && self.arrivals[place - 1].0 > at {
+            place -= 1;
+        }
+        self.arrivals.insert(place, (at, delivery));
     }
 
     /// A transfer has completed at the other host at `now`; its sender hears of it in the next
@@ -151,6 +168,9 @@ impl Host {
 
     /// Does what is due at `now`: timers first, then what arrives.
     pub(super) fn run(&mut self, now: Ns, world: &mut World) {
+        if self.is_paused {
+            return;
+        }
         while let Some(task) = self.timers.fire(now) {
             self.events += 1;
             self.tasks.wake(task);
@@ -170,7 +190,7 @@ impl Host {
 
     /// Runs tasks until none has anything to do.
     pub(super) fn settle(&mut self, now: Ns, world: &mut World) {
-        self.now.store(now.0, Atomic::Relaxed);
+        self.now.store(now.0, Ordering::Relaxed);
         while let Some(task) = self.tasks.next() {
             let index = task.cell();
             let cell = &mut self.cells[index];
@@ -203,11 +223,15 @@ impl Host {
 
     /// Puts the next arrival that is there into its socket.
     fn hand_over(&mut self, now: Ns, world: &mut World) -> bool {
-        if self.arrivals.peek().is_none_or(|Reverse(arrival)| arrival.at > now) {
+        if self.arrivals.front().is_none_or(|arrival| arrival.0 > now) {
             return false;
         }
-        let Some(Reverse(Arrival { delivery, .. })) = self.arrivals.pop() else { return false };
+        let Some((_, delivery)) = self.arrivals.pop_front() else { return false };
         self.events += 1;
+        if self.cells.is_empty() {
+            // It has crashed.
+            return true;
+        }
         let port = match &delivery {
             Delivery::Datagram(datagram) => {
                 world.datagrams.show(now, self.id, Direction::Received, datagram);
@@ -246,7 +270,7 @@ struct Tracer {
 impl Trace for Tracer {
     fn record(&mut self, _: Instant, connection: ConnectionHandle, event: &TraceEvent) {
         let (host, flow, event) = (self.host, self.flow, *event);
-        let at = Ns(self.now.load(Atomic::Relaxed));
+        let at = Ns(self.now.load(Ordering::Relaxed));
         self.sink.record(&ProtocolEvent { at, host, flow, connection, event });
     }
 }
@@ -261,25 +285,7 @@ impl Entropy for SharedEntropy {
     }
 }
 
-impl PartialEq for Arrival {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Arrival {}
-
-impl PartialOrd for Arrival {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Arrival {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
+const NEVER: Ns = Ns(u64::MAX);
 
 /// The window of the turmoil engine, in which one host hears nothing of the other.
 const WINDOW: Ns = Ns::from_millis(1);

@@ -74,11 +74,6 @@ impl Tasks {
         self.queued[task.index()] = false;
         Some(task)
     }
-
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 #[cfg(test)]

@@ -24,59 +24,52 @@ pub struct Host(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    id: HostId,
-    shared: Arc<Shared>,
-    window: Arc<Notify>,
+    machine: Arc<Machine>,
     polls: Polls,
-    /// What the host's clock showed at the start of the run.
+    /// What the clock of the host's runtime showed at boot, and when that was.
     origin: Instant,
-    entropy: Mutex<Stream>,
-    clock: HostClock,
-    protocol: Option<SharedProtocolSink>,
+    booted_at: Ns,
+}
+
+/// What is left of a host that has crashed.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) id: HostId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) window: Notify,
+    pub(super) clock: HostClock,
+    pub(super) entropy: Mutex<Stream>,
+    pub(super) protocol: Option<SharedProtocolSink>,
 }
 
 impl Host {
-    /// Boots the host inside its runtime, at the start of the run.
-    pub(super) fn boot(
-        id: HostId,
-        shared: Arc<Shared>,
-        window: Arc<Notify>,
-        clock: HostClock,
-        entropy: Stream,
-        protocol: Option<SharedProtocolSink>,
-    ) -> Self {
+    /// Boots the host inside its runtime, at the start of a window.
+    pub(super) fn boot(machine: Arc<Machine>) -> Self {
         for host in HostId::ALL {
             assert_eq!(turmoil::lookup(name(host)), address(host), "hosts are added in order");
         }
-        Self(Arc::new(Inner {
-            id,
-            shared,
-            window,
-            polls: Polls::default(),
-            origin: Instant::now(),
-            entropy: Mutex::new(entropy),
-            clock,
-            protocol,
-        }))
+        let booted_at = machine.shared.lock().window_start();
+        let (polls, origin) = (Polls::default(), Instant::now());
+        Self(Arc::new(Inner { machine, polls, origin, booted_at }))
     }
 
     /// Which end of the network it is.
     pub fn id(&self) -> HostId {
-        self.0.id
+        self.0.machine.id
     }
 
     /// Time since the start of the run, exact at every arrival.
     pub fn now(&self) -> Ns {
-        Ns::from_duration(Instant::now() - self.0.origin)
+        self.0.booted_at + Ns::from_duration(Instant::now() - self.0.origin)
     }
 
-    /// The moment `at` on the clock of the host's runtime.
+    /// The moment `at` on the clock of the host's runtime, that of boot if it was before.
     pub fn instant(&self, at: Ns) -> Instant {
-        self.0.origin + at.as_duration()
+        self.0.origin + at.saturating_sub(self.0.booted_at).as_duration()
     }
 
     pub(crate) fn clock(&self) -> &HostClock {
-        &self.0.clock
+        &self.0.machine.clock
     }
 
     /// Address of the flow's port at `host`.
@@ -94,7 +87,7 @@ impl Host {
     /// A panic of the task ends the run.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let task = tokio::task::spawn_local(self.0.polls.counted(task));
-        let shared = Arc::clone(&self.0.shared);
+        let shared = Arc::clone(&self.0.machine.shared);
         tokio::task::spawn_local(async move {
             if let Err(error) = task.await {
                 shared.lock().fail(anyhow!(error));
@@ -114,7 +107,7 @@ impl Host {
 
     /// Random bytes from the host's own stream.
     pub fn fill_random(&self, bytes: &mut [u8]) {
-        self.0.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
+        self.0.machine.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
     }
 
     /// Changes what the flow with index `flow` leaves behind.
@@ -124,7 +117,7 @@ impl Host {
 
     /// Where the protocol events of the flow's connections go, if somebody wants them.
     pub fn trace_sink(&self, flow: u16) -> Option<TraceSink> {
-        let (host, sink) = (self.clone(), self.0.protocol.clone()?);
+        let (host, sink) = (self.clone(), self.0.machine.protocol.clone()?);
         Some(TraceSink::to_fn(move |_, connection, event| {
             let (at, host, event) = (host.now(), host.id(), *event);
             sink.record(&ProtocolEvent { at, host, flow, connection, event });
@@ -132,7 +125,7 @@ impl Host {
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.shared.lock()
+        self.0.machine.shared.lock()
     }
 
     pub(super) fn polls(&self) -> &Polls {
@@ -140,7 +133,7 @@ impl Host {
     }
 
     pub(super) async fn window_begun(&self) {
-        self.0.window.notified().await;
+        self.0.machine.window.notified().await;
     }
 }
 

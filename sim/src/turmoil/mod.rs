@@ -24,13 +24,16 @@ use crate::network::Network;
 use crate::packet::HostId;
 use crate::rng::Streams;
 use crate::run::Run;
-use crate::scenario::Scenario;
+use crate::scenario::{HostEvent, Scenario};
+use crate::script::Script;
 use crate::taps::{DatagramTap, SharedProtocolSink, Taps};
 use crate::time::Ns;
 use anyhow::{Context as _, anyhow, ensure};
+use host::Machine;
 use shared::Shared;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
@@ -72,8 +75,9 @@ pub struct Engine {
     sim: turmoil::Sim<'static>,
     shared: Arc<Shared>,
     protocol: Option<SharedProtocolSink>,
-    windows: Vec<Arc<Notify>>,
+    machines: Vec<Arc<Machine>>,
     scenario: Scenario,
+    script: Script,
     now: Ns,
 }
 
@@ -105,26 +109,36 @@ impl Engine {
             sim,
             shared: Arc::new(Shared::new(network, DatagramTap::new(datagrams))),
             protocol: protocol.map(SharedProtocolSink::new),
-            windows: Vec::new(),
+            machines: Vec::new(),
             scenario: scenario.clone(),
+            script: Script::new(scenario),
             now: Ns::ZERO,
         })
     }
 
-    /// Adds a host whose `software` is called at the start of the run, to spawn tasks. Both hosts
-    /// must be added before the first step.
-    pub fn add_host(&mut self, id: HostId, software: impl FnOnce(&Host) + 'static) {
-        let shared = Arc::clone(&self.shared);
-        let window = Arc::new(Notify::new());
-        self.windows.push(Arc::clone(&window));
+    /// Adds a host whose `software` is called at the start of the run, and again whenever the
+    /// scenario brings it back from a crash, to spawn tasks. Both hosts must be added before the
+    /// first step, the left one first.
+    pub fn add_host(&mut self, id: HostId, software: impl Fn(&Host) + 'static) {
         let mut entropy = Streams::new(self.scenario.seed).host(id.index());
-        let clock = HostClock::new(&self.scenario, id, &mut entropy);
-        let protocol = self.protocol.clone();
-        self.sim.client(host::name(id), async move {
-            let host = Host::boot(id, shared, window, clock, entropy, protocol);
-            software(&host);
-            pump::pump(host).await;
-            Ok(())
+        let machine = Arc::new(Machine {
+            id,
+            shared: Arc::clone(&self.shared),
+            window: Notify::new(),
+            clock: HostClock::new(&self.scenario, id, &mut entropy),
+            entropy: Mutex::new(entropy),
+            protocol: self.protocol.clone(),
+        });
+        self.machines.push(Arc::clone(&machine));
+        let software = Rc::new(software);
+        self.sim.host(host::name(id), move || {
+            let (machine, software) = (Arc::clone(&machine), Rc::clone(&software));
+            async move {
+                let host = Host::boot(machine);
+                software(&host);
+                pump::pump(host).await;
+                Ok(())
+            }
         });
     }
 
@@ -150,13 +164,28 @@ impl Engine {
                     return Ok(());
                 }
             }
-            for window in &self.windows {
-                window.notify_one();
+            while let Some((id, event)) = self.script.next(self.now) {
+                self.change_host(id, event);
+            }
+            for machine in &self.machines {
+                machine.window.notify_one();
             }
             self.sim.step().map_err(|error| anyhow!("{error}")).context("turmoil failed")?;
             self.now += TICK;
         }
         Ok(())
+    }
+
+    /// Makes a host crash or come back.
+    fn change_host(&mut self, id: HostId, event: HostEvent) {
+        match event {
+            HostEvent::Crash => self.sim.crash(host::name(id)),
+            HostEvent::Restart => {
+                self.shared.lock().forget_arrivals(id);
+                self.sim.bounce(host::name(id));
+            }
+            _ => {}
+        }
     }
 
     /// Ends the run and returns what is left of it.
@@ -165,7 +194,7 @@ impl Engine {
     ///
     /// When a datagram was somewhere too late, so that the run was not exact.
     pub fn finish(self) -> anyhow::Result<Run> {
-        let Self { sim, shared, now, .. } = self;
+        let Self { sim, shared, machines, now, .. } = self;
         {
             let mut world = shared.lock();
             world.exchange(now);
@@ -175,7 +204,7 @@ impl Engine {
             ensure!(unroutable == 0, "{unroutable} datagrams had ports of no flow");
         }
         // The hosts hold the world, too, until their runtimes are gone.
-        drop(sim);
+        drop((sim, machines));
         let shared = Arc::into_inner(shared).context("a host outlived its runtime")?;
         let network = shared.into_network();
         Ok(Run { events: network.events(), record: network.finish() })

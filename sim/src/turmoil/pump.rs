@@ -60,7 +60,7 @@ impl<F: Future> Future for Counted<F> {
 /// Pumps `host` through one window after the other, each begun by the engine.
 pub(super) async fn pump(host: Host) {
     let mut readers = Vec::new();
-    let mut start = Ns::ZERO;
+    let mut start = host.now();
     loop {
         host.window_begun().await;
         // Timers that are due at the start run at the start, before the clock moves on.

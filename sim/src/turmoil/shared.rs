@@ -23,6 +23,7 @@ pub(super) struct World {
     hosts: [HostState; 2],
     /// Room for [`World::exchange`], kept for its memory.
     sent: Vec<(Ns, HostId, Datagram)>,
+    window_start: Ns,
     arrivals: u64,
     late: u64,
     failure: Option<anyhow::Error>,
@@ -51,6 +52,7 @@ impl Shared {
             datagrams,
             hosts: [HostState::default(), HostState::default()],
             sent: Vec::new(),
+            window_start: Ns::ZERO,
             arrivals: 0,
             late: 0,
             failure: None,
@@ -71,6 +73,7 @@ impl Shared {
 impl World {
     /// Takes what the hosts sent before `now` into the network and its answers into their inboxes.
     pub(super) fn exchange(&mut self, now: Ns) {
+        self.window_start = now;
         // In the order of time, and at one moment the left host's first: the sort is stable.
         let mut sent = std::mem::take(&mut self.sent);
         for host in HostId::ALL {
@@ -87,6 +90,17 @@ impl World {
             hosts[host.index()].inbox.insert((at, *arrivals), delivery);
             *arrivals += 1;
         });
+    }
+
+    /// When the current window began.
+    pub(super) const fn window_start(&self) -> Ns {
+        self.window_start
+    }
+
+    /// `host` comes back: what has reached it before the current window found nobody.
+    pub(super) fn forget_arrivals(&mut self, host: HostId) {
+        let inbox = &mut self.hosts[host.index()].inbox;
+        *inbox = inbox.split_off(&(self.window_start, 0));
     }
 
     /// When the next datagram reaches `host`, if it does so before `end`.

@@ -134,6 +134,7 @@ fn timers_keep_their_moments_among_arrivals() {
     engine.add_host(HostId::Left, closed_loop(&log, 70, 1_400));
     let (echo, ticks) = (echo(&log), timers.clone());
     engine.add_host(HostId::Right, move |host| {
+        let ticks = ticks.clone();
         echo(host);
         let host = host.clone();
         host.clone().spawn(async move {
@@ -169,6 +170,7 @@ fn timers_run_before_arrivals_of_the_same_moment() {
     });
     let noted = log.clone();
     engine.add_host(HostId::Right, move |host| {
+        let noted = noted.clone();
         let socket = host.socket(0);
         let (receiver, received) = (host.clone(), noted.clone());
         host.spawn(async move {
@@ -194,6 +196,7 @@ fn a_long_chain_of_tasks_runs_within_the_moment_of_an_arrival() {
     let chained = Log::default();
     let (ends, starts) = (chained.clone(), log.clone());
     engine.add_host(HostId::Right, move |host| {
+        let (ends, starts) = (ends.clone(), starts.clone());
         // More hops than one turn of tokio's scheduler polls tasks.
         let (first, mut last) = mpsc::unbounded_channel();
         for _ in 0..200 {

@@ -85,10 +85,10 @@ pub(super) fn numbered(number: u64, len: usize) -> Vec<u8> {
 }
 
 /// A receiver that notes every packet and answers it with eight bytes.
-pub(super) fn echo(log: &Log) -> impl FnOnce(&Host) + use<> {
+pub(super) fn echo(log: &Log) -> impl Fn(&Host) + use<> {
     let log = log.clone();
     move |host| {
-        let (host, socket) = (host.clone(), host.socket(0));
+        let (log, host, socket) = (log.clone(), host.clone(), host.socket(0));
         host.clone().spawn(async move {
             loop {
                 let number = number(&receive(&socket).await);
@@ -100,10 +100,10 @@ pub(super) fn echo(log: &Log) -> impl FnOnce(&Host) + use<> {
 }
 
 /// A sender that keeps `window` packets of `len` bytes in flight and notes every answer.
-pub(super) fn closed_loop(log: &Log, window: u64, len: usize) -> impl FnOnce(&Host) + use<> {
+pub(super) fn closed_loop(log: &Log, window: u64, len: usize) -> impl Fn(&Host) + use<> {
     let log = log.clone();
     move |host| {
-        let (host, socket) = (host.clone(), host.socket(0));
+        let (log, host, socket) = (log.clone(), host.clone(), host.socket(0));
         host.clone().spawn(async move {
             for number in 0..window {
                 send(&host, &socket, &numbered(number, len)).await;

@@ -64,33 +64,33 @@ impl Driver {
         }
     }
 
-    /// One turn.
+    /// One turn: rounds until nothing is left to do.
     pub(super) fn poll(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..ROUNDS_MAX {
-            if !self.round(cx) {
+            let received = self.receive(cx);
+            self.handle_icmp(cx);
+            self.apply_inbox(cx);
+            if self.endpoint.poll_timeout().is_some_and(|at| at <= cx.instant) {
+                self.endpoint.handle_timeout(cx.instant);
+            }
+            self.handle_events(cx);
+            let more_to_send = self.send(cx);
+            let news = self.handle_events(cx);
+            // The adapter makes another round whenever something was received. Most of these would
+            // find nothing.
+            let another = more_to_send
+                || !self.changed.is_empty()
+                || !self.connects.is_empty()
+                || received && (news || !self.received.is_empty());
+            if another {
+                continue;
+            }
+            let Some(deadline) = self.endpoint.poll_timeout() else { return };
+            if !(received && deadline <= cx.instant || self.poll_timer(cx, deadline)) {
                 return;
             }
         }
         cx.tasks.wake(cx.driver_task);
-    }
-
-    /// Everything that has come in, then everything that goes out. Says whether there may be more
-    /// to do at once.
-    fn round(&mut self, cx: &mut Cx<'_>) -> bool {
-        let received = self.receive(cx);
-        self.handle_icmp(cx);
-        self.apply_inbox(cx);
-        if self.endpoint.poll_timeout().is_some_and(|at| at <= cx.instant) {
-            self.endpoint.handle_timeout(cx.instant);
-        }
-        self.handle_events(cx);
-        let more_to_send = self.send(cx);
-        self.handle_events(cx);
-        received
-            || more_to_send
-            || self.poll_timer(cx)
-            || !self.changed.is_empty()
-            || !self.connects.is_empty()
     }
 
     /// Does what the application wants.
@@ -130,10 +130,14 @@ impl Driver {
         self.release_if_done(cx, handle, id);
     }
 
-    fn handle_events(&mut self, cx: &mut Cx<'_>) {
+    /// Says whether there were any.
+    fn handle_events(&mut self, cx: &mut Cx<'_>) -> bool {
+        let mut any = false;
         while let Some((handle, event)) = self.endpoint.poll_event() {
             self.handle_event(cx, handle, event);
+            any = true;
         }
+        any
     }
 
     fn handle_event(&mut self, cx: &mut Cx<'_>, handle: ConnectionHandle, event: Event) {
@@ -195,8 +199,7 @@ impl Driver {
     }
 
     /// Whether the next deadline has come. Sets the timer only if it would ring too late.
-    fn poll_timer(&mut self, cx: &mut Cx<'_>) -> bool {
-        let Some(deadline) = self.endpoint.poll_timeout() else { return false };
+    fn poll_timer(&mut self, cx: &mut Cx<'_>, deadline: Instant) -> bool {
         if self.armed.is_none_or(|armed| deadline < armed) {
             self.arm(cx, deadline);
         }
