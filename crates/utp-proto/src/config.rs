@@ -201,12 +201,12 @@ pub const DOUBTS_MAX: usize = 256;
 
 /// How long the smallest round trip is learned, in seconds; acks sooner than half of it earn
 /// no growth afterwards. Long enough to see a path without its queue once.
-pub const RTT_FLOOR_LEARNED_S: u32 = 10;
+pub const RTT_FLOOR_LEARNED_S: u16 = 10;
 
 /// After how long of nothing but such acks the path is taken to have become shorter, by half at a
 /// time, in seconds. Streams often begin behind a queue that is later gone, and must not stand
 /// still then; a receiver that lies from its first ack is not stopped by any value.
-pub const RTT_FLOOR_HALVES_S: u32 = 2;
+pub const RTT_FLOOR_HALVES_S: u16 = 2;
 
 /// Longest the persist timer backs off to (RFC 9293 section 3.8.6.1 leaves it open).
 pub const PERSIST_US_MAX: u64 = 60_000_000;
@@ -259,6 +259,24 @@ pub const BLACK_HOLE_LOSSES: u8 = 3;
 /// Smallest UDP payload that an ICMP message is believed to be right about. A smaller one would
 /// only serve an attacker.
 pub const ICMP_DATAGRAM_BYTES_MIN: u16 = 1_200;
+
+/// Fewest packets from one that is withheld to the next, on average, and from the beginning to the
+/// first: a short stream has none, and who lies from its first ack gets 191 packets.
+pub const WITHHOLD_GAP_PACKETS_MIN: u64 = 128;
+
+/// Most of them: where a packet is withheld for each 6 MB, nobody notices the delay.
+pub const WITHHOLD_GAP_PACKETS_MAX: u64 = 4_096;
+
+/// The fewest in windows, if those are more: a peer that names few packets beyond a hole, as libutp
+/// does, keeps the window from moving for a round trip, which must not hold up slow start.
+pub const WITHHOLD_GAP_WINDOWS_MIN: u64 = 8;
+
+/// The most in windows: what such a peer misses is one and a half per cent.
+pub const WITHHOLD_GAP_WINDOWS_MAX: u64 = 64;
+
+/// Full packets that must wait behind one that is withheld, so that its peer sees the hole and the
+/// end of the stream is not what waits.
+pub const WITHHOLD_PACKETS_BEHIND: u16 = 4;
 
 /// Limits and identity of an [`Endpoint`](crate::Endpoint), shared by all its connections.
 #[derive(Clone)]
@@ -394,6 +412,11 @@ pub struct Config {
     /// What is done with packets that do not show the clocks of the connection. They are only
     /// counted by default, until traces of real peers show that no honest packet would be dropped.
     pub timestamp_gate: Gate,
+    /// Whether a packet of a stream that flows is sent a round trip later than it could now and
+    /// then, to find out a peer that acknowledges what it has not got: such a connection ends with
+    /// [`ConnectionError::FalseAck`](crate::ConnectionError::FalseAck). Without it such a peer can
+    /// have a whole link filled with packets for it. On by default.
+    pub withhold_packets: bool,
     /// Bytes of UDP payload in DATA and FIN packets that the connection sends per second at most,
     /// headers and repeats included; none by default. It can be changed later:
     /// [`Connection::set_send_rate_max`](crate::Connection::set_send_rate_max).
@@ -426,6 +449,7 @@ impl Default for Config {
             persist_limit_us: Some(300_000_000),
             rto_min_us: 500_000,
             timestamp_gate: Gate::Count,
+            withhold_packets: true,
             send_rate_max: None,
             weight: WEIGHT,
             linger_us: 30_000_000,

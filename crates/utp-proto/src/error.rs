@@ -10,6 +10,9 @@ pub enum ConnectionError {
     /// Two different packets came with one number: somebody else writes into the stream, or the
     /// peer is broken. What was read before is what came first.
     Conflict,
+    /// The peer acknowledged a packet that was made and not sent: it lies about what it has got, to
+    /// be sent more than its share, or somebody else acknowledges for it.
+    FalseAck,
     /// The peer has vanished from an idle connection.
     Idle,
     /// This side aborted it.
@@ -28,6 +31,7 @@ impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Conflict => "two different packets carried the same number",
+            Self::FalseAck => "peer acknowledged what was never sent",
             Self::Idle => "peer vanished while the connection was idle",
             Self::LocallyClosed => "connection aborted by this side",
             Self::Refused => "connection refused by the peer",

@@ -40,6 +40,8 @@ pub(crate) struct Slot {
     pub(crate) cause: Option<ResendCause>,
     /// The episode of losses in which that was.
     pub(crate) episode: u8,
+    /// It was kept back at first.
+    pub(crate) withheld: bool,
 }
 
 impl Slot {
@@ -62,6 +64,8 @@ pub(crate) struct SentRing {
     /// sent when nothing is outstanding.
     first: SeqNr,
     count: u16,
+    /// Every lost packet is at or after this number.
+    lost_hint: SeqNr,
 }
 
 /// What is only needed while data flows.
@@ -121,11 +125,12 @@ const EMPTY: Slot = Slot {
     fin: false,
     cause: None,
     episode: 0,
+    withheld: false,
 };
 
 impl SentRing {
     pub(crate) const fn new(first: SeqNr) -> Self {
-        Self { rings: None, first, count: 0 }
+        Self { rings: None, first, count: 0, lost_hint: first }
     }
 
     /// The oldest number that is not cumulatively acknowledged.
@@ -149,7 +154,7 @@ impl SentRing {
     /// Moves an empty ring to another first number.
     pub(crate) fn rebase(&mut self, first: SeqNr) {
         debug_assert!(self.is_empty(), "numbers that were sent stay");
-        self.first = first;
+        (self.first, self.lost_hint) = (first, first);
     }
 
     /// Gives the memory back if nothing is outstanding.
@@ -194,11 +199,18 @@ impl SentRing {
         let at = rings.index(seq_nr);
         rings.slots[at].state = state;
         rings.note(seq_nr, state);
+        if state == SlotState::Lost && seq_nr.precedes(self.lost_hint) {
+            self.lost_hint = seq_nr;
+        }
     }
 
-    /// The first lost packet from `from` on, which is outstanding or the next to be sent.
-    pub(crate) fn next_lost(&self, from: SeqNr) -> Option<SeqNr> {
-        self.rings.as_deref()?.lost.next_set(from, self.next().distance_from(from))
+    /// The first lost packet.
+    pub(crate) fn next_lost(&mut self) -> Option<SeqNr> {
+        let from = self.lost_hint;
+        let lost = &self.rings.as_deref()?.lost;
+        let seq_nr = lost.next_set(from, self.next().distance_from(from))?;
+        self.lost_hint = seq_nr;
+        Some(seq_nr)
     }
 
     /// Which outstanding packets a mask names that are not acked yet, and the highest that it names
@@ -234,6 +246,9 @@ impl SentRing {
         self.set_state(self.first, SlotState::InFlight);
         self.first = self.first.next();
         self.count -= 1;
+        if self.lost_hint.precedes(self.first) {
+            self.lost_hint = self.first;
+        }
         Some(slot)
     }
 
@@ -243,6 +258,9 @@ impl SentRing {
         let slot = *self.get(newest)?;
         self.set_state(newest, SlotState::InFlight);
         self.count -= 1;
+        if newest.precedes(self.lost_hint) {
+            self.lost_hint = newest;
+        }
         Some(slot)
     }
 
@@ -329,8 +347,7 @@ mod tests {
             assert!(named.seq_nrs().eq(new), "round {round}");
             let mut lost = (0..ring.len()).map(|offset| ring.first().add(offset));
             let lost = lost.find(|seq_nr| state_of(*seq_nr) == SlotState::Lost);
-            assert_eq!(ring.next_lost(ring.first()), lost);
-            assert_eq!(ring.next_lost(ring.next()), None);
+            assert_eq!(ring.next_lost(), lost);
         }
         assert!(ring.len() > 1_000, "{}", ring.len());
     }

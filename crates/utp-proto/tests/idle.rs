@@ -132,16 +132,15 @@ impl Path {
             self.calls += 1;
             counted(|| endpoint.handle_timeout(now));
         }
-        while counted(|| endpoint.poll_event()).is_some() {}
-        let busy = self.to_write[side].iter().any(|left| *left > 0) || self.read[side] > 0;
-        for (at, handle) in self.handles[side].iter().enumerate().filter(|_| busy) {
-            let mut connection = endpoint.connection_mut(*handle).unwrap();
+        while let Some((handle, _)) = counted(|| endpoint.poll_event()) {
+            let at = self.handles[side].iter().position(|known| *known == handle).unwrap();
+            let mut connection = endpoint.connection_mut(handle).unwrap();
             while let Ok(bytes) = counted(|| connection.read_chunk(now, usize::MAX)) {
                 self.read[side] -= bytes.len();
                 counted(|| drop(bytes));
             }
             let left = &mut self.to_write[side][at];
-            if *left > 0
+            while *left > 0
                 && let Ok(len) =
                     counted(|| connection.write(now, &[7; 16_384][..(*left).min(16_384)]))
             {

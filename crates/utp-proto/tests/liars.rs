@@ -33,13 +33,29 @@ fn two_honest_receivers_share_the_link_and_keep_the_queue_at_the_target() {
 }
 
 #[test]
-fn acks_that_are_repeated_or_hide_losses_get_no_more_than_twice_an_honest_share() {
+fn copies_of_acks_get_no_more_than_an_honest_share() {
     for queue_us in [250_000, SECOND] {
-        for (acks, report) in [(Acks::Tenfold, Report::Honest), (Acks::HidingLosses, EMPTY_PATH)] {
-            let outcome = outcome(acks, report, true, queue_us);
-            assert!(outcome.sent[1] <= LINK, "{acks:?} {outcome:?}");
-            // What the lie is worth is still measured: it is no worse than honesty.
-            assert!(outcome.sent[1] >= LINK * 4 / 10, "{acks:?} {outcome:?}");
+        let outcome = outcome(Acks::Tenfold, Report::Honest, true, queue_us);
+        assert!(is_about(outcome.sent[1], LINK / 2), "{outcome:?}");
+        assert_eq!(outcome.found_out_after, None, "it is no lie");
+    }
+}
+
+// req: HO-03
+#[test]
+fn whoever_acknowledges_what_it_has_not_got_is_found_out_within_200_packets() {
+    let styles = [
+        Acks::AllInFlight,
+        Acks::After(1_000),
+        Acks::After(25_000),
+        Acks::After(50_000),
+        Acks::HidingLosses,
+    ];
+    for queue_us in [250_000, SECOND] {
+        for acks in styles {
+            let outcome = outcome(acks, EMPTY_PATH, true, queue_us);
+            let found_out = outcome.found_out_after.is_some_and(|packets| packets <= 200);
+            assert!(found_out && outcome.sent[1] == 0, "{acks:?} {outcome:?}");
         }
     }
 }

@@ -123,6 +123,22 @@ fn repeated_states_with_nothing_outstanding_mean_nothing() {
     wire.expect(&["DATA 0 ack -1 len 1"]);
 }
 
+// req: F-03
+#[test]
+fn copies_of_one_ack_are_no_second_ack() {
+    let mut wire = Wire::plain();
+    wire.write(FULL * 8);
+    wire.take();
+    wire.advance(20 * MS);
+    let ack = wire.state(0, 3).encode(wire.now);
+    for _ in 0..16 {
+        wire.feed_bytes(wire.peer, ack.clone());
+    }
+    wire.drain();
+    assert_eq!(numbers(&mut wire), []);
+    assert_eq!(wire.stats().losses_detected, 0);
+}
+
 // req: SK-05
 #[test]
 fn three_packets_beyond_a_hole_prove_it_lost() {

@@ -53,6 +53,10 @@ pub(crate) fn streams(world: &World) -> Result<(), String> {
             if reader.writes_pattern == 0 {
                 return Err(format!("side {side}: an event of a stream that nobody owns"));
             }
+            let honest = world.network.borrow().flipped == 0;
+            if reader.closed == Some(ConnectionError::FalseAck) && honest {
+                return Err(format!("side {side} sees a lie in honest packets: {reader:?}"));
+            }
             if reader.read == 0 {
                 continue;
             }
@@ -70,8 +74,7 @@ pub(crate) fn streams(world: &World) -> Result<(), String> {
             if writer.read > 0 && writer.reads_pattern != reader.writes_pattern {
                 return Err(format!("streams are mixed: {reader:?}, {writer:?}"));
             }
-            let conflict = Some(ConnectionError::Conflict);
-            if reader.closed == conflict && world.network.borrow().flipped == 0 {
+            if reader.closed == Some(ConnectionError::Conflict) && honest {
                 return Err(format!("side {side} sees a conflict in honest packets: {reader:?}"));
             }
         }

@@ -35,7 +35,7 @@ fn connect_kind(error: ConnectError) -> ErrorKind {
 
 fn connection_kind(error: ConnectionError) -> ErrorKind {
     match error {
-        ConnectionError::Conflict => ErrorKind::InvalidData,
+        ConnectionError::Conflict | ConnectionError::FalseAck => ErrorKind::InvalidData,
         ConnectionError::LocallyClosed => ErrorKind::ConnectionAborted,
         ConnectionError::Refused => ErrorKind::ConnectionRefused,
         ConnectionError::Idle | ConnectionError::StalledByPeer | ConnectionError::TimedOut => {

@@ -35,7 +35,12 @@ pub enum Acks {
     AllInFlight,
     /// Everything, so long after it was sent.
     After(u64),
+    /// What has arrived, and from [`LATE_US`] on everything, so long after it was sent.
+    Late(u64),
 }
+
+/// When a receiver begins to lie that was honest at first.
+pub const LATE_US: u64 = 10 * SECOND;
 
 /// What the second receiver reports as the delay of what it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +81,8 @@ pub struct Outcome {
     pub queue_p50_us: u64,
     /// The same for all but a twentieth of the time.
     pub queue_p95_us: u64,
-    /// Packets of the second receiver that the sender did not accept.
-    pub refused: u32,
+    /// The sender has found out the second receiver, after so many packets of data to it.
+    pub found_out_after: Option<u64>,
 }
 
 /// SplitMix64.
@@ -116,6 +121,8 @@ struct Network {
     free_at_ns: u64,
     sent_bits: [u64; 3],
     carried_bits: [u64; 3],
+    /// Packets of data sent to the second receiver.
+    data_to_liar: u64,
     draws: Draws,
     /// The first packet of the liar, when it was sent, and what it reported.
     template: Option<(Header, u64)>,
@@ -150,6 +157,7 @@ pub fn run(setting: Setting) -> Outcome {
         free_at_ns: 0,
         sent_bits: [0; 3],
         carried_bits: [0; 3],
+        data_to_liar: 0,
         draws: Draws(4),
         template: None,
         first_report: None,
@@ -184,7 +192,7 @@ impl Network {
             carried: per_second(self.carried_bits, before.1),
             queue_p50_us: queue_us[queue_us.len() / 2],
             queue_p95_us: queue_us[queue_us.len() * 95 / 100],
-            refused: stats.packets_dropped,
+            found_out_after: (stats.false_acks > 0).then_some(self.data_to_liar),
         }
     }
 
@@ -212,7 +220,7 @@ impl Network {
     }
 
     fn arrive(&mut self, from: usize, to: usize, datagram: &[u8]) {
-        let acks = self.setting.acks;
+        let acks = self.acks();
         let header = Packet::decode(datagram).expect("all can be decoded").header;
         if to == LIAR && header.packet_type == PacketType::Data {
             let arrived = later(&mut self.arrived_to, header.seq_nr);
@@ -281,8 +289,9 @@ impl Network {
         let now_us = self.now.as_micros();
         let header = Packet::decode(&datagram).expect("what we send can be decoded").header;
         if to == LIAR && header.packet_type == PacketType::Data {
+            self.data_to_liar += 1;
             let sent = later(&mut self.sent_to, header.seq_nr);
-            if let Acks::After(us) = self.setting.acks {
+            if let Acks::After(us) = self.acks() {
                 self.forge(sent, now_us + us);
             }
         }
@@ -306,11 +315,11 @@ impl Network {
             let header = Packet::decode(&datagram).expect("what we send can be decoded").header;
             let handshake = self.template.is_none();
             self.template.get_or_insert((header, at));
-            let forges = !matches!(self.setting.acks, Acks::Honest | Acks::Tenfold);
+            let forges = !matches!(self.acks(), Acks::Honest | Acks::Tenfold);
             if forges && !handshake {
                 return;
             }
-            if self.setting.acks == Acks::Tenfold {
+            if self.acks() == Acks::Tenfold {
                 copies = 10;
             }
             let reported = self.report(header.timestamp_difference_microseconds.0);
@@ -318,6 +327,15 @@ impl Network {
         }
         for _ in 0..copies {
             self.fly(at, from, SENDER, datagram.clone());
+        }
+    }
+
+    /// How the second receiver acknowledges now.
+    fn acks(&self) -> Acks {
+        match self.setting.acks {
+            Acks::Late(us) if self.now.as_micros() >= SECOND + LATE_US => Acks::After(us),
+            Acks::Late(_) => Acks::Honest,
+            acks => acks,
         }
     }
 

@@ -21,6 +21,8 @@ struct Acked {
     at: Instant,
     /// It may have waited for us: what it measures is not the path.
     stale: bool,
+    /// It names what was never sent.
+    false_ack: bool,
 }
 
 impl Connection {
@@ -36,6 +38,9 @@ impl Connection {
         self.ack_up_to(now, header.ack_nr, &mut acked);
         if let Some(mask) = packet.selective_ack {
             self.ack_selected(now, header.ack_nr, mask, &mut acked);
+        }
+        if acked.false_ack {
+            return self.on_false_ack();
         }
         let moved = self.sent.first() != first_before;
         let progress = moved || acked.packets > 0;
@@ -127,6 +132,7 @@ impl Connection {
     fn ack_slot(&mut self, now: Instant, seq_nr: SeqNr, slot: &Slot, acked: &mut Acked) {
         acked.packets += 1;
         acked.bytes += u64::from(slot.len);
+        acked.false_ack |= slot.is_kept_back();
         if slot.state() == SlotState::InFlight {
             self.flight.in_flight_bytes -= u64::from(slot.len);
         } else {
@@ -163,7 +169,7 @@ impl Connection {
         if needless && slot.cause == Some(ResendCause::Overtaken) {
             self.reorder.on_needless(slot.episode);
         }
-        if once {
+        if once && !slot.withheld {
             self.reorder.on_arrival(slot.tx_nr);
         }
         let newest = self.recovery.delivered.is_none_or(|delivered| slot.tx_nr > delivered.tx_nr);
@@ -197,14 +203,12 @@ impl Connection {
         }
     }
 
-    /// The cumulative ack moved: no mark stays behind it.
+    /// The cumulative ack moved: nothing that was noted stays behind it.
     fn trim_marks(&mut self) {
         let first = self.sent.first();
         self.flight.duplicate_acks = 0;
-        for mark in [&mut self.loss_cursor, &mut self.lost_hint] {
-            if mark.precedes(first) {
-                *mark = first;
-            }
+        if self.loss_cursor.precedes(first) {
+            self.loss_cursor = first;
         }
         if self.recovery.sacked_to.is_some_and(|to| to.precedes(first)) {
             self.recovery.sacked_to = None;
@@ -236,14 +240,21 @@ impl Connection {
 
     /// Counts repeated acks of a peer that sends no selective acks (BEP-29: three of them mean
     /// that the next packet is lost). DATA never counts, nor does a keepalive, nor one that was
-    /// sent for other `news`: to acknowledge something or to open the window.
+    /// sent for other `news`: to acknowledge something or to open the window. A packet that the
+    /// network has copied bears the stamp of the one before.
     fn count_duplicate(&mut self, now: Instant, packet: &Packet<'_>, news: bool) {
         let header = &packet.header;
         // libutp names nothing when all it holds is beyond its mask.
         let names_nothing = packet.selective_ack.is_none_or(|mask| mask.highest_set().is_none());
         let is_state = header.packet_type == PacketType::State || cfg!(canary = "data-counts");
         let repeats = is_state && names_nothing && header.ack_nr == self.sent.first().previous();
-        if news || !repeats || self.sent.is_empty() {
+        if self.sent.is_empty() {
+            return;
+        }
+        let stamp = header.timestamp_microseconds;
+        let last_stamp = std::mem::replace(&mut self.flight.acked_stamp, stamp);
+        let copied = stamp == last_stamp && stamp.0 != 0;
+        if news || !repeats || copied {
             return;
         }
         self.flight.duplicate_acks = self.flight.duplicate_acks.saturating_add(1);

@@ -1,6 +1,6 @@
 //! What is in flight, and the times that time-outs and pauses are counted from.
 
-use utp_wire::Instant;
+use utp_wire::{Instant, Timestamp};
 
 use super::receive_window::Round;
 use crate::lazy::AtRest;
@@ -14,6 +14,8 @@ pub(super) struct Flight {
     /// Packets that wait to be sent, for the first time or again.
     pub(super) lost_count: u16,
     pub(super) duplicate_acks: u8,
+    /// Stamp of the last packet that acknowledged anything.
+    pub(super) acked_stamp: Timestamp,
     /// Resends allowed whatever the window.
     pub(super) fast_resends: u8,
     /// One packet allowed whatever the congestion window.
@@ -26,6 +28,9 @@ pub(super) struct Flight {
     pub(super) stalled_since: Instant,
     /// The last pause before a window was probed that was shut; 0 if none was.
     pub(super) persist_us: u64,
+    /// How many more packets until one is withheld, that one included; 0 if that is to be drawn,
+    /// and more than any while one is.
+    pub(super) withhold_in: u32,
     /// When the last SYN went out.
     pub(super) syn_sent_at: Instant,
     pub(super) round: Round,
@@ -36,12 +41,14 @@ impl AtRest for Flight {
         in_flight_bytes: 0,
         lost_count: 0,
         duplicate_acks: 0,
+        acked_stamp: Timestamp(0),
         fast_resends: 0,
         granted: false,
         last_progress_at: Instant::from_micros(0),
         last_data_sent_at: None,
         stalled_since: Instant::from_micros(0),
         persist_us: 0,
+        withhold_in: 0,
         syn_sent_at: Instant::from_micros(0),
         round: Round::AT_REST,
     };

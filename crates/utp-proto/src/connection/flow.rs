@@ -38,7 +38,7 @@ impl Connection {
     /// A packet has told `window`.
     pub(super) fn on_window_announced(&mut self, window: u32) {
         self.receive_window.on_announced(window, self.stats.bytes_received);
-        self.receive_window.is_held = self.memory.is_tight() && window < self.free_buffer();
+        self.window_held = self.memory.is_tight() && window < self.free_buffer();
     }
 
     /// Asks for an ack when the window has opened by enough to be worth a packet (RFC 9293 section
@@ -103,7 +103,7 @@ impl Connection {
 
     /// Whether the memory of others is all that keeps the application, or the peer, from writing.
     pub(crate) fn waits_for_memory(&self) -> bool {
-        self.receive_window.is_held || (self.write_blocked && self.own_send_room() > 0)
+        self.window_held || (self.write_blocked && self.own_send_room() > 0)
     }
 
     /// There is memory again.
@@ -112,7 +112,7 @@ impl Connection {
             self.write_blocked = false;
             self.events.writable();
         }
-        if std::mem::take(&mut self.receive_window.is_held) {
+        if std::mem::take(&mut self.window_held) {
             self.announce_window_if_it_matters();
         }
     }

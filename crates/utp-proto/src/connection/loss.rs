@@ -90,7 +90,7 @@ impl Connection {
         let in_flight = self
             .sent
             .get(first)
-            .is_some_and(|slot| slot.state() == SlotState::InFlight && slot.transmissions == 1);
+            .is_some_and(|slot| slot.state() == SlotState::InFlight && slot.transmissions <= 1);
         let mut lost = Lost::default();
         if in_flight {
             self.mark_lost(first, &mut lost);
@@ -105,6 +105,12 @@ impl Connection {
     fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
         let Some(slot) = self.sent.get(seq_nr).copied() else { return };
         debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
+        if slot.is_kept_back() {
+            // The peer sees the hole.
+            self.lose_quietly(seq_nr);
+            self.flight.fast_resends = self.flight.fast_resends.max(1);
+            return;
+        }
         self.trace.record(|| TraceEvent::Lost { seq_nr, cause: ResendCause::Overtaken });
         if !self.lose_mtu_probe(seq_nr, slot.sent_at) {
             lost.packets += 1;
@@ -119,9 +125,16 @@ impl Connection {
         self.flight.in_flight_bytes -= u64::from(slot.len);
         self.flight.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);
-        if seq_nr.precedes(self.lost_hint) {
-            self.lost_hint = seq_nr;
-        }
+    }
+
+    /// A packet is to be sent, or sent again, through nobody's fault.
+    pub(super) fn lose_quietly(&mut self, seq_nr: SeqNr) {
+        let Some(slot) = self.sent.get_mut(seq_nr) else { return };
+        debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
+        slot.cause = None;
+        self.flight.in_flight_bytes -= u64::from(slot.len);
+        self.flight.lost_count += 1;
+        self.sent.set_state(seq_nr, SlotState::Lost);
     }
 
     fn on_lost(&mut self, now: Instant, lost: &Lost) {
@@ -146,7 +159,7 @@ impl Connection {
             self.close(ConnectionError::TimedOut);
             return;
         }
-        if self.on_mtu_timeout(now) {
+        if self.release_withheld(now) || self.on_mtu_timeout(now) {
             return;
         }
         let in_flight_bytes = self.flight.in_flight_bytes;
@@ -161,14 +174,13 @@ impl Connection {
             let resend = slot.state() == SlotState::InFlight
                 || (reneged && slot.state() == SlotState::Acked);
             if resend {
-                slot.cause = Some(ResendCause::TimeOut);
+                slot.cause = (!slot.is_kept_back()).then_some(ResendCause::TimeOut);
                 slot.episode = episode;
                 self.sent.set_state(seq_nr, SlotState::Lost);
                 self.flight.lost_count += 1;
             }
         }
         self.flight.in_flight_bytes = 0;
-        self.lost_hint = first;
         self.loss_cursor = first;
         self.recovery.resends.clear();
         self.recovery.sacked_to = None;

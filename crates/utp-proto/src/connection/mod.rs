@@ -33,6 +33,7 @@ mod tally;
 mod timers;
 mod transmit;
 mod trust;
+mod withhold;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -67,7 +68,6 @@ use reorder::ReorderWindow;
 use rtt::Rtt;
 pub use state::State;
 use state::{LocalFin, RemoteFin, Transition};
-use stats::Limited;
 pub use stats::{Counters, Limit, LimitedUs, Stats};
 use tally::Tally;
 use timers::{Timer, Timers};
@@ -111,8 +111,6 @@ pub struct Connection {
     recovery: Lazy<Recovery>,
     /// First transmissions below this number were judged by the loss rule.
     loss_cursor: SeqNr,
-    /// Every lost packet is at or after this number.
-    lost_hint: SeqNr,
     flight: Lazy<Flight>,
     /// The peer has dropped what it named, and its cumulative ack has not moved since.
     reneged: bool,
@@ -144,6 +142,8 @@ pub struct Connection {
     remote_fin: RemoteFin,
     reply_micro: TimestampDiff,
     receive_window: ReceiveWindow,
+    /// The last packet would have told a larger window with more memory.
+    window_held: bool,
 
     memory: Account,
 
@@ -158,7 +158,8 @@ pub struct Connection {
     reasons: CloseReasons,
 
     stats: Tally,
-    limited: Limited,
+    limit: Limit,
+    limited_since: Instant,
     trace: TraceLog,
 }
 
@@ -277,7 +278,6 @@ impl Connection {
             reorder: ReorderWindow::new(),
             recovery: Lazy::default(),
             loss_cursor: first,
-            lost_hint: first,
             flight,
             reneged: false,
             unlock_pending: false,
@@ -298,6 +298,7 @@ impl Connection {
             remote_fin: RemoteFin::Open,
             reply_micro: TimestampDiff(0),
             receive_window: ReceiveWindow::new(config.receive_buffer()),
+            window_held: false,
             memory: Account::default(),
             ack_pending: false,
             keepalive_pending: false,
@@ -307,7 +308,8 @@ impl Connection {
             new_id: NewId::Unused,
             reasons: CloseReasons::default(),
             stats: Tally::default(),
-            limited: Limited::new(now),
+            limit: Limit::Application,
+            limited_since: now,
             trace: TraceLog::default(),
             config,
         }
@@ -333,7 +335,6 @@ impl Connection {
     fn start_numbers(&mut self, first: SeqNr) {
         self.sent.rebase(first);
         self.loss_cursor = first;
-        self.lost_hint = first;
         self.heard_ack_nr = first.previous();
     }
 
@@ -457,7 +458,7 @@ impl Connection {
         let metrics = self.controller.metrics();
         Stats {
             counters: self.stats.snapshot(),
-            limit: self.limited.by(),
+            limit: self.limit,
             rtt_us: self.rtt.srtt_us().unwrap_or(0),
             rtt_min_us: self.rtt.min_us().unwrap_or(0),
             rto_us: self.rtt.rto_us(),

@@ -201,13 +201,15 @@ impl Connection {
         }
         // It may have carried an ack.
         self.ack_pending = true;
+        if slot.transmissions == 1 {
+            self.unmake_withheld(seq_nr);
+        }
         if slot.transmissions > 1 || seq_nr.next() != self.sent.next() {
             self.lose_quietly(seq_nr);
+            self.keep_back_again(seq_nr);
             return;
         }
-        self.sent.pop_newest();
-        self.send_queue.uncut(slot.position, usize::from(slot.len));
-        self.flight.in_flight_bytes -= u64::from(slot.len);
+        self.unmake_newest(&slot);
         self.stats.bytes_sent -= u64::from(slot.len);
         if slot.fin {
             self.local_fin = LocalFin::Queued;
@@ -220,17 +222,11 @@ impl Connection {
         }
     }
 
-    /// A packet is to be sent again, through nobody's fault.
-    fn lose_quietly(&mut self, seq_nr: SeqNr) {
-        let Some(slot) = self.sent.get_mut(seq_nr) else { return };
-        debug_assert_eq!(slot.state(), SlotState::InFlight, "only what is in flight can get lost");
-        slot.cause = None;
+    /// The newest packet, which is in flight, was never on the wire: its bytes go into others.
+    pub(super) fn unmake_newest(&mut self, slot: &Slot) {
+        self.sent.pop_newest();
+        self.send_queue.uncut(slot.position, usize::from(slot.len));
         self.flight.in_flight_bytes -= u64::from(slot.len);
-        self.flight.lost_count += 1;
-        self.sent.set_state(seq_nr, SlotState::Lost);
-        if seq_nr.precedes(self.lost_hint) {
-            self.lost_hint = seq_nr;
-        }
     }
 }
 

@@ -238,7 +238,7 @@ impl Connection {
         let idle_us = self.flight.last_data_sent_at.map(|at| now.saturating_since(at));
         if idle_us.is_none_or(|idle_us| idle_us >= self.rtt.rto_base_us()) {
             Idle::Long
-        } else if self.limited.by() == Limit::Application {
+        } else if self.limit == Limit::Application {
             Idle::Short
         } else {
             Idle::No
@@ -286,7 +286,7 @@ impl Connection {
         let capped =
             self.pacer.cap.is_some_and(|cap| u64::from(cap.get()) <= self.pacer.bucket.rate);
         let capped = capped || self.pacer.wants_share;
-        if self.limited.by() != Limit::Pacing || capped {
+        if self.limit != Limit::Pacing || capped {
             return 0;
         }
         let room = self.controller.window_bytes().saturating_sub(self.flight.in_flight_bytes);

@@ -44,6 +44,9 @@ impl Connection {
         if passage == Passage::Genuine || self.is_gate_useless() {
             self.measure_delay(received_at, header);
             self.on_ack(now, received_at, packet);
+            if self.state == State::Closed {
+                return;
+            }
         }
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
             self.on_data(now, header, &datagram[packet.payload_offset..], passage);
@@ -222,6 +225,7 @@ impl Connection {
         let mut ended = fin;
         while !ended && let Some((payload, fin)) = self.recv_queue.take_held(self.ack_nr.next()) {
             self.deliver(&payload);
+            self.flight.round.on_hole_filled();
             ended = fin;
         }
         // What the peer sent beyond the end proves that the end is not its own.

@@ -13,8 +13,6 @@ pub(super) struct ReceiveWindow {
     pub(super) buffer_bytes: u32,
     /// What the last packet said.
     announced: u32,
-    /// It would have said more with more memory.
-    pub(super) is_held: bool,
     /// Low bits of the count of bytes received in order when it said so.
     announced_at: u32,
     /// Least round trip of late, 0 before the first sample.
@@ -27,20 +25,34 @@ pub(super) struct Round {
     /// Consumed in it.
     bytes: u32,
     started_at: Instant,
+    /// When something was consumed last.
+    last_at: Instant,
+    /// Some of it had waited behind a hole.
+    holed: bool,
 }
 
 impl Round {
     /// One that is long over.
-    pub(super) const AT_REST: Self = Self { bytes: 0, started_at: Instant::from_micros(0) };
+    pub(super) const AT_REST: Self = Self {
+        bytes: 0,
+        started_at: Instant::from_micros(0),
+        last_at: Instant::from_micros(0),
+        holed: false,
+    };
 
     pub(super) const fn new(now: Instant) -> Self {
-        Self { bytes: 0, started_at: now }
+        Self { bytes: 0, started_at: now, last_at: now, holed: false }
+    }
+
+    /// A hole was filled: what comes out of it arrived earlier.
+    pub(super) const fn on_hole_filled(&mut self) {
+        self.holed = true;
     }
 }
 
 impl ReceiveWindow {
     pub(super) const fn new(buffer_bytes: u32) -> Self {
-        Self { buffer_bytes, announced: 0, is_held: false, announced_at: 0, rtt_us: 0 }
+        Self { buffer_bytes, announced: 0, announced_at: 0, rtt_us: 0 }
     }
 
     /// Takes a round trip as the receiver sees it: the delay of our packets as the peer measured it
@@ -59,7 +71,8 @@ impl ReceiveWindow {
     }
 
     /// The application has taken `bytes`. At the end of a round trip the buffer doubles, up to
-    /// `buffer_max`, if it is less than twice what was taken in it.
+    /// `buffer_max`, if it is less than twice what was taken in it. What is taken at one moment
+    /// belongs to one round, and one with a hole lasts longer, or it would seem twice as fast.
     pub(super) fn on_consumed(
         &mut self,
         round: &mut Round,
@@ -67,22 +80,26 @@ impl ReceiveWindow {
         bytes: usize,
         buffer_max: u32,
     ) {
-        round.bytes = round.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let last_at = std::mem::replace(&mut round.last_at, now);
+        let taken_before = round.bytes;
+        round.bytes = taken_before.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         let rtt_us = match self.rtt_us {
             0 => RECEIVE_RTT_UNKNOWN_US,
             rtt_us => u64::from(rtt_us),
         };
-        let elapsed_us = now.saturating_since(round.started_at);
-        if elapsed_us < rtt_us {
+        let elapsed_us = last_at.saturating_since(round.started_at);
+        let round_trips = if round.holed { ROUND_TRIPS_HOLED } else { 1 };
+        if last_at == now || elapsed_us < rtt_us * round_trips {
             return;
         }
-        let taken = u128::from(round.bytes) * u128::from(rtt_us) / u128::from(elapsed_us);
+        let taken = u128::from(taken_before) * u128::from(rtt_us) / u128::from(elapsed_us);
         if 2 * taken > u128::from(self.buffer_bytes) {
             let doubled = self.buffer_bytes.saturating_mul(2);
             self.buffer_bytes = doubled.min(buffer_max).max(self.buffer_bytes);
         }
-        round.bytes = 0;
-        round.started_at = now;
+        round.bytes -= taken_before;
+        round.started_at = last_at;
+        round.holed = false;
     }
 
     /// A packet tells the window, `received` bytes having come in order so far.
@@ -96,6 +113,9 @@ impl ReceiveWindow {
         self.announced.saturating_sub(low_bits(received).wrapping_sub(self.announced_at))
     }
 }
+
+/// Round trips over which a hole, which holds back what arrives in one, does not count much.
+const ROUND_TRIPS_HOLED: u64 = 4;
 
 fn low_bits(count: u64) -> u32 {
     (count & u64::from(u32::MAX)).try_into().expect("it has 32 bits")

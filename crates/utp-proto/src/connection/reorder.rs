@@ -33,8 +33,9 @@ impl ReorderWindow {
         self.seen
     }
 
-    /// The transmission `tx_nr` of a packet that was sent once has arrived. Resends do not count: a
-    /// single ack may tell of one and of many packets that were sent, and came, before it.
+    /// The transmission `tx_nr` of a packet that was sent once has arrived. Neither resends count
+    /// nor what was withheld at first: a single ack may tell of one and of many packets that were
+    /// sent, and came, before it.
     pub(super) fn on_arrival(&mut self, tx_nr: u64) {
         let ahead = u32::try_from(tx_nr & u64::from(u32::MAX))
             .map_or(0, |low_bits| low_bits.wrapping_sub(self.newest).cast_signed());

@@ -2,8 +2,6 @@
 
 use std::ops::Deref;
 
-use utp_wire::Instant;
-
 /// What a connection has done so far.
 ///
 /// What is counted in 32 bits stays there: it would take years on any path, since it is rarer than
@@ -67,6 +65,11 @@ pub struct Counters {
     pub mtu_probes_lost: u32,
     /// Times that the path was taken to swallow packets of a size that had arrived before.
     pub mtu_black_holes: u32,
+    /// Packets kept back for a round trip to see whether the peer acknowledges what it has not got
+    /// (see [`Config::withhold_packets`](crate::Config::withhold_packets)); no losses.
+    pub packets_withheld: u32,
+    /// Those that it did acknowledge.
+    pub false_acks: u32,
 }
 
 /// What a connection has done and measured so far. A snapshot; the [`Counters`] read like fields
@@ -146,6 +149,8 @@ impl Counters {
             (&mut self.mtu_probes, other.mtu_probes),
             (&mut self.mtu_probes_lost, other.mtu_probes_lost),
             (&mut self.mtu_black_holes, other.mtu_black_holes),
+            (&mut self.packets_withheld, other.packets_withheld),
+            (&mut self.false_acks, other.false_acks),
         ] {
             *sum = sum.saturating_add(more);
         }
@@ -182,49 +187,15 @@ pub struct LimitedUs {
     pub pacing_us: u64,
 }
 
-/// Which limit is in force, and since when.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limited {
-    by: Limit,
-    since: Instant,
-}
-
-impl Limited {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { by: Limit::Application, since: now }
-    }
-
-    pub(super) const fn by(&self) -> Limit {
-        self.by
-    }
-
-    /// Counts the time until now, and says whether the limit is another from now on.
-    pub(super) fn update(&mut self, now: Instant, by: Limit, sums: &mut LimitedUs) -> bool {
-        let elapsed_us = now.saturating_since(self.since);
-        self.since = now;
-        let sum = match self.by {
-            Limit::Application => &mut sums.application_us,
-            Limit::CongestionWindow => &mut sums.congestion_window_us,
-            Limit::PeerWindow => &mut sums.peer_window_us,
-            Limit::Pacing => &mut sums.pacing_us,
+impl LimitedUs {
+    /// Counts time under a limit.
+    pub(super) const fn add(&mut self, by: Limit, elapsed_us: u64) {
+        let sum = match by {
+            Limit::Application => &mut self.application_us,
+            Limit::CongestionWindow => &mut self.congestion_window_us,
+            Limit::PeerWindow => &mut self.peer_window_us,
+            Limit::Pacing => &mut self.pacing_us,
         };
         *sum += elapsed_us;
-        std::mem::replace(&mut self.by, by) != by
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_counted_under_the_limit_that_was_in_force() {
-        let mut sums = LimitedUs::default();
-        let mut limited = Limited::new(Instant::from_micros(10));
-        assert!(limited.update(Instant::from_micros(30), Limit::Pacing, &mut sums));
-        assert!(!limited.update(Instant::from_micros(31), Limit::Pacing, &mut sums));
-        assert!(limited.update(Instant::from_micros(40), Limit::PeerWindow, &mut sums));
-        let expected = LimitedUs { application_us: 20, pacing_us: 10, ..LimitedUs::default() };
-        assert_eq!(sums, expected);
     }
 }

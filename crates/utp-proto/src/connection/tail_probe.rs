@@ -65,10 +65,11 @@ impl Connection {
         if usize::from(slot.len) > len_max {
             return None;
         }
-        slot.cause = Some(ResendCause::Probe);
+        let kept_back = slot.is_kept_back();
+        slot.cause = (!kept_back).then_some(ResendCause::Probe);
         let slot = *slot;
         let of_mtu = self.lose_mtu_probe(seq_nr, slot.sent_at);
-        self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr) && !of_mtu;
+        self.recovery.probe_tells = self.recovery.is_news(slot.tx_nr) && !of_mtu && !kept_back;
         self.flight.in_flight_bytes -= u64::from(slot.len);
         self.flight.lost_count += 1;
         self.sent.set_state(seq_nr, SlotState::Lost);

@@ -17,6 +17,8 @@ pub(super) struct Tally {
     pub(super) limited: LimitedUs,
     pub(super) mtu_probes: u32,
     pub(super) mtu_probes_lost: u32,
+    pub(super) packets_withheld: u32,
+    pub(super) reordered_received: u32,
     rare: Lazy<Rare>,
 }
 
@@ -33,7 +35,6 @@ pub(super) struct Rare {
     pub(super) tail_probes: u32,
     pub(super) cuts_undone: u32,
     pub(super) duplicates_received: u32,
-    pub(super) reordered_received: u32,
     pub(super) packets_dropped: u32,
     pub(super) gate_failures: u32,
     pub(super) gate_rebases: u32,
@@ -41,6 +42,7 @@ pub(super) struct Rare {
     pub(super) liveness_probes: u32,
     pub(super) starved_sends: u32,
     pub(super) mtu_black_holes: u32,
+    pub(super) false_acks: u32,
 }
 
 impl AtRest for Rare {
@@ -55,7 +57,6 @@ impl AtRest for Rare {
         tail_probes: 0,
         cuts_undone: 0,
         duplicates_received: 0,
-        reordered_received: 0,
         packets_dropped: 0,
         gate_failures: 0,
         gate_rebases: 0,
@@ -63,6 +64,7 @@ impl AtRest for Rare {
         liveness_probes: 0,
         starved_sends: 0,
         mtu_black_holes: 0,
+        false_acks: 0,
     };
 }
 
@@ -96,6 +98,8 @@ impl Tally {
             liveness_probes: self.liveness_probes,
             starved_sends: self.starved_sends,
             mtu_black_holes: self.mtu_black_holes,
+            packets_withheld: self.packets_withheld,
+            false_acks: self.false_acks,
         }
     }
 }

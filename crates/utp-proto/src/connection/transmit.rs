@@ -170,7 +170,7 @@ impl Connection {
     /// Chooses the packet to send, making it if it is new. At most `len_max` payload bytes.
     fn next_packet(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
         if self.recovery.timed_out && !self.flight.granted {
-            self.limit(now, Limit::CongestionWindow);
+            self.on_limited(now, Limit::CongestionWindow);
             return None;
         }
         if self.recovery.probe_due {
@@ -183,7 +183,7 @@ impl Connection {
             return self.next_lost(now, len_max);
         }
         if self.sent.len() >= self.in_flight_packets_max() {
-            self.limit(now, Limit::CongestionWindow);
+            self.on_limited(now, Limit::CongestionWindow);
             return None;
         }
         let unsent = self.send_queue.unsent_bytes();
@@ -202,13 +202,12 @@ impl Connection {
             self.local_fin.send();
             return Some(self.push_packet(now, 0, true));
         }
-        self.limit(now, Limit::Application);
+        self.on_limited(now, Limit::Application);
         None
     }
 
     fn next_lost(&mut self, now: Instant, len_max: usize) -> Option<SeqNr> {
-        let seq_nr = self.sent.next_lost(self.lost_hint)?;
-        self.lost_hint = seq_nr;
+        let seq_nr = self.sent.next_lost()?;
         let Slot { len, fin, .. } = *self.sent.get(seq_nr)?;
         let reason_len = if fin { self.reason_len() } else { 0 };
         if usize::from(len) + reason_len > len_max {
@@ -238,7 +237,7 @@ impl Connection {
             return None;
         }
         if self.waits_for_more(len, full) {
-            self.limit(now, Limit::Application);
+            self.on_limited(now, Limit::Application);
             return None;
         }
         if self.probe_pending && self.sent.is_empty() {
@@ -254,6 +253,10 @@ impl Connection {
         {
             self.on_held(now, held, len);
             return None;
+        }
+        if self.is_to_be_withheld(len, unsent) {
+            self.withhold(now, len);
+            return self.next_packet(now, len_max);
         }
         Some(self.push_packet(now, len, false))
     }
@@ -282,7 +285,7 @@ impl Connection {
 
     /// A packet is held back: make sure that something will let it go.
     fn on_held(&mut self, now: Instant, held: Limit, len: usize) {
-        self.limit(now, held);
+        self.on_limited(now, held);
         match held {
             Limit::Application => {}
             Limit::CongestionWindow => {
@@ -302,9 +305,12 @@ impl Connection {
         }
     }
 
-    /// Nothing more is sent now, for this reason.
-    fn limit(&mut self, now: Instant, by: Limit) {
-        if self.limited.update(now, by, &mut self.stats.limited) {
+    /// Nothing more is sent now, for this reason. The time until now was spent under the last one.
+    fn on_limited(&mut self, now: Instant, by: Limit) {
+        let since = std::mem::replace(&mut self.limited_since, now);
+        let before = std::mem::replace(&mut self.limit, by);
+        self.stats.limited.add(before, now.saturating_since(since));
+        if by != before {
             self.trace.record(|| TraceEvent::Limited { by });
         }
     }
@@ -333,32 +339,10 @@ impl Connection {
         seq_nr: SeqNr,
         out: &mut Vec<u8>,
     ) -> usize {
-        let tx_nr = self.next_tx_nr;
-        self.next_tx_nr += 1;
-        let Some(slot) = self.sent.get_mut(seq_nr) else { return 0 };
-        slot.tx_nr = tx_nr;
-        slot.sent_at = now;
-        slot.transmissions = slot.transmissions.saturating_add(1);
-        let slot = *slot;
-        self.sent.set_state(seq_nr, SlotState::InFlight);
-        self.flight.lost_count -= 1;
-        self.flight.in_flight_bytes += u64::from(slot.len);
+        let Some(slot) = self.launch(now, seq_nr, true) else { return 0 };
         if slot.transmissions > 1 {
             self.on_resend(&slot, seq_nr);
-            // What is ahead of the cursor is judged by it.
-            if seq_nr.precedes(self.loss_cursor) {
-                self.recovery.resends.push_back((tx_nr, seq_nr));
-            }
         }
-        self.flight.last_data_sent_at = Some(now);
-        self.flight.granted = false;
-        self.timers.stop(Timer::Starved);
-        if !self.timers.is_set(Timer::Rto) {
-            self.set_rto(now);
-        }
-        self.charge_pacer(usize::from(slot.len));
-        self.arm_probe(now);
-        self.controller.on_sent(now, u64::from(slot.len), self.flight.in_flight_bytes);
         self.stats.bytes_sent += u64::from(slot.len);
         let packet_type = if slot.fin { PacketType::Fin } else { PacketType::Data };
         let header = self.header(now, packet_type, seq_nr);
@@ -381,6 +365,38 @@ impl Connection {
         let len = if recut { slot.len / 2 } else { slot.len };
         self.send_queue.copy(slot.position, usize::from(len), out);
         out.len() - start
+    }
+
+    /// A packet, new or lost, is in flight from now on, `on_wire` or withheld.
+    pub(super) fn launch(&mut self, now: Instant, seq_nr: SeqNr, on_wire: bool) -> Option<Slot> {
+        let tx_nr = self.next_tx_nr;
+        self.next_tx_nr += 1;
+        let slot = self.sent.get_mut(seq_nr)?;
+        slot.tx_nr = tx_nr;
+        slot.sent_at = now;
+        slot.transmissions = slot.transmissions.saturating_add(u8::from(on_wire));
+        slot.withheld |= !on_wire;
+        let slot = *slot;
+        if slot.withheld && slot.transmissions == 1 {
+            self.flight.withhold_in = 0;
+        }
+        self.sent.set_state(seq_nr, SlotState::InFlight);
+        self.flight.lost_count -= 1;
+        self.flight.in_flight_bytes += u64::from(slot.len);
+        // What is ahead of the cursor is judged by it.
+        if seq_nr.precedes(self.loss_cursor) {
+            self.recovery.resends.push_back((tx_nr, seq_nr));
+        }
+        self.flight.last_data_sent_at = Some(now);
+        self.flight.granted = false;
+        self.timers.stop(Timer::Starved);
+        if !self.timers.is_set(Timer::Rto) {
+            self.set_rto(now);
+        }
+        self.charge_pacer(usize::from(slot.len));
+        self.arm_probe(now);
+        self.controller.on_sent(now, u64::from(slot.len), self.flight.in_flight_bytes);
+        Some(slot)
     }
 
     fn on_resend(&mut self, slot: &Slot, seq_nr: SeqNr) {

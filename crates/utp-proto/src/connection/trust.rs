@@ -1,13 +1,9 @@
-//! What bounds a receiver that acknowledges what it has not got yet.
+//! What a receiver earns that acknowledges what it has not got yet, until it is found out (see
+//! `withhold.rs`).
 //!
-//! There is no nonce on the wire, so that such an ack cannot be told from one that is quick. But no
-//! packet arrives sooner than the path allows: an ack sooner than half the smallest round trip of
-//! the first seconds earns no growth. A path that has become that much shorter, or a queue that is
-//! gone, is believed soon, by halves.
-//!
-//! This only slows down a liar that begins late. One that lies from its first ack, or that guesses
-//! an ack no sooner than an empty path allows, is bounded by the window's largest size and by
-//! [`Config::send_rate_max`](crate::Config::send_rate_max) alone.
+//! No packet arrives sooner than the path allows: an ack sooner than half the smallest round trip
+//! of the first seconds earns no growth. A path that has become that much shorter, or a queue that
+//! is gone, is believed soon, by halves.
 
 use utp_wire::Instant;
 
@@ -18,8 +14,8 @@ use crate::config::{RTT_FLOOR_HALVES_S, RTT_FLOOR_LEARNED_S};
 pub(super) struct RttFloor {
     /// The smallest round trip of the first seconds, halved whenever acks were early for long.
     floor_us: u32,
-    /// When the phase began, in seconds.
-    since_s: u32,
+    /// When the phase began: low bits of the time in seconds.
+    since_s: u16,
     phase: Phase,
 }
 
@@ -40,7 +36,7 @@ impl RttFloor {
     // req: HO-03
     pub(super) fn allows_growth(&mut self, now: Instant, rtt_us: Option<u32>) -> bool {
         let Some(rtt_us) = rtt_us else { return true };
-        let now_s = u32::try_from(now.as_micros() / 1_000_000 % (1 << 32)).unwrap_or(0);
+        let now_s = u16::try_from(now.as_micros() / 1_000_000 % (1 << 16)).unwrap_or(0);
         let in_phase_s = now_s.wrapping_sub(self.since_s);
         match self.phase {
             Phase::Fresh => {

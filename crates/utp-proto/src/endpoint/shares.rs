@@ -147,6 +147,11 @@ impl Endpoint {
         let (slot, start) = (handle.index(), buf.len());
         let capped = self.shares.is_capped();
         let entry = self.entries.get_mut(slot)?;
+        if entry.connection.wants_draw() {
+            let mut bytes = [0; 4];
+            self.entropy.fill(&mut bytes);
+            entry.connection.take_draw(u32::from_le_bytes(bytes));
+        }
         let burst = entry.connection.poll_transmit(now, max_datagrams, share, buf);
         let (destination, source) = (entry.connection.remote(), entry.connection.local_ip());
         let used = share.saturating_sub(entry.connection.share_left());

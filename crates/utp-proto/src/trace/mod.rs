@@ -125,6 +125,11 @@ pub enum TraceEvent {
         /// The time-out in force from now on in microseconds.
         rto_us: u64,
     },
+    /// A packet was made and kept back, to see whether the peer acknowledges what it has not got.
+    Withheld {
+        /// Its number.
+        seq_nr: SeqNr,
+    },
 }
 
 /// The fields of a packet (BEP-29), and how much it carries.
@@ -196,6 +201,7 @@ impl TraceEvent {
             Self::Resent { .. } => "resent",
             Self::StateChanged { .. } => "state_changed",
             Self::TimedOut { .. } => "timed_out",
+            Self::Withheld { .. } => "withheld",
         }
     }
 
@@ -247,6 +253,7 @@ impl TraceEvent {
                 field("in_flight_bytes", Number(*in_flight_bytes));
                 field("rto_us", Number(*rto_us));
             }
+            Self::Withheld { seq_nr } => field("seq_nr", Number(seq_nr.0.into())),
         }
     }
 }

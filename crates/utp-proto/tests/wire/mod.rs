@@ -79,6 +79,8 @@ pub struct Wire {
     pub segments_max: usize,
     numbers: Arc<Mutex<VecDeque<u16>>>,
     sent: Vec<Sent>,
+    /// When packets were fed last, and how many.
+    fed: (Instant, u64),
 }
 
 /// A constant congestion window of 1 MiB, so that nothing but the subject of a test limits.
@@ -92,9 +94,11 @@ pub fn with_window(bytes: u64) -> Config {
     config
 }
 
-/// Full datagrams have `bytes`, and no other size is probed.
+/// Full datagrams have `bytes`, no other size is probed, and none is withheld: peers of tests
+/// acknowledge numbers without a look whether they were sent.
 pub fn fixed_size(bytes: usize) -> Config {
     let mut config = Config::default();
+    config.withhold_packets = false;
     config.datagram_bytes_base_v4 = u16::try_from(bytes).expect("a datagram is shorter");
     config.datagram_bytes_max_v4 = config.datagram_bytes_base_v4;
     config
@@ -170,6 +174,7 @@ impl Wire {
             segments_max: 1,
             numbers,
             sent: Vec::new(),
+            fed: (START, 0),
         }
     }
 
@@ -331,8 +336,11 @@ impl Wire {
     }
 
     /// Hands a packet in; it may be one of a batch.
+    /// Packets fed at one moment left the peer a microsecond apart.
     pub fn feed(&mut self, raw: Raw) {
-        let bytes = raw.encode(self.now);
+        let later_us = if self.fed.0 == self.now { self.fed.1 } else { 0 };
+        self.fed = (self.now, later_us + 1);
+        let bytes = raw.encode(self.now.saturating_add(later_us));
         self.feed_bytes(self.peer, bytes);
     }
 
