@@ -128,6 +128,14 @@ pub const TOMBSTONE_ASKED_US: u64 = 30_000_000;
 /// Least time between two answers to resets that are not believed, in microseconds.
 pub const CHALLENGE_PAUSE_US: u64 = 1_000_000;
 
+/// Least time for which a reset may answer a packet, in microseconds: the round trip of a path that
+/// has been idle may have grown since it was measured.
+pub const RESET_ANSWER_US_MIN: u64 = 3_000_000;
+
+/// How far before the oldest outstanding packet a reset may point: what it answers may have been
+/// acknowledged at once. With the next number these are four of 65 536.
+pub const RESET_BEHIND_MAX: u16 = 3;
+
 /// Resets sent to one network (/24 of IPv4, /48 of IPv6) within a second, so that forged strays
 /// cannot aim all of them at one.
 pub const RESETS_PER_NETWORK: u8 = 2;

@@ -8,6 +8,7 @@ use utp_wire::{Instant, SeqNr};
 
 use super::{Connection, State, Timer};
 use crate::config::{CHALLENGE_PAUSE_US, IN_FLIGHT_PACKETS_UNPROVEN};
+use crate::config::{RESET_ANSWER_US_MIN, RESET_BEHIND_MAX};
 
 impl Connection {
     /// Whether a reset that names `ack_nr` answers a packet of ours, one that was sent within the
@@ -48,10 +49,3 @@ impl Connection {
         }
     }
 }
-
-/// Least time for which an answer to a packet is waited for.
-const RESET_ANSWER_US_MIN: u64 = 3_000_000;
-
-/// How far before the oldest outstanding packet a reset may point. With the next number these are
-/// four of 65 536.
-const RESET_BEHIND_MAX: u16 = 3;
