@@ -12,19 +12,28 @@ pub(crate) struct Source {
     stream: Stream,
     /// What was produced and not taken.
     block: Bytes,
-    /// All of the block that is repeated, for a source without an end.
-    whole: Bytes,
+    /// What is repeated, for a source without an end.
+    repeated: Bytes,
     /// Bytes not produced yet; none for a source without an end.
     left: Option<u64>,
     digest: Sha256,
 }
 
 impl Source {
-    pub(crate) fn new(bytes: Option<u64>, stream: Stream) -> Self {
-        let (block, whole) = (Bytes::new(), Bytes::new());
-        let mut source = Self { stream, block, whole, left: bytes, digest: Sha256::new() };
+    /// A source of `bytes` bytes, or one that repeats a block without an end.
+    pub(crate) fn new(bytes: Option<u64>, stream: Stream, repeated: &Bytes) -> Self {
+        let (block, repeated) = (Bytes::new(), repeated.clone());
+        let mut source = Self { stream, block, repeated, left: bytes, digest: Sha256::new() };
         source.refill();
         source
+    }
+
+    /// A block to repeat. All sources of a run can share one, which a processor then has at hand
+    /// whatever the number of flows.
+    pub(crate) fn block(stream: &mut Stream) -> Bytes {
+        let mut block = vec![0; BLOCK];
+        stream.fill(&mut block);
+        Bytes::from(block)
     }
 
     /// What to send next; empty when all was taken.
@@ -55,24 +64,15 @@ impl Source {
     }
 
     fn refill(&mut self) {
-        let len = match &mut self.left {
-            None if !self.whole.is_empty() => {
-                self.block = self.whole.clone();
-                return;
-            }
-            None => BLOCK,
-            Some(left) => {
-                let len = usize::try_from(*left).unwrap_or(usize::MAX).min(BLOCK);
-                *left -= len as u64;
-                len
-            }
+        let Some(left) = &mut self.left else {
+            self.block = self.repeated.clone();
+            return;
         };
+        let len = usize::try_from(*left).unwrap_or(usize::MAX).min(BLOCK);
+        *left -= len as u64;
         let mut block = vec![0; len];
         self.stream.fill(&mut block);
         self.block = Bytes::from(block);
-        if self.left.is_none() {
-            self.whole = self.block.clone();
-        }
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     fn a_sized_source_ends_and_knows_its_digest() {
         let streams = Streams::new(1);
         for size in [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK - 1] {
-            let mut source = Source::new(Some(size as u64), streams.payload(0));
+            let mut source = Source::new(Some(size as u64), streams.payload(0), &Bytes::new());
             let bytes = drain(&mut source, 1_000, usize::MAX);
             assert_eq!(bytes.len(), size);
             assert_eq!(source.digest(), Some(Sha256::digest(&bytes).into()));
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn bytes_depend_on_the_flow_and_not_on_the_pieces_taken() {
         let streams = Streams::new(1);
-        let sized = |flow| Source::new(Some(200_000), streams.payload(flow));
+        let sized = |flow| Source::new(Some(200_000), streams.payload(flow), &Bytes::new());
         let whole = drain(&mut sized(0), usize::MAX, usize::MAX);
         assert_eq!(drain(&mut sized(0), 777, usize::MAX), whole);
         assert_ne!(drain(&mut sized(1), 777, usize::MAX), whole);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn there_is_no_digest_before_the_end() {
-        let mut source = Source::new(Some(1_000), Streams::new(1).payload(0));
+        let mut source = Source::new(Some(1_000), Streams::new(1).payload(0), &Bytes::new());
         source.take(999);
         assert_eq!(source.digest(), None);
         source.take(1);
@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_source_without_an_end_never_runs_dry() {
-        let mut source = Source::new(None, Streams::new(1).payload(0));
+        let mut stream = Streams::new(1).payload(0);
+        let block = Source::block(&mut stream);
+        let mut source = Source::new(None, stream, &block);
         assert_eq!(drain(&mut source, 50_000, 10 * BLOCK).len() / BLOCK, 10);
         assert!(!source.is_empty());
         assert_eq!(source.digest(), None);

@@ -7,6 +7,7 @@ use crate::record::{FlowError, FlowRecord};
 use crate::rng::Streams;
 use crate::scenario::{Controller, FlowEvent, FlowKind, Scenario, What};
 use crate::time::Ns;
+use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use utp_proto::Config;
@@ -26,6 +27,8 @@ struct Inner {
     end: Ns,
     streams: Streams,
     clocks: Arc<[HostClock; 2]>,
+    /// What transfers without an end repeat.
+    block: Bytes,
     write: Pace,
     read: Pace,
     /// Digest of all that was sent on the newest connection, known once all was written.
@@ -39,6 +42,7 @@ impl Transfer {
         let clocks =
             HostId::ALL.map(|host| HostClock::new(scenario, host, &mut streams.host(host.index())));
         let clocks = Arc::new(clocks);
+        let block = Source::block(&mut streams.payload(0));
         let numbered = (0_u16..).zip(&scenario.flows);
         let transfers = numbered.filter_map(|(flow, spec)| {
             let FlowKind::Utp(utp) = &spec.kind else { return None };
@@ -72,6 +76,7 @@ impl Transfer {
                 end: scenario.duration,
                 streams,
                 clocks: Arc::clone(&clocks),
+                block: block.clone(),
                 write: Pace::new(utp.write_rate_bps, writes),
                 read: Pace::new(utp.read_rate_bps, reads),
                 digest: Mutex::new(None),
@@ -131,7 +136,8 @@ impl Transfer {
     /// What the sender of a new connection has to say.
     pub(crate) fn source(&self) -> Source {
         *self.digest() = None;
-        Source::new(self.0.bytes, self.0.streams.payload(usize::from(self.0.flow)))
+        let stream = self.0.streams.payload(usize::from(self.0.flow));
+        Source::new(self.0.bytes, stream, &self.0.block)
     }
 
     /// How fast the sender writes.
