@@ -174,6 +174,11 @@ pub const GATE_DIFFERENCE_US: u32 = 5_000_000;
 /// Packets that may go at once when nothing has been outstanding (libutp's largest burst).
 pub const PACING_BURST_PACKETS: u64 = 10;
 
+/// Longest time, in microseconds, that a window below one packet keeps a sender still that has
+/// nothing in flight. The smallest time-out of libutp; after a stall, the time-out of the samples
+/// that waited in it could be half a minute.
+pub const STARVED_US_MAX: u64 = 1_000_000;
+
 /// Packets that may always go at once, so that one timer serves two of a slow sender.
 pub const PACING_QUANTUM_PACKETS_MIN: u64 = 2;
 

@@ -63,6 +63,9 @@ struct Filling {
     /// UDP payload of a full packet.
     packet_bytes: u64,
     idle: Idle,
+    /// The window decides about the rate, and all that was sent has been answered: the round trip
+    /// is over, however long the smoothed one may be.
+    answered: bool,
 }
 
 /// How long a sender has had nothing outstanding and nothing to send.
@@ -97,7 +100,7 @@ impl Pacer {
 
     /// Adds what was earned since the last time.
     fn fill(&mut self, now: Instant, filling: Filling) {
-        let Filling { rate, packet_bytes, idle } = filling;
+        let Filling { rate, packet_bytes, idle, answered } = filling;
         let elapsed_us = now.saturating_since(self.bucket.filled_at);
         // A timer that rings late must not cost what was earned meanwhile.
         let late_us = match u64::from(self.bucket.wake_in_us) {
@@ -117,6 +120,9 @@ impl Pacer {
         if self.bucket.credit < full {
             self.bucket.credit =
                 self.bucket.credit.saturating_add(earned(rate, elapsed_us)).min(full);
+        }
+        if answered {
+            self.bucket.credit = self.bucket.credit.max(quantum);
         }
         // A burst that was not used up is not lost as soon as the sender is busy.
         self.bucket.credit = self.bucket.credit.min(if idle == Idle::Long { full } else { most });
@@ -193,7 +199,9 @@ impl Connection {
             return;
         }
         let idle = self.idle(now);
-        self.pacer.fill(now, Filling { rate, packet_bytes: self.packet_bytes(), idle });
+        let answered = rate == window_rate && self.flight.in_flight_bytes == 0;
+        let packet_bytes = self.packet_bytes();
+        self.pacer.fill(now, Filling { rate, packet_bytes, idle, answered });
     }
 
     /// Bytes per second by which the window passes, and somewhat more: a sender that could go no

@@ -11,6 +11,7 @@ use utp_wire::{
 };
 
 use super::{Burst, Connection, Limit, LocalFin, State, Timer};
+use crate::config::STARVED_US_MAX;
 use crate::sent_ring::{Slot, SlotState};
 use crate::trace::{PacketFields, ResendCause, TraceEvent};
 
@@ -292,7 +293,7 @@ impl Connection {
                 self.controller.on_window_limited(now);
                 if self.flight.in_flight_bytes == 0 && !self.timers.is_set(Timer::Starved) {
                     let since = self.flight.last_data_sent_at.unwrap_or(now);
-                    let at = since.saturating_add(self.rtt.rto_base_us());
+                    let at = since.saturating_add(self.rtt.rto_base_us().min(STARVED_US_MAX));
                     self.timers.set(Timer::Starved, at.max(now.saturating_add(1)));
                 }
             }
