@@ -92,6 +92,7 @@ fn datagrams(criterion: &mut Criterion) {
         source: from.port(0),
         destination: from.peer().port(0),
         overhead: UDP_OVERHEAD_V4,
+        dont_fragment: true,
         payload: payload.slice(..if from == HostId::Left { 1_472 } else { 20 }),
     };
     let mut group = criterion.benchmark_group("packets");

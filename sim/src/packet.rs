@@ -75,6 +75,9 @@ pub struct Datagram {
     pub destination: u16,
     /// Bytes that headers add on a link, [`UDP_OVERHEAD_V4`] or [`UDP_OVERHEAD_V6`].
     pub overhead: u32,
+    /// Whether a link that it does not fit drops it. Otherwise routers take it apart and the other
+    /// host puts it together: it passes whole, and the headers of the pieces are left out.
+    pub dont_fragment: bool,
     /// The payload.
     pub payload: Bytes,
 }

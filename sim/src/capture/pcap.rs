@@ -20,7 +20,7 @@ use std::net::IpAddr;
 ///
 /// let payload = Bytes::from_static(b"hello");
 /// let datagram =
-///     Datagram { source: 10_000, destination: 20_000, overhead: UDP_OVERHEAD_V4, payload };
+///     Datagram { source: 10_000, destination: 20_000, overhead: UDP_OVERHEAD_V4, dont_fragment: true, payload };
 /// let mut file = Vec::new();
 /// let mut pcap = Pcap::new(&mut file)?;
 /// pcap.write(&Captured {
@@ -163,8 +163,13 @@ mod tests {
     #[test]
     fn a_datagram_has_the_headers_that_the_standards_ask_for() {
         let payload = Bytes::from_static(&[0x21, 0x00, 0x01]);
-        let datagram =
-            Datagram { source: 10_000, destination: 20_001, overhead: UDP_OVERHEAD_V4, payload };
+        let datagram = Datagram {
+            source: 10_000,
+            destination: 20_001,
+            overhead: UDP_OVERHEAD_V4,
+            dont_fragment: true,
+            payload,
+        };
         let mut file = Vec::new();
         let mut pcap = Pcap::new(&mut file).expect("memory");
         pcap.write(&captured(&datagram)).expect("memory");

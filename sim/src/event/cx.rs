@@ -39,9 +39,10 @@ pub(super) struct Cx<'a> {
 
 impl Cx<'_> {
     /// Sends a datagram from the flow's port.
-    pub(super) fn send(&mut self, destination: u16, payload: Bytes) {
+    pub(super) fn send(&mut self, destination: u16, dont_fragment: bool, payload: Bytes) {
         let source = self.host.port(self.flow);
-        let datagram = Datagram { source, destination, overhead: UDP_OVERHEAD_V4, payload };
+        let overhead = UDP_OVERHEAD_V4;
+        let datagram = Datagram { source, destination, overhead, dont_fragment, payload };
         self.world.datagrams.show(self.now, self.host, Direction::Sent, &datagram);
         self.world.network.inject(self.now, self.host, datagram);
     }

@@ -112,6 +112,7 @@ mod tests {
             source: 1,
             destination: 2,
             overhead: UDP_OVERHEAD_V4,
+            dont_fragment: true,
             payload: Bytes::from(vec![0; len]),
         }))
     }

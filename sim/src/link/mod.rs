@@ -13,7 +13,7 @@ mod propagation;
 mod queue;
 mod serialiser;
 
-use crate::packet::Packet;
+use crate::packet::{Body, Packet};
 use crate::rng::{Purpose, Streams};
 use crate::scenario::{LinkConfig, LinkState, Mtu};
 use crate::time::Ns;
@@ -267,6 +267,9 @@ impl Link {
 
     /// The limit that a packet offered now would be dropped for, if it is too large.
     pub fn refuses_size_of(&self, packet: &Packet) -> Option<Mtu> {
+        if matches!(&packet.body, Body::Datagram(datagram) if !datagram.dont_fragment) {
+            return None;
+        }
         let mtu = self.config.mtu.filter(|mtu| packet.bytes > mtu.bytes);
         mtu.filter(|_| self.config.state != LinkState::Down)
     }

@@ -181,6 +181,23 @@ fn elements_do_not_shift_each_others_draws() {
 }
 
 #[test]
+fn a_datagram_that_may_be_fragmented_passes_a_link_that_it_does_not_fit() {
+    let mtu = Some(Mtu { bytes: 1_000, icmp: true });
+    let narrow = LinkConfig { mtu, ..config(10_000_000) };
+    for dont_fragment in [false, true] {
+        let payload = bytes::Bytes::from(vec![0; 1_472]);
+        let overhead = crate::packet::UDP_OVERHEAD_V4;
+        let datagram =
+            crate::packet::Datagram { source: 1, destination: 2, overhead, dont_fragment, payload };
+        let packet = Packet { body: Body::Datagram(datagram), ..packet(0, 1_500) };
+        let mut link = link(&narrow);
+        assert_eq!(link.refuses_size_of(&packet).is_some(), dont_fragment);
+        let offer = link.offer(Ns::ZERO, packet);
+        assert_eq!(offer == Offer::Dropped(DropReason::Mtu), dont_fragment, "{offer:?}");
+    }
+}
+
+#[test]
 fn a_packet_meets_the_elements_in_their_order() {
     // Each limit alone would drop the packet: the first in the order does.
     let mut config = LinkConfig {

@@ -50,6 +50,7 @@ fn datagram(from: HostId, flow: u16, payload: usize) -> Datagram {
         source: from.port(flow),
         destination: from.peer().port(flow),
         overhead: UDP_OVERHEAD_V4,
+        dont_fragment: true,
         payload: Bytes::from(vec![7; payload]),
     }
 }

@@ -144,6 +144,7 @@ impl Network {
                     // Behind the middlebox a host has the port it has opened.
                     destination: to.port(*flow),
                     overhead: datagram.overhead,
+                    dont_fragment: datagram.dont_fragment,
                     payload: std::mem::take(&mut datagram.payload),
                 };
                 self.late += u64::from(arrival < window.until);

@@ -82,6 +82,7 @@ impl AsyncUdpSocket for SimSocket {
                 source: host.port(self.flow),
                 destination: datagrams.destination.port(),
                 overhead,
+                dont_fragment: datagrams.dont_fragment,
                 payload: payload.freeze(),
             };
             world.send(host, now, datagram);

@@ -43,6 +43,7 @@ fn closed_loop_reference(scenario: &Scenario, window: u64, len: usize) -> (Vec<(
         source: from.port(0),
         destination: from.peer().port(0),
         overhead: UDP_OVERHEAD_V4,
+        dont_fragment: true,
         payload: Bytes::from(numbered(number, len)),
     };
     let mut network = Network::new(scenario);

@@ -191,7 +191,7 @@ impl Driver {
             while !datagrams.is_empty() {
                 let payload = datagrams.split_to(datagrams.len().min(size));
                 if payload.len() <= DATAGRAM_MAX {
-                    cx.send(batch.destination.port(), payload);
+                    cx.send(batch.destination.port(), batch.dont_fragment, payload);
                 }
             }
         }
