@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn busy(rate: u64) -> Filling {
-        Filling { rate, packet_bytes: PACKET, idle: Idle::No }
+        Filling { rate, packet_bytes: PACKET, idle: Idle::No, answered: false }
     }
 
     #[test]
@@ -402,9 +402,12 @@ mod tests {
         let mut pacer = pacer(65_507);
         for rate in [1, RATE_MAX, u64::MAX - 1] {
             for idle in [Idle::No, Idle::Short, Idle::Long] {
-                pacer.fill(at(0), Filling { rate, packet_bytes: 65_507, idle });
+                pacer.fill(at(0), Filling { rate, packet_bytes: 65_507, idle, answered: false });
                 pacer.wake_at(at(0), 65_507, 65_507);
-                pacer.fill(at(u64::MAX), Filling { rate, packet_bytes: 65_507, idle });
+                pacer.fill(
+                    at(u64::MAX),
+                    Filling { rate, packet_bytes: 65_507, idle, answered: false },
+                );
                 pacer.charge(65_507, 65_507);
             }
         }
