@@ -118,7 +118,8 @@ pub const TOMBSTONES_MAX: usize = 4_096;
 
 /// Least time that one that failed is remembered, in microseconds; three time-outs if that is more.
 /// As long as a cookie is taken, or what its peer resends would open it once more.
-/// One that finished is as long as [`Config::linger_us`] says.
+/// One that finished is as long as [`Config::linger_us`] says, and until its cookie is taken no
+/// more.
 pub const TOMBSTONE_LIFE_US_MIN: u64 = 60_000_000;
 
 /// Time for which a finished one is remembered from the last packet that came for it, in

@@ -57,6 +57,9 @@ pub(crate) fn streams(world: &World) -> Result<(), String> {
             if reader.closed == Some(ConnectionError::FalseAck) && honest {
                 return Err(format!("side {side} sees a lie in honest packets: {reader:?}"));
             }
+            if reader.closed == Some(ConnectionError::Conflict) && honest {
+                return Err(format!("side {side} sees a conflict in honest packets: {reader:?}"));
+            }
             if reader.read == 0 {
                 continue;
             }
@@ -73,9 +76,6 @@ pub(crate) fn streams(world: &World) -> Result<(), String> {
             }
             if writer.read > 0 && writer.reads_pattern != reader.writes_pattern {
                 return Err(format!("streams are mixed: {reader:?}, {writer:?}"));
-            }
-            if reader.closed == Some(ConnectionError::Conflict) && honest {
-                return Err(format!("side {side} sees a conflict in honest packets: {reader:?}"));
             }
         }
     }

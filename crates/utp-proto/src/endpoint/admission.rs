@@ -12,6 +12,7 @@ use utp_wire::{ConnectionId, Header, Instant, Packet, PacketType, TimestampDiff}
 use super::filter::{SynInfo, Verdict};
 use super::half_open::Opening;
 use super::key::Key;
+use super::numbers::cookie_ends_at;
 use super::receive::{Disposition, RecvMeta};
 use super::reply::Reply;
 use super::{ConnectionHandle, Endpoint};
@@ -89,6 +90,7 @@ impl Endpoint {
             connection.answer_syn(now, self.half_open_life_us());
         }
         let handle = self.insert(connection);
+        self.entries[handle.index()].cookie_ends_at = cookie_ends_at(now);
         if let Some(Proof { datagram, received_at }) = proof
             && let Ok(packet) = Packet::decode(&datagram)
             && let Some(mut connection) = self.connection_mut(handle)

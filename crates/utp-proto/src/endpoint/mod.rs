@@ -154,6 +154,9 @@ struct Entry {
     waits_for_memory: bool,
     /// The id under which the index knows it.
     indexed: Option<ConnectionId>,
+    /// Until when its initiator can prove itself, if it was accepted: its first packets would open
+    /// it once more.
+    cookie_ends_at: Instant,
     /// The earliest deadline in the heap, [`UNARMED`] if there is none.
     armed: Instant,
     /// Bytes left of its turn; below zero if the last packet was larger.
@@ -348,9 +351,10 @@ impl Endpoint {
     }
 
     /// Whether there is nothing left to do: no connection exists, and none that ended lately may
-    /// have to answer something yet.
+    /// have to answer something yet. What is remembered of them only so that nothing late opens
+    /// them again does not count.
     pub fn is_idle(&self) -> bool {
-        self.entries.is_empty() && self.tombstones.is_empty()
+        self.entries.is_empty() && self.tombstones.owes_nothing()
     }
 
     /// Counters, as of now.
@@ -459,6 +463,7 @@ impl Endpoint {
             half_open: false,
             waits_for_memory: false,
             indexed: Some(id),
+            cookie_ends_at: Instant::default(),
             armed: UNARMED,
             turn: 0,
             waiting: false,
@@ -509,7 +514,9 @@ impl Endpoint {
             if let Some(id) = entry.indexed.take() {
                 self.index.remove(remote, id, slot);
                 if let Some(remains) = connection.remains() {
-                    self.tombstones.insert(self.now, Key::new(remote, id), &remains);
+                    let (key, cookie_ends_at) = (Key::new(remote, id), entry.cookie_ends_at);
+                    self.tombstones.insert(self.now, key, &remains);
+                    self.tombstones.keep_until(self.now, &key, cookie_ends_at);
                 }
             }
             if spent {

@@ -83,6 +83,11 @@ impl FirstNumbers {
     }
 }
 
+/// Until when a cookie made at `now` is taken.
+pub(super) const fn cookie_ends_at(now: Instant) -> Instant {
+    Instant::from_micros((epoch(now) + 2).saturating_mul(COOKIE_EPOCH_US))
+}
+
 const fn epoch(now: Instant) -> u64 {
     now.as_micros() / COOKIE_EPOCH_US
 }

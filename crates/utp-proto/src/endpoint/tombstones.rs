@@ -3,7 +3,9 @@
 //!
 //! A finished connection answers a late FIN or DATA with a STATE, since the ack of the first copy
 //! may have been lost; one that ended otherwise with a reset, within the limits for resets. Neither
-//! lets late copies of the packets that opened it open another (RFC 9293 calls this TIME-WAIT).
+//! lets late copies of the packets that opened it open another (RFC 9293 calls this TIME-WAIT), as
+//! long as the cookie in them is good. In a table that is full the oldest gives way all the same:
+//! to distrust cookies then would let one peer that opens and closes shut out all others.
 
 use utp_wire::{Instant, SeqNr};
 
@@ -46,6 +48,9 @@ pub(super) struct Tombstones {
     /// Grows up to its limit while tombstones are many, given back when the last has expired.
     places: Vec<Tombstone>,
     last_expires_tick: u32,
+    /// Until when somebody may have to be answered; 0 after that. Those that stay longer only keep
+    /// cookies from opening something.
+    answers_until_tick: u32,
 }
 
 /// Places a key may be in.
@@ -63,16 +68,19 @@ const FREE: Tombstone = Tombstone {
 
 impl Tombstones {
     pub(super) const fn new(secret: Secret) -> Self {
-        Self { secret, places: Vec::new(), last_expires_tick: 0 }
+        Self { secret, places: Vec::new(), last_expires_tick: 0, answers_until_tick: 0 }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    /// Whether no more answers are owed, though some may be remembered for their cookies.
+    pub(super) const fn owes_nothing(&self) -> bool {
+        self.answers_until_tick == 0
     }
 
-    /// When the last has expired.
+    /// When [`Self::expire`] has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let at = Instant::from_micros(u64::from(self.last_expires_tick) * TICK_US);
+        let tick =
+            if self.owes_nothing() { self.last_expires_tick } else { self.answers_until_tick };
+        let at = Instant::from_micros(u64::from(tick) * TICK_US);
         (!self.places.is_empty()).then_some(at)
     }
 
@@ -88,7 +96,7 @@ impl Tombstones {
             initiator: remains.syn_seq_nr.is_none(),
             expires_tick: now_tick.saturating_add(life_ticks).max(1),
         };
-        self.last_expires_tick = self.last_expires_tick.max(tombstone.expires_tick);
+        self.answer_until(tombstone.expires_tick);
         if self.places.is_empty() {
             self.places = vec![FREE; TOMBSTONES_MIN];
         }
@@ -150,16 +158,34 @@ impl Tombstones {
         let expires_tick = tick(now).saturating_add(life_ticks);
         if let Some(tombstone) = self.get_mut(now, key) {
             tombstone.expires_tick = tombstone.expires_tick.max(expires_tick);
-            self.last_expires_tick = self.last_expires_tick.max(expires_tick);
+            self.answer_until(expires_tick);
+        }
+    }
+
+    /// Keeps one until `until` at least, even if nobody asks.
+    pub(super) fn keep_until(&mut self, now: Instant, key: &Key, until: Instant) {
+        let until_tick = u32::try_from(until.as_micros().div_ceil(TICK_US)).unwrap_or(u32::MAX);
+        if let Some(tombstone) = self.get_mut(now, key) {
+            tombstone.expires_tick = tombstone.expires_tick.max(until_tick);
+            self.last_expires_tick = self.last_expires_tick.max(until_tick);
         }
     }
 
     /// Gives the memory back when nothing is left in it.
     pub(super) fn expire(&mut self, now: Instant) {
-        if self.deadline().is_some_and(|at| at <= now) {
+        let now_tick = tick(now);
+        if self.answers_until_tick <= now_tick {
+            self.answers_until_tick = 0;
+        }
+        if self.last_expires_tick <= now_tick {
             self.places = Vec::new();
             self.last_expires_tick = 0;
         }
+    }
+
+    fn answer_until(&mut self, tick: u32) {
+        self.answers_until_tick = self.answers_until_tick.max(tick);
+        self.last_expires_tick = self.last_expires_tick.max(tick);
     }
 
     fn grow(&mut self, now_tick: u32) {
@@ -236,9 +262,10 @@ mod tests {
         sizes.dedup();
         assert_eq!(sizes, [64, 256, 1_024, TOMBSTONES_MAX]);
         table.expire(at_s(30));
-        assert!(!table.is_empty());
+        assert!(!table.places.is_empty() && !table.owes_nothing());
         table.expire(at_s(31));
         assert_eq!(table.places.capacity(), 0, "everything is given back");
+        assert!(table.owes_nothing());
     }
 
     #[test]
