@@ -4,29 +4,24 @@
 //! is an argument, so that what is printed can be tested without simulating anything.
 
 use crate::report::Paint;
-use crate::run::Run;
-use crate::scenario::{Scenario, reference};
-use crate::taps::Taps;
+use crate::scenario::reference;
 use crate::time::Ns;
 use clap::Parser;
 use options::{Cli, Command};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 mod capture;
 mod files;
 mod options;
-mod pool;
+mod results;
 mod simulate;
 mod store;
 mod sweep;
 
-/// What runs a scenario: calls back with the virtual time reached, shows the sinks what happens,
-/// and returns what it recorded.
-pub trait Engine: Fn(&Scenario, &dyn Fn(Ns), Taps) -> anyhow::Result<Run> + Sync {}
-
-impl<E: Fn(&Scenario, &dyn Fn(Ns), Taps) -> anyhow::Result<Run> + Sync> Engine for E {}
+pub use crate::pool::Engine;
 
 /// Runs the command line of this process.
 pub fn main(engine: impl Engine) -> ExitCode {
@@ -60,6 +55,13 @@ fn run(args: impl IntoIterator<Item = OsString>, engine: impl Engine, io: &mut S
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
             Err(_) => INTERNAL,
         },
+        Command::Results(options) => {
+            let places = results::Places {
+                scenarios: Path::new("scenarios"),
+                check: Path::new("target/results"),
+            };
+            results::results(&options, places, &engine, io)
+        }
         Command::Simulate(options) => simulate::simulate(&options, &engine, io),
         Command::Sweep(options) => sweep::sweep(&options, &engine, io),
     }

@@ -15,6 +15,7 @@ mod command;
 mod instructions;
 mod interop;
 mod place;
+mod results;
 mod simulate;
 mod swarm;
 mod test;
@@ -63,6 +64,8 @@ enum Task {
     /// Transfer files between uTP implementations over real UDP
     #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
     Interop(PassedOn),
+    /// Make everything in results/ that is the same on every machine, or check that it is there
+    Results(results::Results),
     /// Run scenario files in the simulator
     Simulate(simulate::Simulate),
     /// Run every combination of the lists in scenario files
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Task::Cite(cite) => cite.run(),
         Task::Instructions => instructions::run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
+        Task::Results(results) => results.run(),
         Task::Simulate(simulate) => simulate.run(),
         Task::Sweep(sweep) => sweep.run(),
         Task::Swarm(passed_on) => swarm::run(&passed_on.arguments),

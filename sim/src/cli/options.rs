@@ -2,6 +2,7 @@
 
 use crate::scenario::Engine;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,8 +18,26 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Print the reference of scenario files: every key, metric and controller
     Keys,
+    Results(Results),
     Simulate(Simulate),
     Sweep(Sweep),
+}
+
+/// Make everything in results/ that is the same on every machine, or check that it is there
+#[derive(Debug, Args)]
+#[command(after_help = RESULTS_HELP)]
+pub(super) struct Results {
+    /// Change nothing, and compare with what is there
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// Where the results go, or what is compared
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(super) out: PathBuf,
+
+    /// How many runs go side by side; one on each core without this
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
 }
 
 /// Run scenario files, check what they expect, write tables and plots
@@ -171,6 +190,21 @@ impl FromStr for Partition {
         if share == 0 || share > of { Err(form()) } else { Ok(Self { share, of }) }
     }
 }
+
+const RESULTS_HELP: &str = "\
+Runs every file in scenarios/ as simulate does, with results in DIR/scenarios, and then measures the
+tables of DIR/README.md over ten seeds, which takes longer. With --check all of it goes to
+target/results and is compared byte for byte; what differs stays there.
+
+Examples:
+  utp-sim results
+  utp-sim results --check --jobs 1
+
+Exit status:
+  0  everything that the files expect holds and, with --check, every file is the same
+  1  an expectation was missed; a file differs, is missing or is one that nothing makes
+  2  wrong usage, or a file that cannot be run: nothing was run or written
+  3  a simulation failed, or the results cannot be written";
 
 const SIMULATE_HELP: &str = "\
 Every FILE gives DIR/NAME/report.html, summary.json, timeseries.csv, delay.svg, throughput.svg and,

@@ -2,11 +2,13 @@
 
 use super::files::{check_writable, is_swept, jobs, load_all};
 use super::options::Simulate;
-use super::pool::{self, Work};
 use super::{Engine, GOOD, INTERNAL, MISSED, Streams, WRONG_INPUT, capture::Capture, speed};
 use crate::metrics::View;
+use crate::pool::{self, Work};
 use crate::record::Record;
-use crate::report::{Given, Measured, RESULTS_BYTES_MAX, Report, Sweep, summary, table, write_all};
+use crate::report::{
+    Given, Measured, Paint, RESULTS_BYTES_MAX, Report, Sweep, summary, table, write_all,
+};
 use crate::run::Run;
 use crate::scenario::{Scenario, ScenarioFile};
 use crate::taps::Taps;
@@ -34,7 +36,7 @@ pub(super) fn simulate(options: &Simulate, engine: &impl Engine, io: &mut Stream
     }
     let mut status = GOOD;
     for file in &files {
-        let printed = match one(file, options, engine, io) {
+        let printed = match one(file, options, pool::cores(), engine, io.paint) {
             Ok(done) => {
                 status = status.max(if done.pass { GOOD } else { MISSED });
                 print(&done, options, io)
@@ -55,28 +57,30 @@ pub(super) fn simulate(options: &Simulate, engine: &impl Engine, io: &mut Stream
 }
 
 /// A file that was run and whose results are written.
-struct Done<'a> {
+pub(super) struct Done<'a> {
     file: &'a ScenarioFile,
     /// The table or the summary.
-    text: String,
-    command: String,
-    pass: bool,
+    pub(super) text: String,
+    pub(super) command: String,
+    pub(super) pass: bool,
     folder: PathBuf,
     results_bytes: usize,
-    speed: String,
+    pub(super) speed: String,
 }
 
-fn one<'a>(
+/// Runs a file, `at_once` of its runs side by side, and writes its results.
+pub(super) fn one<'a>(
     file: &'a ScenarioFile,
     options: &Simulate,
+    at_once: usize,
     engine: &impl Engine,
-    io: &Streams<'_>,
+    paint: Paint,
 ) -> anyhow::Result<Done<'a>> {
     let began = Instant::now();
     let scenarios = jobs(file, &options.runs);
     let folder = options.out.join(&file.name);
     let keeper = Keeper { file, scenarios: &scenarios, options, captures: Mutex::default() };
-    let kept = pool::run_all(&file.name, &scenarios, engine, &keeper)?;
+    let kept = pool::run_all(&file.name, at_once, &scenarios, engine, &keeper)?;
     let took_s = began.elapsed().as_secs_f64();
     let lengths: Vec<_> = kept.iter().map(|kept| kept.duration).collect();
     let speed = speed(&lengths, kept.iter().map(|kept| kept.events).sum(), took_s);
@@ -96,10 +100,10 @@ fn one<'a>(
             command: &command,
             runs: &runs,
         };
-        let text = if options.json { sweep.json()? } else { sweep.table(io.paint) };
+        let text = if options.json { sweep.json()? } else { sweep.table(paint) };
         (sweep.pass(), sweep.files()?, text)
     } else {
-        let text = if options.json { summary(report)? } else { table(report, io.paint) };
+        let text = if options.json { summary(report)? } else { table(report, paint) };
         (report.pass(), report.files()?, text)
     };
     write_all(&folder, &files)?;

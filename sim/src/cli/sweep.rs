@@ -2,10 +2,10 @@
 
 use super::files::{check_writable, jobs, load_all};
 use super::options::Sweep as Options;
-use super::pool::{self, Work};
 use super::store::{self, Manifest};
 use super::{Engine, GOOD, INTERNAL, MISSED, Streams, WRONG_INPUT, speed};
 use crate::metrics::View;
+use crate::pool::{self, Work};
 use crate::report::{Given, Measured, Report, Sweep, write_all};
 use crate::run::Run;
 use crate::scenario::{Scenario, ScenarioFile};
@@ -68,7 +68,7 @@ fn one(
         keys: missing.iter().map(|&index| &*manifest.runs[index]).collect(),
         scenarios: &scenarios,
     };
-    let kept = pool::run_all(name, &scenarios, engine, &keeper)?;
+    let kept = pool::run_all(name, pool::cores(), &scenarios, engine, &keeper)?;
     let lengths: Vec<Ns> = kept.iter().map(|(length, _)| *length).collect();
     if !lengths.is_empty() {
         let events = kept.iter().map(|(_, events)| events).sum();

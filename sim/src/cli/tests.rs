@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::report::tests::{Folder, made_up};
+use crate::run::Run;
+use crate::scenario::Scenario;
+use crate::taps::Taps;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,10 +1,10 @@
 //! The list of all scenarios with a link to each plot.
 
+use super::files::{SCENARIOS, file_names, scenario_files};
 use crate::scenario::load;
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One entry per scenario file that has results, in the order of their names.
 ///
@@ -15,7 +15,7 @@ pub(super) fn gallery(scenarios: &Path, results: &Path) -> anyhow::Result<String
     let mut text = String::new();
     for path in scenario_files(scenarios)? {
         let file = load(&path).map_err(|error| anyhow!("{error}"))?;
-        let folder = results.join("scenarios").join(&file.name);
+        let folder = results.join(SCENARIOS).join(&file.name);
         if !folder.is_dir() {
             continue;
         }
@@ -35,20 +35,4 @@ pub(super) fn gallery(scenarios: &Path, results: &Path) -> anyhow::Result<String
         text.push('\n');
     }
     Ok(text)
-}
-
-/// Every scenario file of the folder, by name.
-fn scenario_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let names = file_names(folder)?.into_iter().filter(|name| name.ends_with(".toml"));
-    Ok(names.map(|name| folder.join(name)).collect())
-}
-
-fn file_names(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let context = || format!("cannot read {}", folder.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).with_context(context)? {
-        names.push(entry.with_context(context)?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort_unstable();
-    Ok(names)
 }

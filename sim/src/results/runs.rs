@@ -2,17 +2,14 @@
 
 use super::quantity::Quantity;
 use crate::metrics::View;
-use crate::run;
+use crate::pool::{self, Engine, Work};
+use crate::run::Run;
 use crate::scenario::{Scenario, ScenarioFile, load};
-use crate::time::Ns;
-use anyhow::{Context as _, anyhow, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::taps::Taps;
+use anyhow::{Context as _, anyhow};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 /// A run of a scenario file: the variant, and the point of a sweep.
 pub(super) type Place = (&'static str, &'static str, Option<(&'static str, &'static str)>);
@@ -37,6 +34,8 @@ pub(super) fn measure(
     folder: &Path,
     wanted: &[Wanted],
     seeds: RangeInclusive<u64>,
+    at_once: usize,
+    engine: &impl Engine,
 ) -> anyhow::Result<Vec<Values>> {
     let files = load_files(folder, wanted)?;
     let mut numbers: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
@@ -46,25 +45,27 @@ pub(super) fn measure(
     let mut jobs = Vec::new();
     for (place, indices) in &numbers {
         let scenario = find(&files[place.0], *place)?;
-        for seed in seeds.clone() {
-            jobs.push(Job { scenario: Scenario { seed, ..scenario.clone() }, place, indices });
-        }
+        jobs.extend(seeds.clone().map(|seed| Job { scenario, seed, indices }));
     }
     // The longest first, so that no core is left with one of them at the end.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.scenario.duration));
-    let results = run_all(&jobs, wanted)?;
+    let of_job = |job: &Job<'_>| Scenario { seed: job.seed, ..job.scenario.clone() };
+    let scenarios: Vec<Scenario> = jobs.iter().map(of_job).collect();
+    let work = Numbers { jobs: &jobs, scenarios: &scenarios, wanted };
+    let results = pool::run_all("tables", at_once, &scenarios, engine, &work)?;
     let mut values = vec![BTreeMap::new(); wanted.len()];
     for (job, numbers) in jobs.iter().zip(results) {
         for (&index, number) in job.indices.iter().zip(numbers) {
-            values[index].insert(job.scenario.seed, number);
+            values[index].insert(job.seed, number);
         }
     }
     Ok(values.into_iter().map(|by_seed| by_seed.into_values().collect()).collect())
 }
 
+/// A run with one seed, and the numbers that it gives.
 struct Job<'a> {
-    scenario: Scenario,
-    place: &'a Place,
+    scenario: &'a Scenario,
+    seed: u64,
     indices: &'a [usize],
 }
 
@@ -94,47 +95,23 @@ fn find(file: &ScenarioFile, (_, variant, point): Place) -> anyhow::Result<&Scen
     })
 }
 
-fn run_all(jobs: &[Job<'_>], wanted: &[Wanted]) -> anyhow::Result<Vec<Values>> {
-    let bar = progress_bar(jobs.len());
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(vec![None; jobs.len()]);
-    let work = || -> anyhow::Result<()> {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(index) else { return Ok(()) };
-            let numbers = one(job, wanted).with_context(|| {
-                let (name, variant, _) = job.place;
-                format!("{name}, variant {variant}, seed {}", job.scenario.seed)
-            })?;
-            results.lock().expect("no worker panics with the lock")[index] = Some(numbers);
-            bar.inc(1);
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().map_err(|_| anyhow!("the simulation panicked, see above"))?
-        })
-    })?;
-    bar.finish_and_clear();
-    let results = results.into_inner().expect("no worker panicked with the lock");
-    ensure!(results.iter().all(Option::is_some), "every job was taken");
-    Ok(results.into_iter().flatten().collect())
+/// Takes the numbers of a run and lets go of the rest.
+struct Numbers<'a> {
+    jobs: &'a [Job<'a>],
+    scenarios: &'a [Scenario],
+    wanted: &'a [Wanted],
 }
 
-fn one(job: &Job<'_>, wanted: &[Wanted]) -> anyhow::Result<Values> {
-    let silent = |_: Ns| {};
-    let record = run::run(&job.scenario, &silent)?;
-    let view = View { scenario: &job.scenario, record: &record };
-    Ok(job.indices.iter().map(|&index| wanted[index].quantity.value(view)).collect())
-}
+impl Work for Numbers<'_> {
+    type Kept = Values;
 
-/// Shown only when stderr is a terminal.
-fn progress_bar(runs: usize) -> ProgressBar {
-    let bar = ProgressBar::new(runs as u64);
-    match ProgressStyle::with_template("tables [{bar:40}] {pos} of {len} runs, {eta} left") {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        Err(_) => bar,
+    fn taps(&self, _index: usize) -> anyhow::Result<Taps> {
+        Ok(Taps::default())
+    }
+
+    fn keep(&self, index: usize, run: Run) -> anyhow::Result<Values> {
+        let view = View { scenario: &self.scenarios[index], record: &run.record };
+        let value = |&wanted: &usize| self.wanted[wanted].quantity.value(view);
+        Ok(self.jobs[index].indices.iter().map(value).collect())
     }
 }

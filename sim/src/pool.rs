@@ -1,6 +1,5 @@
-//! Runs scenarios side by side on all cores, with a progress bar on a terminal.
+//! Runs scenarios side by side, with a progress bar on a terminal.
 
-use super::Engine;
 use crate::run::Run;
 use crate::scenario::Scenario;
 use crate::taps::Taps;
@@ -11,8 +10,14 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+/// What runs a scenario: calls back with the virtual time reached, shows the sinks what happens,
+/// and returns what it recorded.
+pub trait Engine: Fn(&Scenario, &dyn Fn(Ns), Taps) -> anyhow::Result<Run> + Sync {}
+
+impl<E: Fn(&Scenario, &dyn Fn(Ns), Taps) -> anyhow::Result<Run> + Sync> Engine for E {}
+
 /// What to do before and after each run.
-pub(super) trait Work: Sync {
+pub(crate) trait Work: Sync {
     /// What is kept of a run.
     type Kept: Send;
 
@@ -23,13 +28,19 @@ pub(super) trait Work: Sync {
     fn keep(&self, index: usize, run: Run) -> anyhow::Result<Self::Kept>;
 }
 
-/// What was kept of every run, in order.
+/// How many runs go side by side when nobody says otherwise: one on each core.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What was kept of every run, in order, with `at_once` of them side by side.
 ///
 /// # Errors
 ///
 /// The first run that failed or panicked; those that are not under way then do not begin.
-pub(super) fn run_all<W: Work>(
+pub(crate) fn run_all<W: Work>(
     title: &str,
+    at_once: usize,
     scenarios: &[Scenario],
     engine: &impl Engine,
     work: &W,
@@ -47,9 +58,8 @@ pub(super) fn run_all<W: Work>(
         }
         done
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let joined: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores.min(scenarios.len()))
+        let workers: Vec<_> = (0..at_once.min(scenarios.len()))
             .map(|_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, worker))
             .collect();
         workers.into_iter().map(|worker| worker.map(thread::ScopedJoinHandle::join)).collect()
