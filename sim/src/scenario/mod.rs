@@ -1,8 +1,8 @@
 //! Scenario files: the validated model, and how a TOML file becomes one.
 //!
 //! A file has general keys, `[link.NAME]` tables, `[[flow]]` tables, and optionally `[host.NAME]`,
-//! `[[at]]`, `[[phase]]`, `[[expect]]`, `[sweep]` and `[variant.NAME]`; [`reference()`] explains all
-//! of them. A variant is the whole file again with its own keys laid over it:
+//! `[[at]]`, `[[phase]]`, `[[expect]]`, `[sweep]` and `[variant.NAME]`; [`reference()`] explains
+//! them. A variant is the whole file again with its own keys laid over it:
 //! `[variant.NAME.link.uplink]` and `[variant.NAME.flow.tcp]` change single keys of a link and of a
 //! flow, `without = ["utp"]` leaves flows out, and `[[variant.NAME.expect]]` says what must
 //! hold for it. Expectations at the top level are about the base scenario alone,
