@@ -37,7 +37,8 @@ pub(crate) enum Step {
     Canaries,
     /// Random operations on two endpoints, 2 000 seeds, break no promise
     Swarm,
-    /// Every scenario gives what it expects, and the results that are committed
+    /// Scenarios of every kind give what they expect, and the results that are committed; cargo
+    /// xtask results --check runs all of them
     Simulate,
     /// A scenario gives the same bytes when run again, and in a debug build
     Determinism,
