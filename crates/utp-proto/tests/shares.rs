@@ -107,3 +107,45 @@ fn a_cap_that_is_lifted_lets_everything_go() {
     assert!(pair.run_until(10 * SECOND, |pair| pair.app(0, handle).finished));
     assert!(pair.endpoints[0].poll_timeout().is_some_and(|at| at > pair.now));
 }
+
+/// Deadlines of the first side are served, but nothing is polled for transmission. Returns how many
+/// there were.
+fn serve_deadlines_alone(pair: &mut Pair, for_us: u64) -> u32 {
+    let until = pair.now.saturating_add(for_us);
+    let mut calls = 0;
+    while let Some(at) = pair.endpoints[0].poll_timeout().filter(|at| *at < until) {
+        pair.now = pair.now.max(at);
+        pair.endpoints[0].handle_timeout(pair.now);
+        calls += 1;
+        assert!(calls < 100, "woken {calls} times until {at:?}");
+    }
+    pair.now = until;
+    calls
+}
+
+#[test]
+fn a_transport_that_takes_nothing_is_not_asked_again_and_again_under_a_cap() {
+    for cap in [3_000, 100_000, 0] {
+        let (mut pair, _) = streams(cap, &[16, 32]);
+        pair.run_for(5 * SECOND + 1);
+        let calls = serve_deadlines_alone(&mut pair, 20 * SECOND);
+        assert!(calls > 0, "a time-out at least");
+    }
+}
+
+#[test]
+fn data_flows_at_the_cap_once_a_transport_takes_it_again() {
+    let (mut pair, handles) = streams(100_000, &[16, 32]);
+    pair.run_for(5 * SECOND);
+    let since = pair.now;
+    serve_deadlines_alone(&mut pair, 5 * SECOND);
+    let now = pair.now;
+    pair.endpoints[0].handle_stall(now, since);
+    pair.drain(0);
+    pair.run_for(5 * SECOND);
+    data_bytes(&mut pair);
+    pair.run_for(10 * SECOND);
+    let bytes = data_bytes(&mut pair);
+    assert!((980_000..=1_020_000).contains(&bytes), "{bytes} bytes");
+    assert!(handles.iter().all(|handle| pair.app(0, *handle).closed.is_none()));
+}

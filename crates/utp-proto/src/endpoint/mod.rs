@@ -253,6 +253,7 @@ impl Endpoint {
         let now = self.advance(now);
         self.openings.expire(now);
         self.tombstones.expire(now);
+        self.shares.handle_timeout(now);
         while let Some((at, slot, generation)) = self.deadlines.pop_due(now) {
             let Some(entry) = self.entries.get_mut(slot) else { continue };
             // An entry that was overtaken must not be pushed again beside its successor.

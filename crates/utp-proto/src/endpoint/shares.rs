@@ -25,6 +25,8 @@ pub(super) struct Shares {
     filled_at: Instant,
     /// When there is credit again for those who wait.
     wake_at: Option<Instant>,
+    /// That time has come; nobody has been looked at since.
+    woken: bool,
     /// Connections that have data and no credit, in the order of their turns.
     pub(super) waiting: VecDeque<ConnectionHandle>,
 }
@@ -36,6 +38,7 @@ impl Shares {
             credit: credit_of(PACKET_BYTES),
             filled_at: Instant::from_micros(0),
             wake_at: None,
+            woken: false,
             waiting: VecDeque::new(),
         }
     }
@@ -84,11 +87,17 @@ impl Shares {
             return;
         }
         let missing = (quantum(cap, PACKET_BYTES) / 2).saturating_sub(self.credit).max(1);
+        self.woken = false;
         self.wake_at = Some(now.saturating_add(missing.unsigned_abs().div_ceil(cap)));
     }
 
     pub(super) const fn wake_at(&self) -> Option<Instant> {
-        self.wake_at
+        if self.woken { None } else { self.wake_at }
+    }
+
+    /// Once there is credit it is of no use to be called again before somebody may send.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.woken |= self.wake_at.is_some_and(|at| at <= now);
     }
 }
 
