@@ -19,8 +19,9 @@ use std::net::IpAddr;
 /// use utp_sim::time::Ns;
 ///
 /// let payload = Bytes::from_static(b"hello");
-/// let datagram =
-///     Datagram { source: 10_000, destination: 20_000, overhead: UDP_OVERHEAD_V4, dont_fragment: true, payload };
+/// let overhead = UDP_OVERHEAD_V4;
+/// let (source, destination, dont_fragment) = (10_000, 20_000, true);
+/// let datagram = Datagram { source, destination, overhead, dont_fragment, payload };
 /// let mut file = Vec::new();
 /// let mut pcap = Pcap::new(&mut file)?;
 /// pcap.write(&Captured {
