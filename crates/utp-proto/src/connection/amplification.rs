@@ -28,7 +28,7 @@ impl Connection {
             let bytes = u16::try_from(datagram_bytes).unwrap_or(u16::MAX);
             unproven.room = unproven.room.saturating_add(bytes.saturating_mul(UNPROVEN_FACTOR));
             unproven.resends = 0;
-            self.timers.stop(Timer::HalfOpen);
+            self.timers.stop(Timer::Unproven);
         }
     }
 
@@ -83,8 +83,8 @@ impl Connection {
     /// for ever.
     fn limit_wait_for_room(&mut self, now: Instant) {
         let waits = self.send_queue.unsent_bytes() > 0 || self.local_fin == LocalFin::Queued;
-        if waits && self.sent.is_empty() && !self.timers.is_set(Timer::HalfOpen) {
-            self.timers.set(Timer::HalfOpen, now.saturating_add(self.config.give_up_us));
+        if waits && self.sent.is_empty() && !self.timers.is_set(Timer::Unproven) {
+            self.timers.set(Timer::Unproven, now.saturating_add(self.config.give_up_us));
         }
     }
 

@@ -257,7 +257,7 @@ impl Connection {
 
     fn on_timer(&mut self, now: Instant, timer: Timer) {
         match timer {
-            Timer::Connect | Timer::HalfOpen => self.close(ConnectionError::TimedOut),
+            Timer::Connect | Timer::Unproven => self.close(ConnectionError::TimedOut),
             Timer::Idle => self.on_silence(now),
             Timer::Keepalive => {
                 self.keepalive_pending = true;

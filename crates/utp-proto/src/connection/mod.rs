@@ -237,7 +237,7 @@ impl Connection {
     /// Answers the SYN and waits for the initiator to prove itself.
     pub(crate) fn answer_syn(&mut self, now: Instant, half_open_life_us: u64) {
         self.ack_pending = true;
-        self.timers.set(Timer::HalfOpen, now.saturating_add(half_open_life_us));
+        self.timers.set(Timer::Unproven, now.saturating_add(half_open_life_us));
     }
 
     fn new(

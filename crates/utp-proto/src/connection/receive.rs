@@ -121,7 +121,7 @@ impl Connection {
             return false;
         }
         self.transition(Transition::Proved);
-        self.timers.stop(Timer::HalfOpen);
+        self.timers.stop(Timer::Unproven);
         self.watch_stall(now);
         self.events.connected();
         true

@@ -7,8 +7,9 @@ use utp_wire::Instant;
 pub(crate) enum Timer {
     /// The whole connect has taken too long.
     Connect,
-    /// An accepted connection was never used by its initiator.
-    HalfOpen,
+    /// An initiator that has yet to prove itself was silent for too long: it never used the
+    /// connection, or left us without the right to send it more.
+    Unproven,
     /// The peer has been silent for long, or did not answer a probe.
     Idle,
     /// Send a packet so that NAT mappings and the peer see life.
@@ -36,7 +37,7 @@ pub(crate) enum Timer {
 /// All timers, in the order they are handled.
 pub(crate) const TIMERS: [Timer; 13] = [
     Timer::Connect,
-    Timer::HalfOpen,
+    Timer::Unproven,
     Timer::Idle,
     Timer::Keepalive,
     Timer::Linger,
