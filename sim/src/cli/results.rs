@@ -81,8 +81,9 @@ fn make(
             status = MISSED;
             writeln!(io.out, "{}replay: {}\n", done.text, done.command)?;
         }
-        let (of, speed) = (files.len(), done.speed);
+        let (of, speed) = (files.len(), &done.speed);
         writeln!(io.err, "{}: {} of {of}, {speed}", file.name, index + 1)?;
+        done.warn(io)?;
     }
     Ok(status)
 }

@@ -68,6 +68,17 @@ pub(super) struct Done<'a> {
     pub(super) speed: String,
 }
 
+impl Done<'_> {
+    /// Says on stderr when the results are too large.
+    pub(super) fn warn(&self, io: &mut Streams<'_>) -> io::Result<()> {
+        let (folder, bytes) = (self.folder.display(), self.results_bytes);
+        if bytes > RESULTS_BYTES_MAX {
+            writeln!(io.err, "warning: {folder}: {bytes} bytes, too many to keep in a repository")?;
+        }
+        Ok(())
+    }
+}
+
 /// Runs a file, `at_once` of its runs side by side, and writes its results.
 pub(super) fn one<'a>(
     file: &'a ScenarioFile,
@@ -176,11 +187,7 @@ fn print(done: &Done<'_>, options: &Simulate, io: &mut Streams<'_>) -> io::Resul
     let (name, folder) = (&done.file.name, done.folder.display());
     writeln!(io.err, "{name}: {}", done.speed)?;
     writeln!(io.err, "{name}: see {folder}")?;
-    if done.results_bytes > RESULTS_BYTES_MAX {
-        let bytes = done.results_bytes;
-        writeln!(io.err, "warning: {folder}: {bytes} bytes, too many to keep in a repository")?;
-    }
-    Ok(())
+    done.warn(io)
 }
 
 /// The commit that the program is run in, as a comment behind a command.

@@ -25,6 +25,19 @@ pub(super) enum Quantity {
 }
 
 impl Quantity {
+    /// The metrics that it is made of.
+    #[cfg(test)]
+    pub(super) fn metrics(self) -> Vec<String> {
+        match self {
+            Self::Metric(name, _) | Self::Growth(name, ..) => vec![name.to_owned()],
+            Self::Ratio(over, under, _) => vec![over.to_owned(), under.to_owned()],
+            Self::YieldS(flow, _) => vec![format!("flows.{flow}.share")],
+            Self::RecoverS(link, _) => ["utilisation", "queue_delay_ms.p50"]
+                .map(|metric| format!("links.{link}.{metric}"))
+                .into(),
+        }
+    }
+
     /// Its value in one run; `None` when nothing was measured.
     pub(super) fn value(self, view: View<'_>) -> Option<f64> {
         match self {

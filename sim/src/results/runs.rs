@@ -69,6 +69,7 @@ struct Job<'a> {
     indices: &'a [usize],
 }
 
+/// The files that are wanted, by name.
 fn load_files(
     folder: &Path,
     wanted: &[Wanted],
@@ -83,6 +84,7 @@ fn load_files(
     Ok(files)
 }
 
+/// The scenario that is run, without a seed of its own.
 fn find(file: &ScenarioFile, (_, variant, point): Place) -> anyhow::Result<&Scenario> {
     let mut of_variant = file.variants.iter().filter(|scenario| scenario.variant == variant);
     let found = of_variant.find(|scenario| match point {
@@ -113,5 +115,26 @@ impl Work for Numbers<'_> {
         let view = View { scenario: &self.scenarios[index], record: &run.record };
         let value = |&wanted: &usize| self.wanted[wanted].quantity.value(view);
         Ok(self.jobs[index].indices.iter().map(value).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::catalogue;
+    use crate::results::wanted;
+
+    #[test]
+    fn every_cell_of_the_tables_has_its_scenario_and_its_metrics() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+        let wanted = wanted();
+        let files = load_files(&folder, &wanted).expect("they are shipped");
+        for Wanted { place, quantity } in wanted {
+            let scenario = find(&files[place.0], place).expect("it is in the file");
+            let metrics = catalogue(scenario);
+            for name in quantity.metrics() {
+                assert!(metrics.iter().any(|metric| metric.name == name), "{place:?}: {name}");
+            }
+        }
     }
 }
