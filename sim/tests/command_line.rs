@@ -69,7 +69,8 @@ fn the_shipped_scenarios_are_valid() {
             continue;
         }
         let file = utp_sim::scenario::load(&path).unwrap_or_else(|error| panic!("{error}"));
-        assert!(file.variants.iter().all(|scenario| !scenario.expectations.is_empty()));
+        let expects = file.variants.iter().any(|scenario| !scenario.expectations.is_empty());
+        assert!(expects, "{} expects nothing", file.name);
         names.push(file.name);
     }
     for name in ["bufferbloat", "jitter", "loss"] {
