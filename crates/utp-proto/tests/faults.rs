@@ -117,9 +117,15 @@ fn a_second_of_delay_causes_two_time_outs_at_most_and_costs_no_window() {
 
 // req: F-07
 #[test]
-fn ten_seconds_of_delay_close_nothing() {
-    let outcome = run(Path::new(5_000_000).latency(50_000).spike(3 * SECOND, 10 * SECOND));
+fn ten_seconds_of_delay_close_nothing_and_cost_a_few_seconds_more() {
+    let path = Path::new(5_000_000).latency(50_000).rate(1_250_000);
+    let clean = run(path);
+    let outcome = run(path.spike(3 * SECOND, 10 * SECOND));
     assert!(outcome.complete);
+    // The samples of the spike make for a smoothed round trip of seconds and a time-out of half a
+    // minute: neither pacing nor a window below one packet may wait for them.
+    let later_us = outcome.took_us - clean.took_us;
+    assert!(later_us <= 15 * SECOND, "{later_us}");
     assert!(outcome.stats.timeouts <= 4, "at 0.5, 1.5, 3.5 and 7.5 s");
 }
 
