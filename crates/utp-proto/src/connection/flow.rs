@@ -64,6 +64,14 @@ impl Connection {
         self.receive_window.on_consumed(&mut self.flight.round, now, bytes, buffer_max);
     }
 
+    /// Whether packets beyond a gap take up half of the receive buffer or more. What the application
+    /// consumes has to be told at once then: what is not known to be consumed could take up the
+    /// rest, and the packets in the gap would find no room.
+    pub fn is_receive_cramped(&self) -> bool {
+        let held = self.recv_queue.charged_bytes() - self.recv_queue.unread_bytes();
+        2 * held >= self.receive_window.buffer_bytes as usize
+    }
+
     /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
     /// is taken as long as any room is left. What comes early must leave room for it, or nothing
     /// that is held could ever be delivered; the same goes for the endpoint's memory.

@@ -218,3 +218,25 @@ async fn link_that_takes_only_smaller_datagrams_costs_no_byte() {
         assert!(usize::from(stats.datagram_bytes) <= limit);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn gap_fills_though_what_came_beyond_it_takes_most_of_the_buffer() {
+    // The packets of the gap are less than what a reader tells of at once as a rule; unless it
+    // does, there is no room for them.
+    const BUFFER_BYTES: u32 = 128 << 10;
+    const DATA_PACKETS_LOST: std::ops::Range<u64> = 200..216;
+    let network = Network::new();
+    let mut config = Config::default();
+    config.receive_buffer_bytes = BUFFER_BYTES;
+    config.receive_buffer_max_bytes = BUFFER_BYTES;
+    config.controller = Arc::new(utp_ledbat::FixedWindowFactory((4 * BUFFER_BYTES).into()));
+    let options = || UtpSocket::builder().config(config.clone());
+    let (a, b) = (network.socket(1, options()), network.socket(2, options()));
+    let (ours, theirs) = pair(&a, &b).await;
+    let mut data_packets = 0;
+    network.deliver_if(move |_, datagram| {
+        data_packets += u64::from(datagram.len() > 1_000);
+        !(datagram.len() > 1_000 && DATA_PACKETS_LOST.contains(&data_packets))
+    });
+    exchange(ours, theirs, [&data(10, 2_000_000), &[]]).await;
+}
