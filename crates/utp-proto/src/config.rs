@@ -33,13 +33,16 @@ pub const HELD_PACKETS_MAX: u16 = IN_FLIGHT_PACKETS_MAX - 1;
 /// Bytes of the receive buffer for each number that a held packet may be ahead.
 ///
 /// Rings grow with the distance, to the next power of two, by two bytes and a bit for each number:
-/// so they stay below 7 % of the buffer. It is what a packet is charged beside its payload: who
-/// uses up the numbers uses up the buffer, too.
-pub const HELD_SPAN_BYTES: usize = HELD_PACKET_OVERHEAD as usize;
+/// so they stay below 3.4 % of the buffer.
+pub const HELD_SPAN_BYTES: usize = 128;
 
 /// Bytes a stored out-of-order packet is charged beside its payload, so that tiny packets cannot
 /// cost more memory than the receive window says.
-pub const HELD_PACKET_OVERHEAD: u32 = 64;
+pub const HELD_PACKET_OVERHEAD: usize = 64;
+
+/// The part of the receive buffer that this may take beyond it: a sixteenth, enough for a buffer
+/// full of packets of 1 024 bytes. Fewer bytes of smaller packets are held.
+pub const HELD_OVERHEAD_SHARE: usize = 16;
 
 /// Largest chunk that small writes and payloads are gathered in.
 pub const GATHER_CHUNK_BYTES: usize = 16 * 1024;

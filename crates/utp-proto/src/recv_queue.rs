@@ -33,12 +33,14 @@ impl AtRest for RecvQueue {
 }
 
 impl RecvQueue {
-    /// Bytes that count against the receive buffer.
+    /// Bytes of the stream: what the peer takes for the use of the receive buffer.
+    pub(crate) const fn payload_bytes(&self) -> usize {
+        self.unread_bytes() + self.held.bytes()
+    }
+
+    /// Memory for them.
     pub(crate) const fn charged_bytes(&self) -> usize {
-        self.ready_bytes
-            + self.taken_bytes
-            + self.held.bytes()
-            + self.held.len() * HELD_PACKET_OVERHEAD as usize
+        self.payload_bytes() + self.held.len() * HELD_PACKET_OVERHEAD
     }
 
     /// Bytes that are in order and not consumed.

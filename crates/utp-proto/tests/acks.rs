@@ -92,7 +92,7 @@ fn old_data_draws_an_ack_and_is_not_delivered_again() {
 fn far_future_data_is_dropped_and_the_stream_lives() {
     let large = || {
         let mut config = plain();
-        config.receive_buffer_bytes = 1 << 20;
+        config.receive_buffer_bytes = 2 << 20;
         config
     };
     Wire::everywhere(large, |mut wire| {

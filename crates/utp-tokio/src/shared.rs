@@ -34,8 +34,6 @@ pub(crate) struct StreamShared {
     consumed: AtomicUsize,
     /// That many of them are worth waking the driver for: a quarter of the receive buffer.
     consumed_worth_telling: usize,
-    /// Any number of them is.
-    cramped: AtomicBool,
     /// The user dropped the stream.
     pub(crate) released: AtomicBool,
     /// The user wants the connection to end with a reset, and perhaps says why.
@@ -122,7 +120,6 @@ impl StreamShared {
             listed: AtomicBool::new(false),
             consumed: AtomicUsize::new(0),
             consumed_worth_telling: (config.receive_buffer_bytes / 4).max(1) as usize,
-            cramped: AtomicBool::new(false),
             released: AtomicBool::new(false),
             aborted: OnceLock::new(),
             wants_more: AtomicBool::new(false),
@@ -147,13 +144,7 @@ impl StreamShared {
     /// The user has read `bytes`; says whether the driver should know by now.
     pub(crate) fn consume(&self, bytes: usize) -> bool {
         let before = self.consumed.fetch_add(bytes, Ordering::AcqRel);
-        before + bytes >= self.consumed_worth_telling || self.cramped.load(Ordering::Acquire)
-    }
-
-    /// Whether the core has to know at once what the user reads; to be told before what was read
-    /// until now is taken, so that no byte is missed.
-    pub(crate) fn set_cramped(&self, cramped: bool) {
-        self.cramped.store(cramped, Ordering::Release);
+        before + bytes >= self.consumed_worth_telling
     }
 
     /// What the user has read since the last call.

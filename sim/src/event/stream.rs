@@ -15,8 +15,6 @@ pub(super) struct Stream {
     /// Bytes the application has read and the core does not know of.
     pub(super) consumed: usize,
     consumed_worth_telling: usize,
-    /// Whether the core has to know at once what the application reads.
-    pub(super) is_cramped: bool,
     /// The application has dropped it.
     pub(super) released: bool,
     /// The application wants it to end with a reset.
@@ -138,7 +136,7 @@ impl Stream {
     /// The application has read `bytes`; says whether the driver should know by now.
     pub(super) const fn consume(&mut self, bytes: usize) -> bool {
         self.consumed += bytes;
-        self.consumed >= self.consumed_worth_telling || self.is_cramped
+        self.consumed >= self.consumed_worth_telling
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{Connection, State};
 use crate::budget::Budget;
 use crate::config::{
-    ABANDONED_US_MAX, HELD_PACKET_OVERHEAD, HELD_SPAN_BYTES, IN_FLIGHT_PACKETS_MAX,
-    IN_FLIGHT_PACKETS_UNPROVEN, MEMORY_FLOOR_BYTES, PERSIST_US_MAX, WINDOW_ANNOUNCED_MIN,
-    WINDOW_UPDATE_BYTES_MAX,
+    ABANDONED_US_MAX, HELD_OVERHEAD_SHARE, HELD_PACKET_OVERHEAD, HELD_SPAN_BYTES,
+    IN_FLIGHT_PACKETS_MAX, IN_FLIGHT_PACKETS_UNPROVEN, MEMORY_FLOOR_BYTES, PERSIST_US_MAX,
+    WINDOW_ANNOUNCED_MIN, WINDOW_UPDATE_BYTES_MAX,
 };
 use crate::connection::timers::Timer;
 use crate::error::ConnectionError;
@@ -30,9 +30,22 @@ impl Connection {
         if free < WINDOW_ANNOUNCED_MIN { 0 } else { free }
     }
 
+    /// What may still arrive: the bytes of the stream that have room, or what memory is left for
+    /// them when small packets beyond a gap cost more than their payload.
     fn free_buffer(&self) -> u32 {
-        let charged = u32::try_from(self.recv_queue.charged_bytes()).unwrap_or(u32::MAX);
-        self.receive_window.buffer_bytes.saturating_sub(charged)
+        let payload_free = self.receive_buffer().saturating_sub(self.recv_queue.payload_bytes());
+        let memory_free = self.receive_memory().saturating_sub(self.recv_queue.charged_bytes());
+        u32::try_from(payload_free.min(memory_free)).unwrap_or(u32::MAX)
+    }
+
+    const fn receive_buffer(&self) -> usize {
+        self.receive_window.buffer_bytes as usize
+    }
+
+    /// The receive buffer, and what holding its bytes beyond a gap takes on top.
+    const fn receive_memory(&self) -> usize {
+        let buffer = self.receive_buffer();
+        buffer + buffer / HELD_OVERHEAD_SHARE
     }
 
     /// A packet has told `window`.
@@ -64,30 +77,26 @@ impl Connection {
         self.receive_window.on_consumed(&mut self.flight.round, now, bytes, buffer_max);
     }
 
-    /// Whether packets beyond a gap take up half of the receive buffer or more. What the application
-    /// consumes has to be told at once then: what is not known to be consumed could take up the
-    /// rest, and the packets in the gap would find no room.
-    pub fn is_receive_cramped(&self) -> bool {
-        let held = self.recv_queue.charged_bytes() - self.recv_queue.unread_bytes();
-        2 * held >= self.receive_window.buffer_bytes as usize
-    }
-
-    /// The receive window is a promise of the sender; memory is ours. The next packet of the stream
-    /// is taken as long as any room is left. What comes early must leave room for it, or nothing
-    /// that is held could ever be delivered; the same goes for the endpoint's memory.
+    /// A window that was announced is a promise, in bytes of the stream: what the peer sends within
+    /// it is not dropped for the memory that holding it takes. Above all not the next packet of the
+    /// stream, or nothing that is held could ever be delivered: it is taken as long as any room is
+    /// left, and what comes early leaves room for a packet.
     // req: WN-10
     pub(super) fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
-        let buffer = self.receive_window.buffer_bytes as usize;
-        let charged = self.recv_queue.charged_bytes();
+        let buffer = self.receive_buffer();
+        let payload = self.recv_queue.payload_bytes();
         if ahead == 0 {
             let room = self.memory.room(self.recv_queue.unread_bytes());
-            return len == 0 || (charged < buffer && room > 0);
+            return len == 0 || (payload < buffer && room > 0);
         }
         if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
             return false;
         }
-        let reserved = (HELD_PACKET_OVERHEAD + WINDOW_ANNOUNCED_MIN) as usize;
-        charged + len + reserved <= buffer && !self.memory.is_tight()
+        let added = len + WINDOW_ANNOUNCED_MIN as usize;
+        let charged = self.recv_queue.charged_bytes() + HELD_PACKET_OVERHEAD;
+        payload + added <= buffer
+            && charged + added <= self.receive_memory()
+            && !self.memory.is_tight()
     }
 
     /// Takes its part of the endpoint's memory.

@@ -225,7 +225,6 @@ impl Streams {
         }
         let discarded = if rx.discard { bytes } else { 0 };
         drop(rx);
-        stream.set_cramped(connection.is_receive_cramped());
         // What was read meanwhile opens the window in the ack that is due anyway.
         let consumed = stream.take_consumed() + discarded;
         if consumed > 0 {

@@ -71,7 +71,6 @@ pub(super) fn on_readable(
     rx.end = rx.end.or(end);
     let wake = (bytes > 0 || end.is_some()) && mem::take(&mut rx.is_awaited);
     let discarded = if rx.discard { bytes } else { 0 };
-    stream.is_cramped = connection.is_receive_cramped();
     let consumed = stream.take_consumed() + discarded;
     if consumed > 0 {
         connection.consume(now, consumed);
