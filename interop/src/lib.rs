@@ -5,7 +5,7 @@
 //! lines on standard output. The harness starts two shims, joins them directly or through an
 //! impairment relay, and judges what the receiving one reports.
 //!
-//! - [`shim`] is the protocol and the roles, shared by the shims written in Rust.
+//! - [`shim`] is the protocol and the roles, a crate of its own that all shims share.
 //! - [`utp_peer`] is the shim of ours, through the tokio adapter.
 //! - [`mod@reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
@@ -15,5 +15,6 @@ pub mod harness;
 pub mod libutp_peer;
 pub mod reference;
 pub mod relay;
-pub mod shim;
 pub mod utp_peer;
+
+pub use utp_shim as shim;

@@ -1,4 +1,4 @@
-//! The shim protocol, and the roles a shim plays on a stream.
+//! The protocol through which uTP implementations are tested, and the roles on a stream.
 //!
 //! What is the same for every implementation lives here: the command line, the commands on
 //! standard input, the events on standard output and the [`App`] that decides what a stream reads

@@ -8,7 +8,7 @@ use super::parse_size;
 /// One line of standard input.
 ///
 /// ```
-/// use utp_interop::shim::Command;
+/// use utp_shim::Command;
 ///
 /// assert_eq!("write 64KiB 7".parse(), Ok(Command::Write { bytes: 65536, seed: 7 }));
 /// assert!("write".parse::<Command>().is_err());

@@ -12,7 +12,7 @@ pub type ConnId = u32;
 /// Keys beyond those of the protocol are optional, so that a minimal shim may leave them out.
 ///
 /// ```
-/// use utp_interop::shim::Event;
+/// use utp_shim::Event;
 ///
 /// let line = serde_json::to_string(&Event::Connected { conn: 1 }).expect("serialises");
 /// assert_eq!(line, r#"{"ev":"connected","conn":1}"#);

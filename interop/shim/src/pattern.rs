@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 /// The SplitMix64 generator: five lines in any language, fast enough never to be the bottleneck.
 ///
 /// ```
-/// use utp_interop::shim::SplitMix64;
+/// use utp_shim::SplitMix64;
 ///
 /// assert_eq!(SplitMix64::new(0).next_u64(), 0xe220_a839_7b1d_cdaf);
 /// ```

@@ -12,7 +12,7 @@ use super::{Command, ConnId, Digest, ErrorKind, Event, Pattern, Role};
 ///
 /// ```
 /// use std::time::Instant;
-/// use utp_interop::shim::{App, Event, Role};
+/// use utp_shim::{App, Event, Role};
 ///
 /// let mut sink = App::new(1, Role::Sink);
 /// sink.receive(Instant::now(), b"hello");
@@ -273,7 +273,7 @@ const ECHO_BACKLOG_MAX: usize = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shim::pattern_sha256;
+    use crate::pattern_sha256;
 
     fn events(app: &mut App) -> Vec<Event> {
         std::iter::from_fn(|| app.poll_event()).collect()

@@ -105,7 +105,7 @@ pub struct Buffers {
 /// What a shim does on a stream.
 ///
 /// ```
-/// use utp_interop::shim::Role;
+/// use utp_shim::Role;
 ///
 /// let role: Role = "source:64MiB".parse().expect("a role");
 /// assert_eq!(role, Role::Source { bytes: 64 << 20, seed: 1 });
