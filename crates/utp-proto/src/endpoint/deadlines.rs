@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 
 use utp_wire::Instant;
 
-use super::narrow;
+use super::handle::narrow;
 
 /// The heap. Connections are named by slot and generation.
 #[derive(Debug, Default)]

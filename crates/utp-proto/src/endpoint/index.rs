@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use utp_wire::ConnectionId;
 
+use super::handle::narrow;
 use super::key::Key;
-use super::narrow;
 use crate::secret::{Purpose, Secret};
 
 /// The keys of the map are hashes already.

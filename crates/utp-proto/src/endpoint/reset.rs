@@ -1,8 +1,12 @@
 //! How many resets may be sent for packets that belong to no connection.
 
+use std::net::{IpAddr, SocketAddr};
+
 use utp_wire::{Header, Instant, PacketType, SeqNr, Timestamp, TimestampDiff};
 
-use super::key::reduce;
+use super::key::{Key, reduce};
+use super::reply::Reply;
+use super::{Endpoint, random};
 use crate::config::RESETS_PER_NETWORK;
 
 /// A token bucket, and a counter for each network.
@@ -63,9 +67,31 @@ impl Resets {
     }
 }
 
+impl Endpoint {
+    /// Answers a stray, if the rate allows it.
+    pub(super) fn send_reset(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        source: Option<IpAddr>,
+        offending: &Header,
+    ) {
+        debug_assert!(offending.packet_type != PacketType::Reset, "a reset is never answered");
+        let seq_nr = SeqNr(random(&mut *self.entropy));
+        let header = reset_for(offending, seq_nr);
+        let network = Key::new(remote, offending.connection_id).network_hash(&self.secret);
+        let allowed = self.replies.has_room() && self.resets.take(now, network);
+        if allowed && self.replies.push(Reply::new(remote, source, &header, None)) {
+            self.stats.resets_sent += 1;
+        } else {
+            self.stats.resets_suppressed += 1;
+        }
+    }
+}
+
 /// The reset that answers `offending`, as libutp makes it: the same id, the number as the ack, no
 /// stamps.
-pub(super) const fn reset_for(offending: &Header, seq_nr: SeqNr) -> Header {
+const fn reset_for(offending: &Header, seq_nr: SeqNr) -> Header {
     Header {
         packet_type: PacketType::Reset,
         connection_id: offending.connection_id,

@@ -1,6 +1,9 @@
 //! What cannot be seen from outside: the sizes of the endpoint's queues.
 
-use utp_wire::{HEADER_LEN, Packet, Timestamp, TimestampDiff};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use utp_wire::{ConnectionId, HEADER_LEN, Header, Packet, PacketType, Timestamp, TimestampDiff};
 
 use super::*;
 use crate::{Disposition, RecvMeta};

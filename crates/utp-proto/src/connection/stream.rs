@@ -1,0 +1,105 @@
+//! What the application writes and reads.
+
+use bytes::Bytes;
+use utp_wire::Instant;
+
+use super::Connection;
+use super::state::{LocalFin, RemoteFin, State};
+use crate::error::{ConnectionError, ReadError, WriteError};
+
+impl Connection {
+    /// Appends a copy of as much of `data` as the send buffer has room for.
+    ///
+    /// # Errors
+    /// [`WriteError::Blocked`] when there is no room (an [`Event::Writable`] follows),
+    /// [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
+    pub fn write(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
+        self.check_writable()?;
+        let len = data.len().min(self.send_room());
+        self.send_queue.write(&data[..len]);
+        self.on_written(now, len);
+        Ok(len)
+    }
+
+    /// Appends `chunk` without a copy, whole, as long as there is any room.
+    ///
+    /// The send buffer may so be overshot by one chunk; 64 KiB is a good size.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_chunk(&mut self, now: Instant, chunk: Bytes) -> Result<(), WriteError> {
+        self.check_writable()?;
+        let len = chunk.len();
+        self.send_queue.write_chunk(chunk);
+        self.on_written(now, len);
+        Ok(())
+    }
+
+    fn check_writable(&mut self) -> Result<(), WriteError> {
+        if let Some(error) = self.error {
+            return Err(WriteError::Closed(error));
+        }
+        if self.local_fin != LocalFin::Open || self.state == State::Closed {
+            return Err(WriteError::Finished);
+        }
+        if self.send_room() == 0 {
+            self.write_blocked = true;
+            return Err(WriteError::Blocked);
+        }
+        Ok(())
+    }
+
+    /// Bytes the send buffer has room for. When it is 0, an [`Event::Writable`] follows a write
+    /// that was refused, once there is room again.
+    pub fn send_room(&self) -> usize {
+        self.own_send_room().min(self.memory.room(self.send_queue.buffered_bytes()))
+    }
+
+    pub(super) fn own_send_room(&self) -> usize {
+        let buffer = (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max));
+        buffer.saturating_sub(self.send_queue.buffered_bytes())
+    }
+
+    /// Moves at most `len_max` bytes of the stream out. They stay charged against the receive
+    /// window until [`Self::consume`] says that the application has them.
+    ///
+    /// # Errors
+    /// [`ReadError::Blocked`] when nothing is there, [`ReadError::Finished`] at the end of the
+    /// stream, [`ReadError::Closed`] when the connection ended with an error and all was read.
+    pub fn take_chunk(&mut self, len_max: usize) -> Result<Bytes, ReadError> {
+        if self.recv_queue.unread_bytes() > 0
+            && let Some(bytes) = self.recv_queue.take(len_max)
+        {
+            return Ok(bytes);
+        }
+        if self.error == Some(ConnectionError::Conflict) {
+            return Err(ReadError::Closed(ConnectionError::Conflict));
+        }
+        if matches!(self.remote_fin, RemoteFin::Reached(_)) {
+            return Err(ReadError::Finished);
+        }
+        if self.state == State::Closed {
+            let error = self.error.unwrap_or(ConnectionError::LocallyClosed);
+            return Err(ReadError::Closed(error));
+        }
+        Err(ReadError::Blocked)
+    }
+
+    /// The application has read `bytes` of what was taken: the window opens by as much, or by more
+    /// if it limits the sender, and the peer is told when it matters.
+    pub fn consume(&mut self, now: Instant, bytes: usize) {
+        self.recv_queue.consume(bytes);
+        self.tune_receive_buffer(now, bytes);
+        self.announce_window_if_it_matters();
+    }
+
+    /// [`Self::take_chunk`] and [`Self::consume`] in one.
+    ///
+    /// # Errors
+    /// As [`Self::take_chunk`].
+    pub fn read_chunk(&mut self, now: Instant, len_max: usize) -> Result<Bytes, ReadError> {
+        let bytes = self.take_chunk(len_max)?;
+        self.consume(now, bytes.len());
+        Ok(bytes)
+    }
+}
