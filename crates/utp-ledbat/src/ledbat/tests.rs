@@ -1,4 +1,6 @@
-//! Tests of the law: growth, decrease, limits, losses and time-outs, call by call.
+//! Tests of the law, call by call: growth, decrease and limits here, losses in a file of their own.
+
+mod losses;
 
 use utp_wire::{Instant, TimestampDiff};
 
@@ -249,45 +251,6 @@ fn packets_received_in_a_row_do_not_look_like_an_application_limit() {
     assert_eq!(bench.window(), 48_122 + 1_382);
 }
 
-// req: CC-01
-#[test]
-fn libutp_cuts_by_half_at_most_once_in_100_ms() {
-    let mut bench = Bench::with_window(Config::libutp(), 100_000);
-    bench.loss();
-    assert_eq!(bench.window(), 50_000);
-    bench.wait_us(99_999);
-    bench.loss();
-    assert_eq!(bench.window(), 50_000);
-    bench.wait_us(1);
-    bench.loss();
-    assert_eq!(bench.window(), 25_000);
-    assert_eq!(bench.ledbat.metrics().ssthresh_bytes, Some(25_000));
-}
-
-#[test]
-fn the_rfc_cuts_for_whatever_loss_it_is_told() {
-    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
-    bench.loss();
-    assert_eq!(bench.window(), 50_000);
-    bench.loss();
-    assert_eq!(bench.window(), 25_000);
-}
-
-#[test]
-fn a_loss_leaves_the_default_two_packets_but_delay_may_take_them() {
-    let mut bench = Bench::with_window(Config::utp(), 5_000);
-    bench.loss();
-    assert_eq!(bench.window(), 2 * 1_382);
-    bench.settle(399_000);
-    for _ in 0..10 {
-        bench.ack(3_000);
-    }
-    assert_eq!(bench.window(), 10);
-    bench.wait_us(1_000_000);
-    bench.loss();
-    assert_eq!(bench.window(), 10, "a loss never raises the window");
-}
-
 #[test]
 fn growth_is_that_of_tcp_where_only_the_round_trip_shows_a_queue() {
     for (config, gain_bytes) in [(Config::libutp(), 1_382), (Config::libutp_strict(), 3_000)] {
@@ -309,129 +272,6 @@ fn growth_is_that_of_tcp_where_only_the_round_trip_shows_a_queue() {
         });
         assert_eq!(bench.window(), before + gain_bytes);
     }
-}
-
-#[test]
-fn a_cut_that_was_needless_is_undone_with_the_phase() {
-    for config in [Config::libutp(), Config::rfc6817()] {
-        let mut bench = Bench::with_window(config, 100_000);
-        let before = bench.ledbat.metrics();
-        bench.loss();
-        bench.ledbat.on_spurious_loss(bench.now);
-        assert_eq!(bench.ledbat.metrics(), before);
-        bench.ledbat.on_spurious_loss(bench.now);
-        assert_eq!(bench.ledbat.metrics(), before, "there is nothing more to undo");
-    }
-    let mut bench = Bench::new(Config::libutp());
-    bench.limited();
-    bench.ack(bench.window());
-    let before = bench.ledbat.metrics();
-    bench.loss();
-    assert!(!bench.ledbat.metrics().slow_start);
-    bench.ledbat.on_spurious_loss(bench.now);
-    assert_eq!(bench.ledbat.metrics(), before, "the start goes on");
-}
-
-#[test]
-fn time_outs_in_a_row_are_undone_together() {
-    for config in [Config::libutp(), Config::rfc6817()] {
-        let mut bench = Bench::with_window(config, 100_000);
-        let before = bench.ledbat.metrics();
-        for _ in 0..3 {
-            bench.ledbat.on_timeout(bench.now, 90_000);
-            bench.wait_us(1_000_000);
-        }
-        assert_eq!(bench.window(), 1_382);
-        bench.ledbat.on_spurious_loss(bench.now);
-        assert_eq!(bench.ledbat.metrics(), before);
-    }
-}
-
-#[test]
-fn an_ack_between_two_time_outs_makes_them_two() {
-    let mut bench = Bench::with_window(Config::libutp(), 100_000);
-    bench.ledbat.on_timeout(bench.now, 90_000);
-    bench.ack_of(1_382, 1_382);
-    let window = bench.window();
-    bench.ledbat.on_timeout(bench.now, 1_382);
-    bench.ledbat.on_spurious_loss(bench.now);
-    assert_eq!(bench.window(), window);
-}
-
-#[test]
-fn a_window_that_has_grown_beyond_what_it_was_is_not_shrunk_by_the_undoing() {
-    let mut bench = Bench::with_window(Config::libutp(), 10_000);
-    bench.loss();
-    bench.ledbat.window = subbytes(30_000);
-    bench.ledbat.on_spurious_loss(bench.now);
-    assert_eq!(bench.window(), 30_000);
-}
-
-// req: R-07
-#[test]
-fn a_loss_never_raises_the_window_and_stops_at_the_floor() {
-    for (config, floor) in [(Config::libutp(), 10), (Config::rfc6817(), 2_764)] {
-        let mut bench = Bench::with_window(config.clone(), floor + 5);
-        bench.loss();
-        assert_eq!(bench.window(), floor.max((floor + 5) / 2));
-        let mut bench = Bench::with_window(config, 7);
-        bench.loss();
-        assert_eq!(bench.window(), 7);
-    }
-}
-
-#[test]
-fn a_loss_ends_slow_start() {
-    let mut bench = Bench::new(Config::libutp());
-    bench.limited();
-    for _ in 0..5 {
-        bench.ack(bench.window());
-    }
-    let window = bench.window();
-    bench.loss();
-    let metrics = bench.ledbat.metrics();
-    assert!(!metrics.slow_start);
-    assert_eq!(metrics.ssthresh_bytes, Some(window / 2));
-}
-
-// req: CC-02
-#[test]
-fn a_time_out_with_data_in_flight_leaves_one_packet_and_slow_start() {
-    let mut bench = Bench::with_window(Config::libutp(), 100_000);
-    bench.ledbat.on_timeout(bench.now, 90_000);
-    let metrics = bench.ledbat.metrics();
-    assert_eq!(metrics.window_bytes, 1_382);
-    assert!(metrics.slow_start);
-    assert_eq!(metrics.ssthresh_bytes, Some(100_000));
-}
-
-#[test]
-fn a_time_out_with_nothing_in_flight_takes_a_third_down_to_one_packet() {
-    let mut bench = Bench::with_window(Config::libutp(), 6_000);
-    for expected in [4_000, 2_666, 1_777, 1_382, 1_382] {
-        bench.ledbat.on_timeout(bench.now, 0);
-        assert_eq!(bench.window(), expected);
-    }
-}
-
-#[test]
-fn a_window_below_one_packet_gets_one_at_the_time_out() {
-    let mut bench = Bench::with_window(Config::libutp(), 10);
-    bench.ledbat.on_timeout(bench.now, 0);
-    assert_eq!(bench.window(), 1_382);
-    assert!(bench.ledbat.metrics().slow_start);
-}
-
-// req: CC-02, R-08
-#[test]
-fn the_rfc_restarts_with_one_packet_and_has_two_after_the_next_acknowledgement() {
-    let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
-    bench.ledbat.on_timeout(bench.now, 90_000);
-    assert_eq!(bench.window(), 1_382);
-    assert!(!bench.ledbat.metrics().slow_start);
-    bench.sample(0);
-    bench.ack_of(1_382, 1_382);
-    assert_eq!(bench.window(), 2_764);
 }
 
 // req: R-16

@@ -5,116 +5,29 @@
 #![allow(dead_code, reason = "every test file uses another part of the harness")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
+pub mod app;
+pub mod draws;
+pub mod network;
 pub mod path;
+pub mod trace;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use utp_proto::{
-    Config, ConnectionHandle, Disposition, Endpoint, EndpointConfig, Entropy, Event, Instant,
-    ReadError, RecvMeta, WriteError,
+    Config, ConnectionHandle, Disposition, Endpoint, EndpointConfig, Event, Instant, RecvMeta,
 };
-use utp_wire::{Packet, PacketType};
+use utp_wire::PacketType;
 
+pub use app::{Acceptor, App};
+pub use draws::Draws;
+use network::InFlight;
+#[allow(unused_imports, reason = "every test file uses another part of the harness")]
+pub use network::{Fate, Faults, Link, Script, Seen};
 pub use path::Path;
-
-/// SplitMix64: small, seeded, good enough to draw faults and ids from.
-#[derive(Clone, Debug)]
-pub struct Draws(pub u64);
-
-impl Draws {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// True in `per_mille` of 1 000 draws.
-    pub fn chance(&mut self, per_mille: u64) -> bool {
-        self.next() % 1_000 < per_mille
-    }
-}
-
-impl Entropy for Draws {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = self.next().to_le_bytes()[0];
-        }
-    }
-}
-
-/// What the network does to a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Deliver,
-    Drop,
-    /// Delivered now and once more after the given time.
-    Duplicate(u64),
-    /// Delivered later by the given time.
-    Delay(u64),
-    /// Delivered with this bit of the header flipped.
-    Flip(u16),
-}
-
-/// Random faults, per mille.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub loss: u64,
-    pub duplication: u64,
-    pub reordering: u64,
-}
-
-/// A stream's application: writes a pattern, reads and checks one.
-#[derive(Debug, Default)]
-pub struct App {
-    pub to_write: u64,
-    pub written: u64,
-    pub finish: bool,
-    pub finish_called: bool,
-    pub read: u64,
-    /// Reads stop at this many bytes.
-    pub read_max: Option<u64>,
-    /// Somebody meddles with the stream: what is read need not be what was written.
-    pub unchecked: bool,
-    /// Which pattern the peer writes.
-    pub reads_pattern: u8,
-    /// Takes the pattern from the first byte that is read, which names it.
-    pub adopts: bool,
-    pub writes_pattern: u8,
-    pub connected: bool,
-    pub finished: bool,
-    pub end_of_stream: bool,
-    pub closed: Option<utp_proto::ConnectionError>,
-}
-
-/// The byte at `offset` of a pattern. The first one is the name of the pattern.
-pub fn pattern(which: u8, offset: u64) -> u8 {
-    (offset.wrapping_mul(0x9e37_79b9) >> 16).to_le_bytes()[0] ^ which
-}
-
-/// A datagram as the network saw it.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub at: Instant,
-    pub from: usize,
-    pub packet_type: PacketType,
-    pub connection_id: u16,
-    pub seq_nr: u16,
-    pub ack_nr: u16,
-    pub len: usize,
-    pub payload_len: usize,
-    pub has_selective_ack: bool,
-    pub dont_fragment: bool,
-    /// The datagram, if the pair keeps them.
-    pub bytes: Vec<u8>,
-}
-
-type Script = Box<dyn FnMut(&Seen) -> Fate>;
+pub use trace::Trace;
 
 pub struct Pair {
     pub now: Instant,
@@ -152,51 +65,6 @@ pub struct Pair {
     pub draws: Draws,
     network: BinaryHeap<Reverse<InFlight>>,
     sequence: u64,
-}
-
-/// Arrival, order of sending, receiver, bytes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct InFlight(u64, u64, usize, Vec<u8>);
-
-/// A transmitter with a queue before it, first in, first out.
-#[derive(Clone, Copy, Debug)]
-pub struct Link {
-    pub bits_per_second: u64,
-    /// Bytes that wait for transmission; a packet that finds less room is dropped.
-    pub queue_bytes: u64,
-    /// Beside its UDP payload each packet takes this, for the headers of IP and UDP.
-    pub overhead_bytes: u64,
-    /// When the last bit of the last packet is sent, in nanoseconds.
-    free_at_ns: u64,
-    pub dropped: u64,
-}
-
-impl Link {
-    pub const fn new(bits_per_second: u64, queue_bytes: u64) -> Self {
-        Self { bits_per_second, queue_bytes, overhead_bytes: 28, free_at_ns: 0, dropped: 0 }
-    }
-
-    /// Takes a packet; returns how long it is until its last bit is sent.
-    fn take(&mut self, now: Instant, len: usize) -> Option<u64> {
-        let now_ns = now.as_micros() * 1_000;
-        let backlog_ns = self.free_at_ns.saturating_sub(now_ns);
-        let bits = (len as u64 + self.overhead_bytes) * 8;
-        let waiting_bits = backlog_ns * self.bits_per_second / 1_000_000_000;
-        if backlog_ns > 0 && waiting_bits + bits > self.queue_bytes * 8 {
-            self.dropped += 1;
-            return None;
-        }
-        self.free_at_ns = now_ns + backlog_ns + bits * 1_000_000_000 / self.bits_per_second;
-        Some((self.free_at_ns - now_ns) / 1_000)
-    }
-}
-
-/// What an acceptor's application does.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Acceptor {
-    pub to_write: u64,
-    pub finish: bool,
-    pub read_max: Option<u64>,
 }
 
 impl Pair {
@@ -381,153 +249,16 @@ impl Pair {
                     _ => {}
                 }
             }
-            self.run_apps(side);
+            let now = self.clock(side);
+            for (handle, app) in &mut self.apps[side] {
+                if let Some(mut connection) = self.endpoints[side].connection_mut(*handle) {
+                    app.run(now, &mut connection);
+                }
+            }
             if !self.transmit(side) {
                 break;
             }
         }
-    }
-
-    fn run_apps(&mut self, side: usize) {
-        let now = self.clock(side);
-        for (handle, app) in &mut self.apps[side] {
-            let Some(mut connection) = self.endpoints[side].connection_mut(*handle) else {
-                continue;
-            };
-            while app.written < app.to_write {
-                let room = connection.send_room().max(1) as u64;
-                let len = (app.to_write - app.written).min(5_000).min(room);
-                let data: Vec<u8> = (app.written..app.written + len)
-                    .map(|at| pattern(app.writes_pattern, at))
-                    .collect();
-                match connection.write(now, &data) {
-                    Ok(written) => app.written += written as u64,
-                    Err(WriteError::Blocked | WriteError::Closed(_)) => break,
-                    Err(error) => panic!("write failed: {error}"),
-                }
-            }
-            if app.finish && app.written == app.to_write && !app.finish_called {
-                app.finish_called = true;
-                connection.finish(now);
-            }
-            loop {
-                let allowed = app.read_max.map_or(u64::MAX, |max| max - app.read);
-                if allowed == 0 {
-                    break;
-                }
-                let len_max = usize::try_from(allowed).unwrap_or(usize::MAX);
-                match connection.read_chunk(now, len_max) {
-                    Ok(bytes) => {
-                        if app.adopts && app.read == 0 {
-                            app.reads_pattern = bytes[0];
-                        }
-                        for byte in &bytes {
-                            let expected = pattern(app.reads_pattern, app.read);
-                            let good = app.unchecked || *byte == expected;
-                            assert!(good, "byte {} of the stream", app.read);
-                            app.read += 1;
-                        }
-                    }
-                    Err(ReadError::Finished) => {
-                        app.end_of_stream = true;
-                        break;
-                    }
-                    Err(_) => break,
-                }
-            }
-        }
-    }
-
-    fn transmit(&mut self, side: usize) -> bool {
-        let mut sent = false;
-        let mut buf = Vec::new();
-        let max = NonZeroUsize::new(self.segments_max).expect("at least one");
-        let now = self.clock(side);
-        while let Some(transmit) = self.endpoints[side].poll_transmit(now, max, &mut buf) {
-            sent = true;
-            assert_eq!(transmit.destination, self.addresses[1 - side]);
-            let bytes = buf[transmit.start..transmit.start + transmit.size].to_vec();
-            let size = transmit.segment_size.unwrap_or(transmit.size);
-            let host_bytes = self.paths[side].host_bytes;
-            if transmit.dont_fragment && size > host_bytes {
-                let (remote, segment_size) = (transmit.destination, transmit.segment_size);
-                self.endpoints[side].handle_send_too_large(now, remote, &bytes, segment_size);
-                continue;
-            }
-            for datagram in bytes.chunks(size) {
-                self.send(side, datagram.to_vec(), transmit.dont_fragment);
-            }
-        }
-        sent
-    }
-
-    fn send(&mut self, from: usize, mut datagram: Vec<u8>, dont_fragment: bool) {
-        self.trace.add(self.now, from, &datagram);
-        let packet = Packet::decode(&datagram).expect("what we send can be decoded");
-        let seen = Seen {
-            at: self.now,
-            from,
-            packet_type: packet.header.packet_type,
-            connection_id: packet.header.connection_id.0,
-            seq_nr: packet.header.seq_nr.0,
-            ack_nr: packet.header.ack_nr.0,
-            len: datagram.len(),
-            payload_len: datagram.len() - packet.payload_offset,
-            has_selective_ack: packet.selective_ack.is_some(),
-            dont_fragment,
-            bytes: if self.keep_bytes { datagram.clone() } else { Vec::new() },
-        };
-        let fate = match &mut self.script {
-            Some(script) => script(&seen),
-            None => self.draw_fate(),
-        };
-        if self.record {
-            self.seen.push(seen);
-        }
-        let path = self.paths[from];
-        if !path.carries(datagram.len(), dont_fragment) {
-            if path.icmp && fate != Fate::Drop {
-                let (now, remote) = (self.clock(from), self.addresses[1 - from]);
-                path.tell(now, &mut self.endpoints[from], remote, &datagram);
-            }
-            return;
-        }
-        let mut at = self.now.as_micros() + self.latency_us;
-        if let Some(link) = self.links[from].as_mut().filter(|_| fate != Fate::Drop) {
-            let Some(after_us) = link.take(self.now, datagram.len()) else { return };
-            at += after_us;
-        }
-        match fate {
-            Fate::Deliver => self.enqueue(at, from, datagram),
-            Fate::Drop => {}
-            Fate::Delay(by) => self.enqueue(at + by, from, datagram),
-            Fate::Flip(bit) => {
-                datagram[usize::from(bit / 8)] ^= 1 << (bit % 8);
-                self.enqueue(at, from, datagram);
-            }
-            Fate::Duplicate(by) => {
-                self.enqueue(at, from, datagram.clone());
-                self.enqueue(at + by, from, datagram);
-            }
-        }
-    }
-
-    fn draw_fate(&mut self) -> Fate {
-        let faults = self.faults;
-        if self.draws.chance(faults.loss) {
-            Fate::Drop
-        } else if self.draws.chance(faults.duplication) {
-            Fate::Duplicate(self.draws.next() % 200_000)
-        } else if self.draws.chance(faults.reordering) {
-            Fate::Delay(self.draws.next() % 50_000)
-        } else {
-            Fate::Deliver
-        }
-    }
-
-    fn enqueue(&mut self, at: u64, from: usize, datagram: Vec<u8>) {
-        self.sequence += 1;
-        self.network.push(Reverse(InFlight(at, self.sequence, 1 - from, datagram)));
     }
 
     pub fn sent(&self, from: usize, packet_type: PacketType) -> Vec<&Seen> {
@@ -535,30 +266,5 @@ impl Pair {
             .iter()
             .filter(|seen| seen.from == from && seen.packet_type == packet_type)
             .collect()
-    }
-}
-
-/// What two runs of one seed must have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trace {
-    pub packets: u64,
-    /// Moments at which something was due: an arrival, or a deadline of an endpoint.
-    pub steps: u64,
-    pub hash: u64,
-}
-
-impl Trace {
-    fn add(&mut self, at: Instant, from: usize, datagram: &[u8]) {
-        self.packets += 1;
-        self.mix(at.as_micros() << 1 | from as u64);
-        for chunk in datagram.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.mix(u64::from_le_bytes(word));
-        }
-    }
-
-    fn mix(&mut self, word: u64) {
-        self.hash = (self.hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
