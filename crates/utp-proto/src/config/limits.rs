@@ -152,8 +152,8 @@ pub const FAST_RESENDS_MAX: u8 = 4;
 pub const IDLE_PROBES: u8 = 3;
 
 /// Pause after the first probe of a peer that has been idle, in microseconds; the next are half as
-/// long again and twice as long. With the default of [`Config::idle_probe_us`](super::Config::idle_probe_us) a dead peer is known
-/// after 115 s.
+/// long again and twice as long. With the default of
+/// [`Config::idle_probe_us`](super::Config::idle_probe_us) a dead peer is known after 115 s.
 pub const LIVENESS_PAUSE_US: u32 = 10_000_000;
 
 /// Least silence before an idle peer is probed, in microseconds: a probe must not call for the next

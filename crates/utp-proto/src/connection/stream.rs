@@ -11,8 +11,8 @@ impl Connection {
     /// Appends a copy of as much of `data` as the send buffer has room for.
     ///
     /// # Errors
-    /// [`WriteError::Blocked`] when there is no room (an [`Event::Writable`] follows),
-    /// [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
+    /// [`WriteError::Blocked`] when there is no room (an
+    /// [`Event::Writable`](crate::Event::Writable) follows), [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
     pub fn write(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
         self.check_writable()?;
         let len = data.len().min(self.send_room());
@@ -49,8 +49,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Bytes the send buffer has room for. When it is 0, an [`Event::Writable`] follows a write
-    /// that was refused, once there is room again.
+    /// Bytes the send buffer has room for. When it is 0, an
+    /// [`Event::Writable`](crate::Event::Writable) follows a write that was refused, once there is
+    /// room again.
     pub fn send_room(&self) -> usize {
         self.own_send_room().min(self.memory.room(self.send_queue.buffered_bytes()))
     }

@@ -12,7 +12,8 @@ use crate::connection::{Clock, Connection};
 use crate::error::ConnectError;
 
 impl Endpoint {
-    /// Starts a connect. [`Event::Connected`] or [`Event::Closed`] follows.
+    /// Starts a connect. [`Event::Connected`](crate::Event::Connected) or
+    /// [`Event::Closed`](crate::Event::Closed) follows.
     ///
     /// # Errors
     /// When no connection can be made at all; nothing is sent then.

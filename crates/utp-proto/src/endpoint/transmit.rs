@@ -31,7 +31,7 @@ impl Endpoint {
     /// Appends the next datagrams to send to `buf`: at most `max_datagrams`, all to one
     /// destination, all of one size but for the last. `None` when nothing is to be sent now.
     ///
-    /// Connections take turns by their [weights](Config::weight).
+    /// Connections take turns by their [weights](crate::Config::weight).
     pub fn poll_transmit(
         &mut self,
         now: Instant,
