@@ -7,13 +7,12 @@
 //!
 //! - [`shim`] is the protocol and the roles, a crate of its own that all shims share.
 //! - [`utp_peer`] is the shim of ours, through the tokio adapter.
-//! - [`mod@reference`] wraps libutp, and [`libutp_peer`] drives it over a UDP socket.
+//! - [`libutp_peer`] is the shim of libutp, driven through `utp-reference`.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`harness`] plans the transfers, runs them and writes the results.
 
 pub mod harness;
 pub mod libutp_peer;
-pub mod reference;
 pub mod relay;
 pub mod utp_peer;
 

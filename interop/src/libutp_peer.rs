@@ -6,6 +6,7 @@
 //! can take more, and datagrams that leave the moment it makes them.
 
 mod connections;
+mod outside;
 mod udp;
 
 use std::io;
@@ -13,11 +14,13 @@ use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mio::{Events, Interest, Poll, Token, Waker};
+use utp_reference::{Context, Options, SynSeq};
 
 use self::connections::Connections;
+use self::outside::System;
 use self::udp::{DATAGRAM_MAX, Udp};
-use crate::reference::{Context, Options, SynSeq};
 use crate::shim::{
     Command, EXIT_FAILED, EXIT_UNIMPLEMENTED, Emitter, ErrorKind, Event, Input, Mode, ShimArgs,
     Stats, cpu_seconds, memory_kib, random_seed, read_input,
@@ -27,11 +30,16 @@ use crate::shim::{
 #[derive(Debug, Clone, clap::Args)]
 pub struct LibutpArgs {
     /// Where the SYN number of a connect shall lie: libutp has no fast retransmit above 0x7fff.
-    #[arg(long, value_enum, default_value_t, global = true)]
+    #[arg(long, value_parser = syn_seq(), default_value_t, global = true)]
     pub syn_seq: SynSeq,
     /// Seeds ids and sequence numbers; random when left out.
     #[arg(long, global = true)]
     pub seed: Option<u64>,
+}
+
+/// Parses the name of a range of SYN numbers.
+fn syn_seq() -> impl TypedValueParser<Value = SynSeq> {
+    PossibleValuesParser::new(SynSeq::NAMES).try_map(|name| name.parse::<SynSeq>())
 }
 
 /// Runs the shim until it is done, and returns its exit status.
@@ -64,14 +72,14 @@ impl Shim {
         poll.registry().register(udp.source(), UDP, interest)?;
         let udp = Rc::new(udp);
         let options = Options {
-            seed: libutp.seed.unwrap_or_else(random_seed),
             syn_seq: libutp.syn_seq,
             rcvbuf_bytes: buffers.rcvbuf.and_then(|bytes| i32::try_from(bytes).ok()),
             sndbuf_bytes: buffers.sndbuf.and_then(|bytes| i32::try_from(bytes).ok()),
             accept: matches!(mode, Mode::Listen { .. }),
+            gauges: false,
         };
-        let out = Rc::clone(&udp);
-        let context = Context::new(options, Box::new(move |bytes, to| out.send(bytes, to)));
+        let seed = libutp.seed.unwrap_or_else(random_seed);
+        let context = Context::new(options, Rc::new(System::new(seed, Rc::clone(&udp))));
         let waker = Waker::new(poll.registry(), INPUT)?;
         let (sender, input) = mpsc::channel();
         read_input(move |line| sender.send(line).is_ok() && waker.wake().is_ok());

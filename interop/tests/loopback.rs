@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use utp_interop::harness::{
     Case, Direction, Exchange, Family, Impaired, Outcome, Report, ShimProcess, Shims, Transfer,
 };
-use utp_interop::reference::SynSeq;
 use utp_interop::relay::{Impairment, Path as RelayPath};
 use utp_interop::shim::{ErrorKind, Event, pattern_sha256};
+use utp_reference::SynSeq;
 
 const LIBUTP_PEER: &str = env!("CARGO_BIN_EXE_libutp-peer");
 const UTP_PEER: &str = env!("CARGO_BIN_EXE_utp-peer");

@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Direction, Family, Impaired, Pair, Shims, Transfer};
-use crate::reference::SynSeq;
 use crate::relay::{Impairment, Path, Reordering};
 use crate::shim::pattern_sha256;
+use utp_reference::SynSeq;
 
 /// Which pairs, families and directions to cover.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::Table;
 use super::{Direction, ExchangeRun, Family, Outcome, Provenance, STACKS, Transfer};
-use crate::reference::SynSeq;
+use utp_reference::SynSeq;
 
 pub use self::bench::{BenchRatio, BenchReport, BenchRow, Spread};
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Pair, ShimProcess, Stack};
-use crate::reference::SynSeq;
 use crate::relay::{Impairment, Relay};
 use crate::shim::{Event, Role, Stats};
+use utp_reference::SynSeq;
 
 /// Which version of IP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::reference::{Context, Event as SocketEvent, Failure, SocketId};
+use utp_reference::{Context, Event as SocketEvent, Failure, SocketId};
+
 use crate::shim::{App, Command, ConnId, ErrorKind, Event, Role};
 
 /// Every connection that is not destroyed.

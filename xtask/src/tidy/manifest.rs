@@ -15,10 +15,19 @@ const ALLOWED: [(&str, &[&str]); 4] = [
     ("xtask/Cargo.toml", &["clap", "serde", "toml"]),
 ];
 
-/// Dependencies that only one package may have, and why.
-const RESERVED: [(&str, &str, &str); 2] = [
-    ("turmoil", "sim/Cargo.toml", "it turns on test features of tokio"),
-    ("libutp-rs2-sys", "interop/Cargo.toml", "the reference runs in processes of its own"),
+/// Dependencies that only some packages may have, and why.
+const RESERVED: [(&str, &[&str], &str); 3] = [
+    ("turmoil", &["sim/Cargo.toml"], "it turns on test features of tokio"),
+    (
+        "libutp-rs2-sys",
+        &["crates/utp-reference/Cargo.toml"],
+        "the unsafe code around the reference is all in one place",
+    ),
+    (
+        "utp-reference",
+        &["interop/Cargo.toml", "sim/Cargo.toml"],
+        "nothing that is shipped has the reference in it",
+    ),
 ];
 
 /// Checks the manifest at `path`, relative to the workspace.
@@ -32,9 +41,10 @@ pub(super) fn check(path: &Path, content: &str, findings: &mut Vec<Finding>) {
         if allowed.is_some_and(|(_, names)| !names.contains(&name)) {
             found(format!("{name} is not among the dependencies that this crate may have"));
         }
-        for (reserved, manifest, reason) in RESERVED {
-            if name == reserved && path != Path::new(manifest) {
-                found(format!("only {manifest} may depend on {name}: {reason}"));
+        for (reserved, manifests, reason) in RESERVED {
+            if name == reserved && !manifests.iter().any(|manifest| path == Path::new(manifest)) {
+                let manifests = manifests.join(" and ");
+                found(format!("only {manifests} may depend on {name}: {reason}"));
             }
         }
     }
@@ -105,6 +115,16 @@ mod tests {
         assert!(errors("sim/Cargo.toml", manifest).is_empty());
         assert_eq!(errors("crates/utp-tokio/Cargo.toml", manifest).len(), 1);
         assert!(errors("Cargo.toml", &format!("[workspace.{}", &manifest[1..])).is_empty());
+    }
+
+    #[test]
+    fn the_reference_is_wrapped_once_and_kept_out_of_what_is_shipped() {
+        let raw = "[dependencies]\nlibutp-rs2-sys = \"0.1.3\"\n";
+        assert!(errors("crates/utp-reference/Cargo.toml", raw).is_empty());
+        assert_eq!(errors("interop/Cargo.toml", raw).len(), 1);
+        let wrapped = "[dependencies]\nutp-reference.workspace = true\n";
+        assert!(errors("interop/Cargo.toml", wrapped).is_empty());
+        assert_eq!(errors("crates/utp-tokio/Cargo.toml", wrapped).len(), 1);
     }
 
     #[test]

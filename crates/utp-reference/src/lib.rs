@@ -3,29 +3,35 @@
 //!
 //! The callbacks only take notes: bytes that arrive are copied into the socket's inbox, and
 //! everything else becomes an [`Event`]. Calls back into the library are then made from the
-//! caller's loop, so that none of its re-entrancy rules can be broken. The one exception is
-//! outgoing datagrams, which go to the transmit function at once: they carry time stamps.
+//! caller's loop, so that none of its re-entrancy rules can be broken. What it needs in the middle
+//! of a call it gets from the [`Outside`]: the time, random numbers, and somebody who takes its
+//! datagrams at once, since they carry time stamps. With an outside of one's own it runs in
+//! virtual time, and the same way every time.
 //!
 //! The library never blocks, opens no socket and needs [`Context::check_timeouts`] at least every
-//! 500 ms. It is not safe to use from two threads, not even with two contexts, because it keeps
-//! scratch memory in statics: [`Context::new`] refuses a second context.
+//! 500 ms. It ends the process where one of its assertions fails. A process may have many contexts,
+//! on any thread: the library keeps scratch memory in statics, so that one lock is held during
+//! every call.
 
 #![expect(unsafe_code, reason = "libutp is a C++ library behind a C interface")]
 
 mod callbacks;
+mod gauges;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libutp_rs2_sys as sys;
 use socket2::SockAddr;
 
-use crate::shim::SplitMix64;
+pub use gauges::Gauges;
 
 /// Names one socket of a [`Context`]; never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +71,7 @@ pub enum Failure {
 ///
 /// libutp's fast retransmit depends on it: with a number from 0x8000 on, the connection has none
 /// until its numbers pass zero, and mends every loss by time-out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SynSeq {
     /// 0x8000 or above.
     Above,
@@ -76,11 +82,33 @@ pub enum SynSeq {
     Below,
 }
 
+impl SynSeq {
+    /// The names of all of them, as they are parsed and shown.
+    pub const NAMES: [&'static str; 3] = ["above", "any", "below"];
+}
+
+impl fmt::Display for SynSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(Self::NAMES[*self as usize])
+    }
+}
+
+impl FromStr for SynSeq {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "above" => Ok(Self::Above),
+            "any" => Ok(Self::Any),
+            "below" => Ok(Self::Below),
+            _ => Err("neither above nor any nor below"),
+        }
+    }
+}
+
 /// How a [`Context`] is set up. Sizes that are absent keep the library's default of 1 MiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Seeds connection ids and sequence numbers.
-    pub seed: u64,
     /// Constrains the SYN number of [`Context::connect`].
     pub syn_seq: SynSeq,
     /// Receive buffer of each socket, in bytes: the highest window it advertises.
@@ -89,10 +117,23 @@ pub struct Options {
     pub sndbuf_bytes: Option<i32>,
     /// Whether peers may connect.
     pub accept: bool,
+    /// Whether [`Context::gauges`] has something to show; costs a text for each ack.
+    pub gauges: bool,
 }
 
-/// Takes a datagram and its destination, while the library waits.
-pub type Transmit = Box<dyn Fn(&[u8], SocketAddr)>;
+/// What the library needs in the middle of a call. None of these may call back into it.
+pub trait Outside {
+    /// A clock that does not go back, in microseconds. Packets show the lower 32 bits of it, timers
+    /// rest on its milliseconds; it should not be at zero, which stands for no time.
+    fn now_us(&self) -> u64;
+
+    /// Uniform random bits, for connection ids and sequence numbers.
+    fn random(&self) -> u16;
+
+    /// Takes a datagram. With `dont_fragment` the library wants to know whether the path takes its
+    /// size.
+    fn send(&self, datagram: &[u8], to: SocketAddr, dont_fragment: bool);
+}
 
 /// A libutp context.
 pub struct Context {
@@ -107,10 +148,9 @@ pub struct Context {
 /// What the callbacks work on. They get at it through the context's user data while a call into
 /// the library is under way, hence cells; no cell stays borrowed during such a call.
 struct Shared {
-    transmit: Transmit,
+    outside: Rc<dyn Outside>,
     sockets: RefCell<Vec<Entry>>,
     events: RefCell<VecDeque<Event>>,
-    random: RefCell<SplitMix64>,
     syn_seq: SynSeq,
     /// Which of the random numbers of a connect comes next.
     draw: Cell<Draw>,
@@ -132,37 +172,34 @@ struct Entry {
     taken: usize,
     /// The library was told of unread bytes, and so has to be told when they are gone.
     told_unread: Cell<bool>,
+    gauges: Cell<Gauges>,
 }
 
 impl Context {
-    /// A context that sends its datagrams through `transmit`.
-    ///
-    /// # Panics
-    ///
-    /// When the process has another one.
-    pub fn new(options: Options, transmit: Transmit) -> Self {
-        assert!(!TAKEN.swap(true, Ordering::Acquire), "libutp allows one context in a process");
+    /// A context in `outside`.
+    pub fn new(options: Options, outside: Rc<dyn Outside>) -> Self {
         let shared = Rc::new(Shared {
-            transmit,
+            outside,
             sockets: RefCell::default(),
             events: RefCell::default(),
-            random: RefCell::new(SplitMix64::new(options.seed)),
             syn_seq: options.syn_seq,
             draw: Cell::new(Draw::Other),
         });
+        let _one = one_call();
         // SAFETY: version 2 is the one there is; a null answer is caught.
         let raw = NonNull::new(unsafe { sys::utp_init(2) }).expect("libutp knows version 2");
-        callbacks::register(raw, &shared, options.accept);
+        callbacks::register(raw, &shared, options);
         let sizes =
             [(sys::UTP_RCVBUF, options.rcvbuf_bytes), (sys::UTP_SNDBUF, options.sndbuf_bytes)];
-        for (option, bytes) in sizes {
-            if let Some(bytes) = bytes {
-                assert!(bytes > 0, "libutp aborts on a buffer of {bytes} bytes");
+        let gauges = (sys::UTP_LOG_NORMAL, options.gauges.then_some(1));
+        for (option, value) in sizes.into_iter().chain([gauges]) {
+            if let Some(value) = value {
+                assert!(value > 0, "libutp aborts on a buffer of {value} bytes");
                 // SAFETY: the context is alive, the option known and its value in range.
                 let status = unsafe {
-                    sys::utp_context_set_option(raw.as_ptr(), option.cast_signed(), bytes)
+                    sys::utp_context_set_option(raw.as_ptr(), option.cast_signed(), value)
                 };
-                assert_eq!(status, 0, "libutp has options for its buffers");
+                assert_eq!(status, 0, "libutp has these options");
             }
         }
         Self { raw, shared, from: None, _not_send: PhantomData }
@@ -170,6 +207,7 @@ impl Context {
 
     /// Sends a SYN to `remote`.
     pub fn connect(&mut self, remote: SocketAddr) -> SocketId {
+        let _one = one_call();
         // SAFETY: the context is alive.
         let raw = NonNull::new(unsafe { sys::utp_create_socket(self.raw.as_ptr()) })
             .expect("libutp always makes a socket");
@@ -190,6 +228,7 @@ impl Context {
             self.from = Some((from, SockAddr::from(from)));
         }
         let (_, address) = self.from.as_ref().expect("set above");
+        let _one = one_call();
         // SAFETY: the context is alive; datagram and address are only read during the call.
         let mine = unsafe {
             sys::utp_process_udp(
@@ -205,12 +244,14 @@ impl Context {
 
     /// Sends the acks that wait; to be called when the UDP socket has been drained.
     pub fn issue_deferred_acks(&mut self) {
+        let _one = one_call();
         // SAFETY: the context is alive, and no callback is running.
         unsafe { sys::utp_issue_deferred_acks(self.raw.as_ptr()) }
     }
 
     /// Runs the timers; to be called at least every 500 ms. Does nothing when called sooner.
     pub fn check_timeouts(&mut self) {
+        let _one = one_call();
         // SAFETY: the context is alive, and no callback is running. Sockets that it frees leave
         // our table in the callback that announces it.
         unsafe { sys::utp_check_timeouts(self.raw.as_ptr()) }
@@ -227,6 +268,7 @@ impl Context {
         let Some(raw) = self.open(socket) else { return 0 };
         let mut vector =
             sys::utp_iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let _one = one_call();
         // SAFETY: the socket is alive; the library copies from the vector and never writes to it.
         let written = unsafe { sys::utp_writev(raw.as_ptr(), &raw mut vector, 1) };
         usize::try_from(written).expect("only null arguments are an error")
@@ -248,6 +290,7 @@ impl Context {
             (entry.raw, read, entry.told_unread.replace(false))
         };
         if let Some(raw) = raw.filter(|_| told && read > 0) {
+            let _one = one_call();
             // SAFETY: the socket is alive and was connected or accepted, for it has an inbox.
             unsafe { sys::utp_read_drained(raw.as_ptr()) }
         }
@@ -259,9 +302,15 @@ impl Context {
         self.shared.sockets.borrow()[socket.0].unread()
     }
 
+    /// What a connection that sends shows of itself; zeros without [`Options::gauges`].
+    pub fn gauges(&self, socket: SocketId) -> Gauges {
+        self.shared.sockets.borrow()[socket.0].gauges.get()
+    }
+
     /// Finishes the sending direction. Lost on a socket that is not connected yet.
     pub fn shutdown(&mut self, socket: SocketId) {
         if let Some(raw) = self.open(socket) {
+            let _one = one_call();
             // SAFETY: the socket is alive and not closed.
             unsafe { sys::utp_shutdown(raw.as_ptr(), sys::SHUT_WR.cast_signed()) }
         }
@@ -271,6 +320,7 @@ impl Context {
     pub fn close(&mut self, socket: SocketId) {
         if let Some(raw) = self.open(socket) {
             self.shared.sockets.borrow_mut()[socket.0].closed = true;
+            let _one = one_call();
             // SAFETY: the socket is alive, and this is the only close it ever gets.
             unsafe { sys::utp_close(raw.as_ptr()) }
         }
@@ -286,10 +336,10 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        let _one = one_call();
         // SAFETY: the context is alive and not used afterwards; what its callbacks work on is
         // dropped later.
         unsafe { sys::utp_destroy(self.raw.as_ptr()) }
-        TAKEN.store(false, Ordering::Release);
     }
 }
 
@@ -309,6 +359,7 @@ impl Shared {
             inbox: Vec::new(),
             taken: 0,
             told_unread: Cell::new(false),
+            gauges: Cell::default(),
         });
         // Null stands for a socket without a number, so that numbers start at 1 there.
         let number = std::ptr::without_provenance_mut(sockets.len());
@@ -322,117 +373,25 @@ impl Shared {
     }
 
     /// The random number that libutp asks for.
-    fn random(&self) -> u64 {
-        let mut random = self.random.borrow_mut();
-        let mut number = random.next_u64();
+    fn random(&self) -> u16 {
+        let number = self.outside.random();
         match self.draw.get() {
             // Id 0xFFFF makes libutp's own next id overflow, and the connection fails.
-            Draw::ConnectionId => {
-                while number & 0xffff == 0xffff {
-                    number = random.next_u64();
-                }
-                number
-            }
-            Draw::Other => number,
-            Draw::SynSeq => match self.syn_seq {
-                SynSeq::Above => number | 0x8000,
-                SynSeq::Any => number,
-                SynSeq::Below => number & !0x8000,
-            },
+            Draw::ConnectionId if number == u16::MAX => self.random(),
+            Draw::SynSeq if self.syn_seq == SynSeq::Above => number | 0x8000,
+            Draw::SynSeq if self.syn_seq == SynSeq::Below => number & !0x8000,
+            Draw::ConnectionId | Draw::Other | Draw::SynSeq => number,
         }
     }
 }
 
-/// Whether the process has a context.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Held during a call into the library, so that no other one is under way in this process.
+fn one_call() -> MutexGuard<'static, ()> {
+    ONE_CALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Contexts share nothing but scratch memory: the vector of a write, and the text of an address.
+static ONE_CALL: Mutex<()> = Mutex::new(());
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Datagram {
-        bytes: Vec<u8>,
-        to: SocketAddr,
-    }
-
-    /// One context is both ends: what it sends to one address comes in from the other.
-    struct Loop {
-        context: Context,
-        queue: Rc<RefCell<VecDeque<Datagram>>>,
-    }
-
-    impl Loop {
-        fn new(options: Options) -> Self {
-            let queue = Rc::new(RefCell::new(VecDeque::new()));
-            let sent = Rc::clone(&queue);
-            let transmit = move |datagram: &[u8], to| {
-                sent.borrow_mut().push_back(Datagram { bytes: datagram.to_vec(), to });
-            };
-            Self { context: Context::new(options, Box::new(transmit)), queue }
-        }
-
-        /// Delivers until nothing is under way, and returns what happened.
-        fn run(&mut self) -> Vec<Event> {
-            let mut events = Vec::new();
-            loop {
-                let next = self.queue.borrow_mut().pop_front();
-                if let Some(Datagram { bytes, to }) = next {
-                    let from = if to == client() { server() } else { client() };
-                    assert!(self.context.process_udp(&bytes, from));
-                } else {
-                    self.context.issue_deferred_acks();
-                    if self.queue.borrow().is_empty() {
-                        break;
-                    }
-                }
-                events.extend(std::iter::from_fn(|| self.context.poll_event()));
-            }
-            events
-        }
-
-        fn last_sent(&self) -> Vec<u8> {
-            self.queue.borrow().back().expect("something was sent").bytes.clone()
-        }
-    }
-
-    fn client() -> SocketAddr {
-        ([10, 0, 0, 1], 1).into()
-    }
-
-    fn server() -> SocketAddr {
-        ([0xfd00, 0, 0, 0, 0, 0, 0, 1], 2).into()
-    }
-
-    // One test, because the library allows one context in a process.
-    #[test]
-    fn a_stream_goes_through_the_wrapper_and_syn_numbers_lie_where_asked() {
-        for (seed, syn_seq) in (0..16).zip([SynSeq::Above, SynSeq::Below].into_iter().cycle()) {
-            let mut ends = Loop::new(Options { seed, syn_seq, accept: true, ..Options::default() });
-            let ours = ends.context.connect(server());
-            let syn = ends.last_sent();
-            assert_eq!(syn[16] >= 0x80, syn_seq == SynSeq::Above, "SYN number in bytes 16 and 17");
-            assert_eq!(ends.context.write(ours, b"early"), 0, "not connected yet");
-            let events = ends.run();
-            let [Event::Accepted(theirs), Event::Connected(connected)] = events[..] else {
-                panic!("{events:?}");
-            };
-            assert_eq!(connected, ours);
-
-            assert_eq!(ends.context.write(ours, b"hello"), 5);
-            assert_eq!(ends.run(), [Event::Readable(theirs)]);
-            assert_eq!(ends.context.unread(theirs), 5);
-            let mut got = Vec::new();
-            assert_eq!(ends.context.read(theirs, 4, |bytes| got.extend_from_slice(bytes)), 4);
-            assert_eq!(ends.context.read(theirs, 9, |bytes| got.extend_from_slice(bytes)), 1);
-            assert_eq!(got, b"hello");
-
-            ends.context.shutdown(ours);
-            assert_eq!(ends.run(), [Event::Eof(theirs)]);
-            ends.context.close(theirs);
-            ends.context.close(theirs);
-            assert_eq!(ends.run(), [Event::Eof(ours)]);
-            ends.context.close(ours);
-            assert_eq!(ends.context.write(ours, b"late"), 0);
-        }
-    }
-}
+mod tests;

@@ -1,19 +1,21 @@
 //! What libutp calls: one function that takes notes in [`Shared`].
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
 use libutp_rs2_sys as sys;
 
-use super::{Draw, Event, Failure, Shared, SocketId};
+use super::{Draw, Event, Failure, Options, Shared, SocketId};
 
 /// Makes a fresh context call [`callback`], with `shared` as its user data.
 ///
 /// The caller keeps `shared` for as long as the context lives.
-pub(super) fn register(context: NonNull<sys::utp_context>, shared: &Rc<Shared>, accept: bool) {
+pub(super) fn register(context: NonNull<sys::utp_context>, shared: &Rc<Shared>, options: Options) {
     let callbacks = [
+        sys::UTP_GET_MICROSECONDS,
+        sys::UTP_GET_MILLISECONDS,
         sys::UTP_GET_RANDOM,
         sys::UTP_GET_READ_BUFFER_SIZE,
         sys::UTP_ON_CONNECT,
@@ -23,7 +25,9 @@ pub(super) fn register(context: NonNull<sys::utp_context>, shared: &Rc<Shared>, 
         sys::UTP_SENDTO,
     ];
     // Without an accept callback the library ignores every SYN.
-    for name in callbacks.into_iter().chain(accept.then_some(sys::UTP_ON_ACCEPT)) {
+    let accept = options.accept.then_some(sys::UTP_ON_ACCEPT);
+    let log = options.gauges.then_some(sys::UTP_LOG);
+    for name in callbacks.into_iter().chain(accept).chain(log) {
         // SAFETY: the context is alive, the name in range, the function of the right type.
         unsafe { sys::utp_set_callback(context.as_ptr(), name.cast_signed(), Some(callback)) }
     }
@@ -50,7 +54,11 @@ unsafe extern "C" fn callback(arguments: *mut sys::utp_callback_arguments) -> sy
         sys::UTP_SENDTO => unsafe { on_send(shared, arguments) },
         // SAFETY: as above.
         sys::UTP_ON_READ => unsafe { on_read(shared, arguments) },
-        sys::UTP_GET_RANDOM => return shared.random(),
+        sys::UTP_GET_MICROSECONDS => return shared.outside.now_us(),
+        sys::UTP_GET_MILLISECONDS => return shared.outside.now_us() / 1_000,
+        sys::UTP_GET_RANDOM => return shared.random().into(),
+        // SAFETY: as above.
+        sys::UTP_LOG => unsafe { on_log(shared, arguments) },
         sys::UTP_GET_READ_BUFFER_SIZE => {
             // Within a connect, the library asks for this just before it draws the SYN number.
             if shared.draw.get() == Draw::ConnectionId {
@@ -87,12 +95,27 @@ unsafe extern "C" fn callback(arguments: *mut sys::utp_callback_arguments) -> sy
 ///
 /// The arguments are those of `SENDTO`.
 unsafe fn on_send(shared: &Shared, arguments: *const sys::utp_callback_arguments) {
-    // SAFETY: buffer, length and address are set for this callback, and valid during it.
-    let (datagram, address) = unsafe {
+    // SAFETY: all of these are set for this callback, and valid during it.
+    let (datagram, to, flags) = unsafe {
         let datagram = std::slice::from_raw_parts((*arguments).buf, (*arguments).len);
-        (datagram, address_from((*arguments).unnamed_field1.address))
+        (datagram, address_from((*arguments).unnamed_field1.address), (*arguments).flags)
     };
-    (shared.transmit)(datagram, address);
+    shared.outside.send(datagram, to, flags & sys::UTP_UDP_DONTFRAG != 0);
+}
+
+/// Reads what the library says of a socket.
+///
+/// # Safety
+///
+/// The arguments are those of `LOG`.
+unsafe fn on_log(shared: &Shared, arguments: *const sys::utp_callback_arguments) {
+    // SAFETY: the socket is set for this callback, if there is one.
+    let Some(socket) = (unsafe { socket_of(arguments) }) else { return };
+    // SAFETY: the text ends with a zero and is valid during the callback.
+    let text = unsafe { CStr::from_ptr((*arguments).buf.cast()) };
+    let sockets = shared.sockets.borrow();
+    let gauges = &sockets[socket.0].gauges;
+    gauges.set(gauges.get().after(&text.to_string_lossy()));
 }
 
 /// Copies what arrived into the socket's inbox.
