@@ -102,7 +102,8 @@ pub struct Stats {
     pub queuing_delay_us: u32,
     /// Bytes written and not acknowledged.
     pub send_buffered_bytes: u64,
-    /// Memory for what is received and not consumed: its bytes, and 64 for each packet beyond a gap.
+    /// Memory for what is received and not consumed: its bytes, and 64 for each packet beyond a
+    /// gap.
     pub receive_charged_bytes: u64,
     /// Why the peer says that it ended the stream, if it did.
     pub close_reason: Option<u16>,

@@ -12,7 +12,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`WriteError::Blocked`] when there is no room (an
-    /// [`Event::Writable`](crate::Event::Writable) follows), [`WriteError::Finished`] after [`Self::finish`], [`WriteError::Closed`] when it is over.
+    /// [`Event::Writable`](crate::Event::Writable) follows), [`WriteError::Finished`] after
+    /// [`Self::finish`], [`WriteError::Closed`] when it is over.
     pub fn write(&mut self, now: Instant, data: &[u8]) -> Result<usize, WriteError> {
         self.check_writable()?;
         let len = data.len().min(self.send_room());
