@@ -1,22 +1,19 @@
-//! The shim of ours: streams of the tokio adapter, a task each.
-
-mod connection;
+//! The shim of ours: streams of the tokio adapter.
 
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use bytes::Bytes;
+use tokio::io::AsyncWrite as _;
 use tokio::time::timeout;
 use utp_proto::Config;
-use utp_tokio::UtpSocket;
+use utp_tokio::{UtpSocket, UtpStream};
 
-use self::connection::Connection;
-use crate::shim::{
-    Buffers, Command, ConnId, EXIT_FAILED, Emitter, ErrorKind, Event, Input, Mode, ShimArgs, Stats,
-    cpu_seconds, memory_kib, read_input,
-};
+use crate::shim::driver::{self, Stack, Stream};
+use crate::shim::{Buffers, ShimArgs, Stats};
 
 /// What the shim of ours takes beyond the protocol.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,11 +27,7 @@ pub struct UtpArgs {
 }
 
 /// Runs the shim until it is done, and returns its exit status.
-///
-/// # Errors
-///
-/// When the UDP socket or standard output fails.
-pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> io::Result<u8> {
+pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> u8 {
     let mode = args.mode.clone();
     let buffers = mode.stream().buffers;
     let socket = UtpSocket::builder()
@@ -42,132 +35,66 @@ pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> io::Result<u8> {
         .udp_buffer_bytes(buffers.udp_buffer)
         .accept_at_syn(utp.accept_at_syn)
         .bind(mode.local())
-        .await?;
-    let (sender, input) = unbounded_channel();
-    read_input(move |line| sender.send(line).is_ok());
-    let shim = Shim {
-        mode,
-        socket: socket.into(),
-        emitter: Emitter::default(),
-        connections: JoinSet::new(),
-        newest: None,
-        last: 0,
-        failed: false,
-    };
-    shim.run(input).await
+        .await;
+    driver::run("utp-peer", socket.map(Ours), mode).await
 }
 
-struct Shim {
-    mode: Mode,
-    socket: Arc<UtpSocket>,
-    emitter: Emitter,
-    /// Each returns whether its connection went well.
-    connections: JoinSet<io::Result<bool>>,
-    /// Where commands go.
-    newest: Option<UnboundedSender<Command>>,
-    /// The number that the last connection got.
-    last: ConnId,
-    /// A connection failed.
-    failed: bool,
+struct Ours(UtpSocket);
+
+impl Stack for Ours {
+    type Stream = OurStream;
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().port()
+    }
+
+    async fn accept(&self) -> io::Result<OurStream> {
+        self.0.accept().await.map(OurStream)
+    }
+
+    async fn connect(&self, peer: SocketAddr) -> io::Result<OurStream> {
+        self.0.connect(peer).await.map(OurStream)
+    }
+
+    async fn close(self) {
+        drop(timeout(CLOSE_PATIENCE, self.0.close()).await);
+    }
+
+    fn stats(&self, mut of_process: Stats) -> Stats {
+        let socket = self.0.stats();
+        of_process.udp_recv_buffer = socket.buffer_bytes.receive;
+        of_process.udp_send_buffer = socket.buffer_bytes.send;
+        of_process.datagrams_sent = Some(socket.datagrams_sent);
+        of_process.send_blocked = Some(socket.sends_blocked);
+        of_process
+    }
 }
 
-impl Shim {
-    async fn run(mut self, mut input: UnboundedReceiver<Input>) -> io::Result<u8> {
-        let listens = match self.mode {
-            Mode::Listen { .. } => {
-                self.emitter.emit(&Event::Listening { port: self.socket.local_addr().port() })?;
-                true
-            }
-            Mode::Connect { .. } => {
-                self.connect_more();
-                false
-            }
-        };
-        let status = loop {
-            tokio::select! {
-                Some(line) = input.recv() => {
-                    if self.handle_input(line)? {
-                        break 0;
-                    }
-                }
-                stream = self.socket.accept(), if listens => {
-                    let stream = stream?;
-                    self.start(|connection| connection.accepted(stream));
-                }
-                Some(done) = self.connections.join_next() => {
-                    self.failed |= !done.map_err(io::Error::other)??;
-                    self.connect_more();
-                    if self.mode.once() && (listens || self.connections.is_empty()) {
-                        break if self.failed { EXIT_FAILED } else { 0 };
-                    }
-                }
-            }
-        };
-        self.emitter.emit(&self.stats())?;
-        // Acks that wait still go out.
-        drop(self.connections);
-        if let Some(socket) = Arc::into_inner(self.socket) {
-            drop(timeout(CLOSE_PATIENCE, socket.close()).await);
-        }
-        Ok(status)
+struct OurStream(UtpStream);
+
+impl Stream for OurStream {
+    type Chunk = Bytes;
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        len_max: usize,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        // The future keeps nothing between polls, so that it need not be kept.
+        pin!(self.0.read_chunk(len_max)).poll(cx)
     }
 
-    /// Opens as many connections as are still wanted and may be open at once.
-    fn connect_more(&mut self) {
-        let Mode::Connect { address, count, parallel, .. } = self.mode else { return };
-        while self.last < count && self.connections.len() < parallel as usize {
-            let socket = Arc::clone(&self.socket);
-            self.start(|connection| connection.connect(socket, address));
-        }
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
-    /// Gives a connection its number and a task.
-    fn start<F>(&mut self, task: impl FnOnce(Connection) -> F)
-    where
-        F: Future<Output = io::Result<bool>> + Send + 'static,
-    {
-        self.last += 1;
-        let (sender, commands) = unbounded_channel();
-        self.newest = Some(sender);
-        let role = self.mode.stream().role;
-        self.connections.spawn(task(Connection::new(self.last, role, commands, self.emitter)));
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 
-    /// Does what standard input said; true when that is to leave.
-    fn handle_input(&self, line: Input) -> io::Result<bool> {
-        match line {
-            Input::Command(Command::Quit) => return Ok(true),
-            Input::Command(Command::Stats) => self.emitter.emit(&self.stats())?,
-            Input::Command(command) => {
-                let sent = self.newest.as_ref().is_some_and(|newest| newest.send(command).is_ok());
-                if !sent {
-                    self.complain(format!("{command:?} without a connection"))?;
-                }
-            }
-            Input::End => return Ok(self.mode.stream().quit_on_eof),
-            Input::Mistake(mistake) => self.complain(mistake)?,
-        }
-        Ok(false)
-    }
-
-    fn complain(&self, detail: String) -> io::Result<()> {
-        self.emitter.emit(&Event::Error { conn: 0, kind: ErrorKind::Other, detail })
-    }
-
-    fn stats(&self) -> Event {
-        let memory = memory_kib();
-        let socket = self.socket.stats();
-        Event::Stats(Stats {
-            rss_kib: memory.map_or(0, |(now, _)| now),
-            conns: u32::try_from(self.connections.len()).unwrap_or(u32::MAX),
-            peak_rss_kib: memory.map(|(_, peak)| peak),
-            cpu_s: cpu_seconds(),
-            udp_recv_buffer: socket.buffer_bytes.receive,
-            udp_send_buffer: socket.buffer_bytes.send,
-            datagrams_received: None,
-            datagrams_sent: Some(socket.datagrams_sent),
-            send_blocked: Some(socket.sends_blocked),
-        })
+    fn abort(self) -> io::Result<()> {
+        self.0.abort();
+        Ok(())
     }
 }
 

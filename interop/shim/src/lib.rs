@@ -2,11 +2,14 @@
 //!
 //! What is the same for every implementation lives here: the command line, the commands on
 //! standard input, the events on standard output and the [`App`] that decides what a stream reads
-//! and writes. What differs, how bytes get on and off the wire, is the shim's own.
+//! and writes. What differs, how bytes get on and off the wire, is the shim's own. With the feature
+//! `tokio`, [`driver`] does the rest for a stack that runs on it.
 
 mod app;
 mod args;
 mod command;
+#[cfg(feature = "tokio")]
+pub mod driver;
 mod event;
 mod input;
 mod pattern;

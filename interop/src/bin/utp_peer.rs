@@ -32,10 +32,8 @@ Exit status: 0 done, 1 the connection failed, 2 wrong usage, 3 internal error.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let result =
-        runtime(args.utp.threads).and_then(|runtime| runtime.block_on(run(&args.shim, &args.utp)));
-    match result {
-        Ok(status) => ExitCode::from(status),
+    match runtime(args.utp.threads) {
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(&args.shim, &args.utp))),
         Err(error) => {
             eprintln!("utp-peer: {error}");
             ExitCode::from(3)

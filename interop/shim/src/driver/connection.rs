@@ -1,19 +1,18 @@
-//! One stream of ours, with the application on it.
+//! One stream, with the application on it.
 
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWrite as _;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
-use utp_tokio::{UtpSocket, UtpStream};
 
-use crate::shim::{App, Command, ConnId, Emitter, ErrorKind, Event, Role};
+use super::{Stack, Stream};
+use crate::{App, Command, ConnId, Emitter, Event, Role};
 
 /// A connection that is about to come up, or runs.
 #[derive(Debug)]
@@ -49,12 +48,12 @@ impl Connection {
     }
 
     /// Connects, unless it is told to close meanwhile, and runs the stream. False when it fails.
-    pub(super) async fn connect(
+    pub(super) async fn connect<S: Stack>(
         mut self,
-        socket: Arc<UtpSocket>,
+        stack: Arc<S>,
         address: SocketAddr,
     ) -> io::Result<bool> {
-        let mut connect = pin!(socket.connect(address));
+        let mut connect = pin!(stack.connect(address));
         let connected = loop {
             tokio::select! {
                 connected = &mut connect => break connected,
@@ -72,29 +71,29 @@ impl Connection {
                 self.emitter.emit(&Event::Connected { conn: self.id })?;
                 self.serve(stream).await
             }
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail::<S::Stream>(error),
         }
     }
 
     /// Runs a stream from outside. False when it fails.
-    pub(super) async fn accepted(self, stream: UtpStream) -> io::Result<bool> {
+    pub(super) async fn accepted(self, stream: impl Stream) -> io::Result<bool> {
         self.emitter.emit(&Event::Accepted { conn: self.id })?;
         self.serve(stream).await
     }
 
-    async fn serve(mut self, mut stream: UtpStream) -> io::Result<bool> {
+    async fn serve<S: Stream>(mut self, mut stream: S) -> io::Result<bool> {
         loop {
             let step = poll_fn(|cx| self.poll_step(&mut stream, cx)).await;
             self.report()?;
             let intent = self.app.intent();
             if intent.abort {
-                stream.abort();
+                stream.abort()?;
                 return self.end(true);
             }
             match step {
                 // A peer that closed first may be gone when our FIN comes.
                 Err(_) if intent.close && self.app.is_finished() => return self.end(true),
-                Err(error) => return self.fail(&error),
+                Err(error) => return self.fail::<S>(error),
                 Ok(_) if intent.close && self.shut_down => {
                     self.drain(&mut stream).await;
                     return self.end(true);
@@ -106,7 +105,7 @@ impl Connection {
 
     /// Waits a little for the peer to end its stream, too: a process that leaves before answers
     /// nothing any more, and its peer repeats its FIN for minutes.
-    async fn drain(&mut self, stream: &mut UtpStream) {
+    async fn drain(&mut self, stream: &mut impl Stream) {
         let drained =
             async { while !self.eof && poll_fn(|cx| self.poll_read(stream, cx)).await.is_ok() {} };
         drop(timeout(DRAIN_PATIENCE, drained).await);
@@ -115,7 +114,7 @@ impl Connection {
     /// Reads, writes and ends the stream as the application wants; ready after each step.
     fn poll_step(
         &mut self,
-        stream: &mut UtpStream,
+        stream: &mut impl Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Step>> {
         if let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) {
@@ -131,19 +130,23 @@ impl Connection {
         let intent = self.app.intent();
         let pending = self.app.pending();
         if !pending.is_empty() {
-            let written = ready!(Pin::new(stream).poll_write(cx, pending))?;
+            let written = ready!(stream.poll_write(cx, pending))?;
             self.app.sent(written);
             return Poll::Ready(Ok(Step::Wrote));
         }
         if intent.shutdown || intent.close {
-            ready!(Pin::new(stream).poll_shutdown(cx))?;
+            ready!(stream.poll_shutdown(cx))?;
             self.shut_down = true;
             return Poll::Ready(Ok(Step::ShutDown));
         }
         Poll::Pending
     }
 
-    fn poll_read(&mut self, stream: &mut UtpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        &mut self,
+        stream: &mut impl Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         // What comes after the application closed is read and dropped, as a socket would.
         let closing = self.app.intent().close;
         let capacity = if closing { usize::MAX } else { self.app.read_capacity() };
@@ -151,9 +154,8 @@ impl Connection {
             return Poll::Pending;
         }
         let len_max = capacity.min(READ_LEN_MAX);
-        // The future keeps nothing between polls, so that it need not be kept.
-        match ready!(pin!(stream.read_chunk(len_max)).poll(cx))? {
-            Some(bytes) if !closing => self.app.receive(Instant::now(), &bytes),
+        match ready!(stream.poll_read(cx, len_max))? {
+            Some(bytes) if !closing => self.app.receive(Instant::now(), bytes.as_ref()),
             Some(_) => {}
             None => {
                 self.eof = true;
@@ -165,8 +167,12 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    fn fail(mut self, error: &io::Error) -> io::Result<bool> {
-        self.app.fail(kind_of(error.kind()), error.to_string());
+    /// What a stack cannot do ends the shim, all else the connection.
+    fn fail<S: Stream>(mut self, error: io::Error) -> io::Result<bool> {
+        if error.kind() == io::ErrorKind::Unsupported {
+            return Err(error);
+        }
+        self.app.fail(S::kind_of(&error), error.to_string());
         self.end(false)
     }
 
@@ -181,15 +187,6 @@ impl Connection {
             self.emitter.emit(&event)?;
         }
         Ok(())
-    }
-}
-
-const fn kind_of(kind: io::ErrorKind) -> ErrorKind {
-    match kind {
-        io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
-        io::ErrorKind::ConnectionReset => ErrorKind::Reset,
-        io::ErrorKind::TimedOut => ErrorKind::Timeout,
-        _ => ErrorKind::Other,
     }
 }
 
