@@ -13,6 +13,11 @@
 //! `now` need not be exact and is clamped to be monotone. Early calls of
 //! [`Endpoint::handle_timeout`] do nothing.
 //!
+//! What [`Endpoint::poll_transmit`] gave counts as sent. If the host refuses it for now (its socket
+//! is full, it is out of buffers), keep it, offer it again with new time stamps
+//! (`utp_wire::restamp`), and tell a longer wait by [`Endpoint::handle_stall`]; if it is too large
+//! for the host's link, give it back by [`Endpoint::handle_send_too_large`].
+//!
 //! ```
 //! use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
 //! use utp_proto::{Config, Disposition, Endpoint, EndpointConfig, Entropy, Event};

@@ -34,7 +34,7 @@ pub struct SocketStats {
     pub datagrams_sent: u64,
     /// Bytes of UDP payload handed to the transport.
     pub bytes_sent: u64,
-    /// Times the transport took nothing because its buffer was full.
+    /// Times the transport took nothing because its buffer was full or its host had none.
     pub sends_blocked: u64,
     /// Batches that got new time stamps since they had to wait.
     pub batches_restamped: u64,

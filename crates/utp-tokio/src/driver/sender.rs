@@ -1,11 +1,13 @@
 //! Owns the way out: the buffer that batches are encoded into, and the batch that has to wait when
 //! the transport takes no more.
 
+mod pause;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use utp_proto::{Endpoint, IcmpError};
 use utp_wire::Instant;
@@ -13,7 +15,8 @@ use utp_wire::Instant;
 use crate::runtime::Runtime;
 use crate::shared::RawDatagram;
 use crate::stats::SocketStats;
-use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX, is_too_large};
+use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX, is_out_of_buffers, is_too_large};
+use pause::Pause;
 
 /// Sends batches.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct Sender {
     batch: Option<Batch>,
     /// Since when the transport takes nothing.
     blocked_at: Option<Instant>,
+    /// Until when it is not asked again, if it does not tell by itself when that is of use.
+    pause: Pause,
 }
 
 /// Datagrams in the buffer.
@@ -54,8 +59,9 @@ pub(super) enum Stop {
 }
 
 impl Sender {
-    pub(super) const fn new(transport: Arc<dyn AsyncUdpSocket>, runtime: Arc<dyn Runtime>) -> Self {
-        Self { transport, runtime, buf: Vec::new(), batch: None, blocked_at: None }
+    pub(super) fn new(transport: Arc<dyn AsyncUdpSocket>, runtime: Arc<dyn Runtime>) -> Self {
+        let pause = Pause::new(runtime.timer());
+        Self { transport, runtime, buf: Vec::new(), batch: None, blocked_at: None, pause }
     }
 
     /// Whether no batch waits for the transport.
@@ -143,33 +149,22 @@ impl Sender {
         endpoint: &mut Endpoint,
         stats: &mut SocketStats,
     ) -> Poll<()> {
-        let Some(batch) = &mut self.batch else { return Poll::Ready(()) };
+        let Some(mut batch) = self.batch else { return Poll::Ready(()) };
+        ready!(self.pause.poll(cx));
         if batch.blocked {
             stats.batches_restamped += u64::from(batch.restamp(self.runtime.now(), &mut self.buf));
         }
         while batch.start < batch.end {
-            let datagrams = batch.datagrams(&self.buf);
             batch.blocked = true;
-            let sent = match self.transport.poll_send(cx, &datagrams) {
-                Poll::Pending => {
-                    stats.sends_blocked += 1;
-                    // What the core believes to be sent was so when the batch was made.
-                    let made_at = batch.stamped_at.filter(|_| batch.start == 0);
-                    self.blocked_at
-                        .get_or_insert_with(|| made_at.unwrap_or_else(|| self.runtime.now()));
-                    return Poll::Pending;
-                }
-                Poll::Ready(sent) => sent,
+            let Poll::Ready(sent) = self.offer(cx, &batch) else {
+                stats.sends_blocked += 1;
+                self.batch = Some(batch);
+                return Poll::Pending;
             };
             batch.blocked = false;
-            if let Some(at) = self.blocked_at.take() {
-                let now = self.runtime.now();
-                if now.saturating_since(at) >= STALL_US_MIN {
-                    endpoint.handle_stall(now, at);
-                }
-            }
             match sent {
                 Ok(sent) => {
+                    self.on_taken(endpoint);
                     let sent = sent.clamp(1, batch.end - batch.start);
                     stats.sends += 1;
                     stats.bytes_sent += sent as u64;
@@ -177,25 +172,71 @@ impl Sender {
                     stats.datagrams_sent += sent.div_ceil(size) as u64;
                     batch.start += sent;
                 }
-                Err(error) if is_too_large(&error) && batch.stamped_at.is_some() => {
-                    stats.sends_too_large += 1;
-                    endpoint.handle_send_too_large(
-                        self.runtime.now(),
-                        datagrams.destination,
-                        datagrams.contents,
-                        datagrams.segment_size,
-                    );
-                    batch.start = batch.end;
-                }
                 Err(error) => {
-                    stats.send_errors += 1;
-                    report_lost(&error, self.runtime.now(), &datagrams, endpoint);
+                    self.on_failed(&error, &batch, endpoint, stats);
                     batch.start = batch.end;
                 }
             }
         }
         self.batch = None;
         Poll::Ready(())
+    }
+
+    // req: F-16
+    /// Offers what is left of a batch to the transport. A host that is out of buffers is no other
+    /// than a socket that is full, but tells nobody when it is not.
+    fn offer(&mut self, cx: &mut Context<'_>, batch: &Batch) -> Poll<io::Result<usize>> {
+        let sent = self.transport.poll_send(cx, &batch.datagrams(&self.buf));
+        let refused = matches!(&sent, Poll::Ready(Err(error)) if is_out_of_buffers(error));
+        if sent.is_ready() && !refused {
+            return sent;
+        }
+        // What the core believes to be sent was so when the batch was made.
+        let made_at = batch.stamped_at.filter(|_| batch.start == 0);
+        let now = self.runtime.now();
+        let blocked_at = *self.blocked_at.get_or_insert_with(|| made_at.unwrap_or(now));
+        if refused {
+            if now.saturating_since(blocked_at) >= STALL_US_MAX {
+                return sent;
+            }
+            self.pause.begin(cx, now);
+        }
+        Poll::Pending
+    }
+
+    /// The transport takes something.
+    fn on_taken(&mut self, endpoint: &mut Endpoint) {
+        self.pause.end();
+        if let Some(at) = self.blocked_at.take() {
+            let now = self.runtime.now();
+            if now.saturating_since(at) >= STALL_US_MIN {
+                endpoint.handle_stall(now, at);
+            }
+        }
+    }
+
+    /// What is left of a batch does not go, now or later.
+    fn on_failed(
+        &mut self,
+        error: &io::Error,
+        batch: &Batch,
+        endpoint: &mut Endpoint,
+        stats: &mut SocketStats,
+    ) {
+        // One that is out of buffers for so long stays as it is until something goes.
+        if !is_out_of_buffers(error) {
+            self.on_taken(endpoint);
+        }
+        let datagrams = batch.datagrams(&self.buf);
+        let now = self.runtime.now();
+        if is_too_large(error) && batch.stamped_at.is_some() {
+            stats.sends_too_large += 1;
+            let Datagrams { destination, contents, segment_size, .. } = datagrams;
+            endpoint.handle_send_too_large(now, destination, contents, segment_size);
+        } else {
+            stats.send_errors += 1;
+            report_lost(error, now, &datagrams, endpoint);
+        }
     }
 }
 

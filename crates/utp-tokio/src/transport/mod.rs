@@ -52,7 +52,8 @@ pub trait AsyncUdpSocket: fmt::Debug + Send + Sync + 'static {
     /// [`HostUnreachable`](io::ErrorKind::HostUnreachable)). The socket lives on.
     ///
     /// One for which [`is_too_large`] holds says that the first of them is larger than its link
-    /// takes, and that none was sent: the core cuts them anew.
+    /// takes, and that none was sent: the core cuts them anew. One for which [`is_out_of_buffers`]
+    /// holds says that none was sent for now: they are offered again after a pause.
     fn poll_send(&self, cx: &mut Context<'_>, datagrams: &Datagrams<'_>)
     -> Poll<io::Result<usize>>;
 
@@ -171,6 +172,30 @@ impl<'a> Datagrams<'a> {
 pub fn is_too_large(error: &io::Error) -> bool {
     quinn_udp::is_msg_size_err(error)
 }
+
+/// Whether an error of sending says that this host has no room for a datagram at the moment
+/// (`ENOBUFS`, `ENOMEM`): it was not sent, and may be a little later.
+///
+/// ```
+/// use std::io;
+///
+/// use utp_tokio::transport::is_out_of_buffers;
+///
+/// assert!(is_out_of_buffers(&io::ErrorKind::OutOfMemory.into()));
+/// assert!(!is_out_of_buffers(&io::ErrorKind::NetworkUnreachable.into()));
+/// ```
+#[must_use]
+pub fn is_out_of_buffers(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error() == Some(NO_BUFFERS)
+}
+
+/// `ENOBUFS`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_BUFFERS: i32 = rustix::io::Errno::NOBUFS.raw_os_error();
+#[cfg(windows)]
+const NO_BUFFERS: i32 = 10_055;
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+const NO_BUFFERS: i32 = 55;
 
 /// What an [`IcmpMessage`] is about.
 #[non_exhaustive]

@@ -4,6 +4,8 @@
 //! Beside sending and receiving it decides what to do about each error the kernel comes up with.
 //! Reading its error queue is the business of the module `error_queue`.
 
+mod refusals;
+
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -19,8 +21,12 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 
-use super::{AsyncUdpSocket, BufferBytes, Datagrams, Dscp, IcmpMessage, RecvMeta, is_too_large};
+use super::{
+    AsyncUdpSocket, BufferBytes, Datagrams, Dscp, IcmpMessage, RecvMeta, is_out_of_buffers,
+    is_too_large,
+};
 use super::{dscp, error_queue};
+use refusals::{insist, is_kept};
 
 /// A UDP socket of the operating system, with everything that makes it fast: segmentation offload
 /// in both directions, several buffers per system call, large kernel buffers.
@@ -166,7 +172,7 @@ impl UdpTransport {
         };
         match self.send_once(&transmit) {
             Ok(()) if len > segment => self.offload_failures.store(0, Ordering::Relaxed),
-            Err(error) if is_too_large(&error) => return Err(error),
+            Err(error) if is_too_large(&error) || is_out_of_buffers(&error) => return Err(error),
             Err(error) if len > segment && error.kind() != io::ErrorKind::WouldBlock => {
                 transmit.segment_size = None;
                 return self.send_one_by_one(transmit, segment);
@@ -179,7 +185,8 @@ impl UdpTransport {
     /// Sends the datagrams of a batch one by one. If that works, segmentation offload is to blame.
     ///
     /// One that fails is lost and the others need not be: the error is returned only if it met
-    /// them all. One that is too large is not lost: it is met again with the next call.
+    /// them all. One that is too large is not lost, nor is one that the host has no room for: it is
+    /// met again with the next call.
     fn send_one_by_one(&self, mut transmit: Transmit<'_>, segment: usize) -> io::Result<usize> {
         let len = transmit.contents.len();
         let (mut done, mut lost, mut failure) = (0, 0, None);
@@ -187,12 +194,10 @@ impl UdpTransport {
             transmit.contents = datagram;
             match self.send_once(&transmit) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_too_large(&error) => {
-                    match done {
-                        0 => return Err(error),
-                        _ => break,
-                    }
-                }
+                Err(error) if is_kept(&error) => match done {
+                    0 => return Err(error),
+                    _ => break,
+                },
                 Err(error) => {
                     lost += datagram.len();
                     failure = failure.or(Some(error));
@@ -354,29 +359,6 @@ impl fmt::Debug for UdpTransport {
     }
 }
 
-/// Repeats a call that fails for something else than what it is to do.
-///
-/// A socket that reports ICMP messages fails the next call for each, whatever peer that is about;
-/// the message itself stays in the error queue. A signal interrupts a call. Both pass.
-// req: F-19
-fn insist(mut send: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut tries = 0;
-    loop {
-        let result = send();
-        tries += 1;
-        let enough = match &result {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
-            // What it says is acted upon, and a router can say it of another peer.
-            Err(error) if is_too_large(error) => tries >= SIZE_TRIES,
-            Err(_) => tries >= SEND_TRIES,
-        };
-        if enough {
-            return result;
-        }
-    }
-}
-
 /// Asks for kernel buffers and says what is there afterwards. A kernel that refuses keeps its own
 /// sizes, which is no reason to fail.
 fn set_buffer_bytes(socket: &std::net::UdpSocket, bytes: usize) -> io::Result<BufferBytes> {
@@ -419,12 +401,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The most bytes one send call takes: an IP packet of 65535 bytes less its headers. Linux holds
 /// a batch for segmentation to the same.
 const SEND_BYTES_MAX: usize = 65_535 - 40 - 8;
-
-/// Attempts to send before an error counts. Two would do unless ICMP messages come in quickly.
-const SEND_TRIES: usize = 3;
-
-/// The same before a datagram is taken to be too large for this host's link.
-const SIZE_TRIES: usize = 8;
 
 /// Batches in a row that must fail with segmentation offload, and go without, before it is given
 /// up. A single one may be the fault of a path with a small MTU.

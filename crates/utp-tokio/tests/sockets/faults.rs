@@ -60,25 +60,87 @@ async fn a_socket_that_is_gone_ends_everything_on_it_with_an_error() {
     }
 }
 
-// req: F-19
+// req: F-16, F-19
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_sends_nothing_any_more_ends_its_streams_in_time() {
-    let network = Network::new();
-    let ([transport, _], a, b) = two(&network);
-    let (mut ours, mut theirs) = pair(&a, &b).await;
-    transport.on_send(|_| SendFate::Fails(Error::other("bad file descriptor")));
-    let started = Instant::now();
-    within(async {
-        ours.write_all(b"anybody there?").await.unwrap();
-        theirs.write_all(b"yes").await.unwrap();
-        for stream in [&mut ours, &mut theirs] {
-            let error = stream.shutdown().await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // Buffers are waited for as long as a socket that is full.
+    for (kind, ended_s) in [(ErrorKind::Other, 60), (ErrorKind::OutOfMemory, 80)] {
+        let network = Network::new();
+        let ([transport, _], a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        transport.on_send(move |_| SendFate::Fails(kind.into()));
+        let started = Instant::now();
+        within(async {
+            ours.write_all(b"anybody there?").await.unwrap();
+            theirs.write_all(b"yes").await.unwrap();
+            for stream in [&mut ours, &mut theirs] {
+                let error = stream.shutdown().await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+            }
+            assert!(a.stats().send_errors > 0);
+            a.close().await;
+        })
+        .await;
+        assert!(started.elapsed() < Duration::from_secs(ended_s), "{:?}", started.elapsed());
+    }
+}
+
+// req: F-16
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_out_of_buffers_is_asked_again_and_nothing_is_lost() {
+    for per_mille in [10, 100, 500] {
+        let network = Network::new();
+        let (_, a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        network.fail_sends(per_mille);
+        let sent = data(8, 1_000_000);
+        let started = Instant::now();
+        within(async {
+            let mut received = vec![0; sent.len()];
+            let (written, read) =
+                tokio::join!(ours.write_all(&sent), theirs.read_exact(&mut received));
+            written.unwrap();
+            read.unwrap();
+            assert!(received == sent);
+        })
+        .await;
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        sleep(Duration::from_millis(100)).await;
+        let stats = ours.stats();
+        assert!(a.stats().sends_blocked >= 1, "{per_mille} of 1 000 sends fail");
+        assert_eq!(a.stats().send_errors + b.stats().send_errors, 0);
+        let repairs = (stats.timeouts, stats.retransmissions, stats.losses_detected);
+        assert_eq!(repairs, (0, 0, 0), "{per_mille} of 1 000: {stats:?}");
+    }
+}
+
+// req: F-16
+#[tokio::test(start_paused = true)]
+async fn sends_that_fail_for_another_reason_are_losses_and_no_more() {
+    for (per_mille, len) in [(10, 200_000), (100, 100_000), (250, 20_000)] {
+        let network = Network::new();
+        let (transports, a, b) = two(&network);
+        let (mut ours, mut theirs) = pair(&a, &b).await;
+        for (transport, mut state) in transports.iter().zip(16..) {
+            transport.on_send(move |_| {
+                if next_random(&mut state) % 1_000 < per_mille {
+                    return SendFate::Fails(Error::other("who knows"));
+                }
+                SendFate::Passes
+            });
         }
-    })
-    .await;
-    assert!(started.elapsed() < Duration::from_secs(60));
-    assert!(a.stats().send_errors > 0);
+        let sent = data(8, len);
+        within(async {
+            let mut received = vec![0; sent.len()];
+            let (written, read) =
+                tokio::join!(ours.write_all(&sent), theirs.read_exact(&mut received));
+            written.unwrap();
+            read.unwrap();
+            assert!(received == sent);
+        })
+        .await;
+        assert!(a.stats().send_errors >= 1, "{per_mille} of 1 000 sends fail");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,7 +82,7 @@ impl Network {
         }
     }
 
-    /// Fails so many of 1 000 calls to send from now on.
+    /// Fails so many of 1 000 calls to send from now on, for want of memory.
     pub(crate) fn fail_sends(&self, per_mille: u64) {
         self.0.lock().unwrap().failing_per_mille = per_mille;
     }
@@ -227,7 +227,7 @@ impl AsyncUdpSocket for MemoryTransport {
             return Poll::Ready(Err(io::Error::from_raw_os_error(EMSGSIZE)));
         }
         if next_random(&mut inner.failing_state) % 1_000 < inner.failing_per_mille {
-            return Poll::Ready(Err(io::Error::other("no buffer space available")));
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
         for datagram in datagrams.iter() {
             inner.send(self.address, datagrams.destination, datagram);

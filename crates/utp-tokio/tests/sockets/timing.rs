@@ -187,28 +187,6 @@ async fn a_batch_that_had_to_wait_for_the_socket_tells_no_false_round_trip() {
     }
 }
 
-// req: F-16
-#[tokio::test(start_paused = true)]
-async fn sends_that_fail_for_want_of_memory_are_losses_and_no_more() {
-    for (per_mille, len) in [(10, 200_000), (100, 100_000), (250, 20_000)] {
-        let network = Network::new();
-        let (a, b) = two(&network);
-        let (mut ours, mut theirs) = pair(&a, &b).await;
-        network.fail_sends(per_mille);
-        let sent = data(8, len);
-        within(async {
-            let mut received = vec![0; sent.len()];
-            let (written, read) =
-                tokio::join!(ours.write_all(&sent), theirs.read_exact(&mut received));
-            written.unwrap();
-            read.unwrap();
-            assert!(received == sent);
-        })
-        .await;
-        assert!(a.stats().send_errors >= 1, "{per_mille} of 1 000 sends fail");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn reader_that_stops_bounds_memory_and_loses_nothing() {
     let network = Network::new();

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::Ipv4Addr;
 
+use super::refusals::SEND_TRIES;
 use super::*;
 
 fn bind() -> UdpTransport {
@@ -96,6 +97,24 @@ async fn error_that_meets_every_datagram_is_returned() {
     let contents = vec![7; 2 * 65_508];
     from.send_one_by_one(transmit(&to, &contents), 65_508).expect_err("none goes");
     assert_eq!(from.offload_failures.load(Ordering::Relaxed), 0);
+}
+
+// req: F-16
+#[test]
+fn call_that_the_host_has_no_buffers_for_is_not_repeated_at_once_and_costs_nothing() {
+    for errno in [rustix::io::Errno::NOBUFS, rustix::io::Errno::NOMEM] {
+        let refusal = || io::Error::from_raw_os_error(errno.raw_os_error());
+        let mut calls = 0;
+        let refused = insist(|| {
+            calls += 1;
+            Err(refusal())
+        });
+        assert!(is_out_of_buffers(&refused.expect_err("it is refused")));
+        assert_eq!(calls, 1);
+        assert!(is_kept(&refusal()));
+    }
+    let unreachable = io::Error::from_raw_os_error(rustix::io::Errno::NETUNREACH.raw_os_error());
+    assert!(!is_kept(&unreachable));
 }
 
 // req: F-19
