@@ -111,6 +111,16 @@ pub struct Config {
     pub receive_buffer_max_bytes: u32,
     /// Bytes written and not yet acknowledged; room for one packet at least.
     pub send_buffer_bytes: u32,
+    /// How much may be written beyond what both windows let go at present, in full packets, one at
+    /// least; `None`, the default, lets the application fill the send buffer. With a bound, what a
+    /// write takes tells the application what the path takes, as with libutp.
+    pub write_ahead_packets: Option<NonZeroU8>,
+    /// Whether acks of received data wait for
+    /// [`Endpoint::issue_deferred_acks`](crate::Endpoint::issue_deferred_acks) instead of the next
+    /// poll; not so by default. That is for drivers that have to poll after every datagram and know
+    /// better when a batch is over. Data that is sent meanwhile carries the ack, and two acks never
+    /// wait: that of the end of the stream, and that which opens a window that was shut.
+    pub defer_acks: bool,
     /// UDP payload of a full packet over IPv4 before anything is known of the path: 1 232, what
     /// nearly every path carries.
     pub datagram_bytes_base_v4: u16,
@@ -170,6 +180,8 @@ impl Default for Config {
             receive_buffer_bytes: 256 << 10,
             receive_buffer_max_bytes: 16 << 20,
             send_buffer_bytes: 1 << 20,
+            write_ahead_packets: None,
+            defer_acks: false,
             datagram_bytes_base_v4: 1_232,
             datagram_bytes_max_v4: 1_472,
             datagram_bytes_base_v6: 1_200,

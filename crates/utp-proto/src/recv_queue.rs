@@ -126,6 +126,16 @@ impl RecvQueue {
         Some(bytes)
     }
 
+    /// What was taken and not consumed.
+    pub(crate) const fn taken_bytes(&self) -> usize {
+        self.taken_bytes
+    }
+
+    /// The application holds more than it has taken.
+    pub(crate) fn charge(&mut self, bytes: usize) {
+        self.taken_bytes += bytes;
+    }
+
     /// The application is done with bytes that were taken.
     pub(crate) fn consume(&mut self, bytes: usize) {
         self.taken_bytes = self.taken_bytes.saturating_sub(bytes);

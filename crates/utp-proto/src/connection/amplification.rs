@@ -48,7 +48,7 @@ impl Connection {
     ) -> Option<Burst> {
         let unproven = self.unproven?;
         let room = usize::from(unproven.room);
-        let holes = self.ack_pending && self.recv_queue.has_holes();
+        let holes = self.may_ack() && self.recv_queue.has_holes();
         let ack_bytes = if holes { self.holes_len() } else { HEADER_LEN };
         if room < ack_bytes {
             self.limit_wait_for_room(now);

@@ -107,7 +107,7 @@ impl Connection {
         }
         self.write_blocked = false;
         self.syn_pending = false;
-        self.ack_pending = false;
+        self.on_acked_all();
         self.keepalive_pending = false;
         self.forget_probing();
     }
@@ -115,6 +115,7 @@ impl Connection {
     /// The FIN arrived and nothing before it is missing.
     pub(super) fn on_end_of_stream(&mut self, now: Instant) {
         self.remote_fin.reach(self.ack_nr);
+        self.ack_due = true;
         if self.recv_queue.has_holes() {
             self.recv_queue.drop_held();
         }
@@ -137,9 +138,9 @@ impl Connection {
             return;
         }
         self.transition(Transition::Finished);
-        let ack_pending = self.ack_pending;
+        let (ack_pending, ack_due) = (self.ack_pending, self.ack_due);
         self.forget_sending();
-        self.ack_pending = ack_pending;
+        (self.ack_pending, self.ack_due) = (ack_pending, ack_due);
         self.linger(now);
     }
 

@@ -2,6 +2,7 @@
 
 use utp_wire::{Header, Instant, Timestamp};
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use super::{Connection, State};
@@ -64,6 +65,8 @@ impl Connection {
         let opened = self.window_to_announce().saturating_sub(promised);
         if opened >= step && self.is_synchronised() {
             self.ack_pending = true;
+            // A peer that may send nothing has nothing that would bring it the news.
+            self.ack_due |= promised == 0;
         }
     }
 
@@ -97,6 +100,71 @@ impl Connection {
         payload + added <= buffer
             && charged + added <= self.receive_memory()
             && !self.memory.is_tight()
+    }
+
+    /// Bytes that its own limits let the application write, whatever memory the endpoint has.
+    pub(super) fn own_send_room(&self) -> usize {
+        let room = self.send_buffer().saturating_sub(self.send_queue.buffered_bytes());
+        match self.config.write_ahead_packets {
+            None => room,
+            Some(packets) => room.min(self.window_room(packets)),
+        }
+    }
+
+    fn send_buffer(&self) -> usize {
+        (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max))
+    }
+
+    /// What both windows let go now and `ahead` packets, less what waits already. In full packets,
+    /// so that no write is cut into small ones.
+    fn window_room(&self, ahead: NonZeroU8) -> usize {
+        let full = usize::from(self.payload_max);
+        let window = self.controller.window_bytes().min(self.peer_window.into());
+        let free = window.saturating_sub(self.flight.in_flight_bytes);
+        let free = usize::try_from(free).unwrap_or(usize::MAX) / full;
+        let waiting = self.send_queue.unsent_bytes() + full * usize::from(self.flight.lost_count);
+        full.saturating_mul(free + usize::from(ahead.get())).saturating_sub(waiting)
+    }
+
+    /// Where writes are held to the windows, tells the application that a full packet has room
+    /// again. Packets that are given up or let go at last make room as much as acks do.
+    pub(crate) fn tell_window_room(&mut self) {
+        if self.write_blocked && self.config.write_ahead_packets.is_some() {
+            let step = usize::from(self.payload_max).min(self.send_buffer());
+            if self.send_room() >= step {
+                self.write_blocked = false;
+                self.events.writable();
+            }
+        }
+    }
+
+    /// Changes the bytes that may be written and not acknowledged:
+    /// [`Config::send_buffer_bytes`](crate::Config::send_buffer_bytes). What is buffered stays.
+    pub fn set_send_buffer(&mut self, bytes: u32) {
+        Arc::make_mut(&mut self.config).send_buffer_bytes = bytes;
+    }
+
+    /// Changes the receive buffer, to 4 096 bytes at least, and the most that it may grow to. What
+    /// a smaller one has no room for any more may be dropped, and comes again.
+    pub fn set_receive_buffer(&mut self, bytes: u32, max_bytes: u32) {
+        let config = Arc::make_mut(&mut self.config);
+        config.receive_buffer_bytes = bytes;
+        config.receive_buffer_max_bytes = max_bytes;
+        self.receive_window.buffer_bytes = config.receive_buffer();
+        self.announce_window_if_it_matters();
+    }
+
+    /// The application holds `bytes` that it has not read, of this connection or for other reasons:
+    /// so much of the receive buffer is taken, instead of what [`Self::take_chunk`] and
+    /// [`Self::consume`] have left. No more than the buffer counts.
+    pub fn set_held_by_application(&mut self, now: Instant, bytes: usize) {
+        let taken = self.recv_queue.taken_bytes();
+        let bytes = bytes.min(self.receive_buffer());
+        if bytes > taken {
+            self.recv_queue.charge(bytes - taken);
+        } else if bytes < taken {
+            self.consume(now, taken - bytes);
+        }
     }
 
     /// Takes its part of the endpoint's memory.

@@ -11,6 +11,7 @@ mod clock;
 mod close;
 mod close_reason;
 mod conflict;
+mod deferred_acks;
 mod extension_bits;
 mod flight;
 mod flow;
@@ -152,6 +153,8 @@ pub struct Connection {
 
     // What waits to be sent beside data.
     ack_pending: bool,
+    /// It need not wait for the driver to ask for it, where acks are deferred.
+    ack_due: bool,
     keepalive_pending: bool,
     reset_pending: bool,
     syn_pending: bool,

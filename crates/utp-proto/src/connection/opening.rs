@@ -144,6 +144,7 @@ impl Connection {
             window_held: false,
             memory: Account::default(),
             ack_pending: false,
+            ack_due: false,
             keepalive_pending: false,
             reset_pending: false,
             syn_pending: false,

@@ -57,11 +57,6 @@ impl Connection {
         self.own_send_room().min(self.memory.room(self.send_queue.buffered_bytes()))
     }
 
-    pub(super) fn own_send_room(&self) -> usize {
-        let buffer = (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max));
-        buffer.saturating_sub(self.send_queue.buffered_bytes())
-    }
-
     /// Moves at most `len_max` bytes of the stream out. They stay charged against the receive
     /// window until [`Self::consume`] says that the application has them.
     ///

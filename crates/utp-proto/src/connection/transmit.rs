@@ -35,7 +35,7 @@ impl Connection {
             State::Lingering => self.transmit_ack(now, out),
             State::Connected if self.unproven.is_some() => self.transmit_to_unproven(now, out),
             State::Connected => {
-                if self.ack_pending && self.recv_queue.has_holes() {
+                if self.may_ack() && self.recv_queue.has_holes() {
                     return self.transmit_ack(now, out);
                 }
                 self.transmit_mtu_probe(now, out)
@@ -91,10 +91,10 @@ impl Connection {
     /// A STATE. It carries the next unused number: libutp ignores the acks of a STATE that repeats
     /// one (quirk Q7).
     pub(super) fn transmit_ack(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
-        if !self.ack_pending {
+        if !self.may_ack() {
             return None;
         }
-        self.ack_pending = false;
+        self.on_acked_all();
         let header = self.header(now, PacketType::State, self.sent.next());
         if !self.recv_queue.has_holes() {
             return Some(self.emit(now, &header, out));
@@ -161,7 +161,9 @@ impl Connection {
         // Holes travel in a STATE of their own; without holes new DATA carries the whole ack.
         // libutp reads no ack from a packet that it has already (quirk Q7), as a resend may be.
         (size > 0).then(|| {
-            self.ack_pending &= self.recv_queue.has_holes() || !carries_ack;
+            if carries_ack && !self.recv_queue.has_holes() {
+                self.on_acked_all();
+            }
             let segment_size = (size > segment_size).then_some(segment_size);
             Burst { size, segment_size, dont_fragment }
         })

@@ -21,6 +21,7 @@ pub(super) struct Entry {
     pub(super) event_queued: bool,
     pub(super) half_open: bool,
     pub(super) waits_for_memory: bool,
+    pub(super) ack_waits: bool,
     /// The id under which the index knows it.
     pub(super) indexed: Option<ConnectionId>,
     /// Until when its initiator can prove itself, if it was accepted: its first packets would open
@@ -52,6 +53,7 @@ impl Endpoint {
             event_queued: false,
             half_open: false,
             waits_for_memory: false,
+            ack_waits: false,
             indexed: Some(id),
             cookie_ends_at: Instant::default(),
             armed: UNARMED,
@@ -81,6 +83,7 @@ impl Endpoint {
 
     pub(super) fn sync_without_transmit(&mut self, slot: usize) {
         self.balance(slot);
+        self.note_deferred_ack(slot);
         self.queue_event(slot);
         let Some(entry) = self.entries.get_mut(slot) else { return };
         entry.connection.leave_to_tombstone();
@@ -119,6 +122,7 @@ impl Endpoint {
 
     pub(super) fn queue_event(&mut self, slot: usize) {
         let Some(entry) = self.entries.get_mut(slot) else { return };
+        entry.connection.tell_window_room();
         if entry.connection.has_events() && !entry.event_queued {
             entry.event_queued = true;
             let generation = entry.generation;
@@ -149,6 +153,9 @@ impl Endpoint {
         }
         if self.memory_waiters.len() > len_max {
             self.memory_waiters.retain(lives);
+        }
+        if self.ack_waiters.len() > len_max {
+            self.ack_waiters.retain(lives);
         }
         if self.deadlines.len() > len_max {
             self.deadlines.retain(|at, slot, generation| {

@@ -5,6 +5,7 @@ mod admission;
 mod budget;
 mod connect;
 mod deadlines;
+mod deferred_acks;
 mod entries;
 mod filter;
 mod half_open;
@@ -76,6 +77,8 @@ pub struct Endpoint {
     resets: Resets,
     refusing: bool,
     shares: Shares,
+    /// Connections whose acks wait for the end of a batch.
+    ack_waiters: VecDeque<ConnectionHandle>,
     /// Connections accepted at their SYN that wait for data.
     half_open: usize,
     budget: Arc<Budget>,
@@ -116,6 +119,7 @@ impl Endpoint {
             deadlines: Deadlines::default(),
             transmit_queue: VecDeque::new(),
             event_queue: VecDeque::new(),
+            ack_waiters: VecDeque::new(),
             half_open: 0,
             stats: EndpointStats::default(),
             gone: Counters::default(),

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use utp_wire::{Header, Instant, Packet, PacketType};
+use utp_wire::{ConnectionId, Header, Instant, Packet, PacketType};
 
 use super::key::Key;
 use super::reply::Reply;
-use super::{Endpoint, Incoming};
+use super::{ConnectionHandle, Endpoint, Incoming};
 use crate::config::{SYN_ACK_WINDOW_BYTES, TOMBSTONE_ASKED_US};
 use crate::connection::Clock;
 
@@ -81,6 +81,50 @@ impl Endpoint {
             }
         }
         Disposition::Consumed
+    }
+
+    /// The connection that takes a datagram from `remote`, if there is one yet.
+    pub fn connection_of(&self, remote: SocketAddr, datagram: &[u8]) -> Option<ConnectionHandle> {
+        let (header, _) = Header::decode(datagram.first_chunk()?).ok()?;
+        let id = header.connection_id;
+        let slot = match header.packet_type {
+            PacketType::Syn => self.index.get(remote, id.next()),
+            PacketType::Reset => self.answering_to(remote, id, [id, id.previous(), id.next()]),
+            PacketType::Data | PacketType::Fin | PacketType::State => self.index.get(remote, id),
+        };
+        slot.map(|slot| self.handle(slot))
+    }
+
+    /// The connection that sent a datagram to `remote` of which `quoted` is the beginning, a header
+    /// at least.
+    pub fn connection_that_sent(
+        &self,
+        remote: SocketAddr,
+        quoted: &[u8],
+    ) -> Option<ConnectionHandle> {
+        let (header, _) = Header::decode(quoted.first_chunk()?).ok()?;
+        let id = header.connection_id;
+        // Only a SYN carries the id that its sender receives on.
+        let slot = match header.packet_type {
+            PacketType::Syn => self.index.get(remote, id),
+            _ => self.answering_to(remote, id, [id.previous(), id.next(), id]),
+        };
+        slot.map(|slot| self.handle(slot))
+    }
+
+    /// The first connection with one of `ids` that receives on or sends with `id`.
+    fn answering_to(
+        &self,
+        remote: SocketAddr,
+        id: ConnectionId,
+        ids: [ConnectionId; 3],
+    ) -> Option<usize> {
+        let slots = ids.iter().filter_map(|id_recv| self.index.get(remote, *id_recv));
+        slots.into_iter().find(|slot| self.entries[*slot].connection.answers_to(id))
+    }
+
+    fn handle(&self, slot: usize) -> ConnectionHandle {
+        ConnectionHandle::new(slot, self.entries[slot].generation)
     }
 
     /// Takes an ICMP message about a datagram sent to `remote`. `quoted` is as much of its UDP

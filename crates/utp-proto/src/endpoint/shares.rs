@@ -189,7 +189,15 @@ impl Endpoint {
         // It may have more to send.
         self.sync(slot);
         let Burst { size, segment_size, dont_fragment } = burst;
-        Some(Transmit { destination, source, start, size, segment_size, dont_fragment })
+        Some(Transmit {
+            connection: Some(handle),
+            destination,
+            source,
+            start,
+            size,
+            segment_size,
+            dont_fragment,
+        })
     }
 
     /// Limits what all connections together send to so many bytes of UDP payload per second, in

@@ -5,13 +5,15 @@ use std::num::NonZeroUsize;
 
 use utp_wire::Instant;
 
-use super::Endpoint;
+use super::{ConnectionHandle, Endpoint};
 
 /// Datagrams to send: `buf[start..start + size]` of the buffer given to
 /// [`Endpoint::poll_transmit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transmit {
+    /// The connection that sends; `None` for an answer that belongs to none.
+    pub connection: Option<ConnectionHandle>,
     /// Where to.
     pub destination: SocketAddr,
     /// Which of this host's addresses to send from, where that is known to matter.
@@ -43,6 +45,7 @@ impl Endpoint {
         if let Some(reply) = self.replies.pop() {
             buf.extend_from_slice(reply.bytes());
             return Some(Transmit {
+                connection: None,
                 destination: reply.destination,
                 source: reply.source,
                 start,
