@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
+use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
     BenchReport, Case, Direction, ExchangeRun, Family, Loopback, Matrix, Pair, Progress,
     Provenance, Relayed, Report, Run, STACKS, Shims, Transfer, exchanges, run, run_exchanges,
@@ -15,12 +16,13 @@ use utp_interop::harness::{
 use utp_interop::relay::{Path, Reordering};
 use utp_interop::shim::{parse_buffer, parse_size};
 
-/// Transfers between uTP implementations over real UDP, each in a process of its own.
+/// Transfers between uTP implementations over real UDP, each in a process of its own, and the
+/// conformance suite.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Task,
+    pub(crate) command: Task,
 }
 
 const EXAMPLES: &str = "\
@@ -36,7 +38,16 @@ Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wr
 3 internal error. A speed that misses its goal is shown and fails nothing.";
 
 #[derive(Debug, Subcommand)]
-enum Task {
+pub(crate) enum Task {
+    #[command(flatten)]
+    Transfers(Transfers),
+    /// A scripted peer against one implementation, case by case.
+    #[command(after_help = CONFORMANCE_EXAMPLES)]
+    Conformance(Conformance),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Transfers {
     /// Every pair over loopback, in short conversations, and through an impairment relay.
     #[command(after_help = EXAMPLES)]
     Interop(Interop),
@@ -45,8 +56,19 @@ enum Task {
     Bench(Bench),
 }
 
+const CONFORMANCE_EXAMPLES: &str = "\
+Examples:
+  utp-interop conformance                          every case against ours, once
+  utp-interop conformance --impl libutp --group SK
+  utp-interop conformance --case HS-02 --family v4 --trace
+  utp-interop conformance --shim target/canary/utp-peer --json
+  utp-interop conformance --impl all --slow --repeat 3    writes results/conformance
+
+Exit status: 0 nothing failed that is not expected to, 1 a case failed, 2 wrong usage or a wrong
+script, 3 internal error, 130 after Ctrl-C.";
+
 #[derive(Debug, Args)]
-struct Interop {
+pub(crate) struct Interop {
     #[command(flatten)]
     common: Common,
     /// Only this pair, CLIENT:SERVER of utp-tokio (or ours) and libutp; may be repeated.
@@ -95,7 +117,7 @@ struct Interop {
 }
 
 #[derive(Debug, Args)]
-struct Bench {
+pub(crate) struct Bench {
     #[command(flatten)]
     common: Common,
     /// Only this implementation; may be repeated.
@@ -142,15 +164,15 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-impl Cli {
+impl Transfers {
     /// Does what was asked. False when a transfer failed.
     pub(crate) async fn run(self) -> Result<bool, Failure> {
         if cfg!(debug_assertions) {
             eprintln!("utp-interop: a debug build: speeds mean nothing, use --release");
         }
-        match self.command {
-            Task::Interop(interop) => interop.run().await,
-            Task::Bench(bench) => bench.run().await,
+        match self {
+            Self::Interop(interop) => interop.run().await,
+            Self::Bench(bench) => bench.run().await,
         }
     }
 }
@@ -310,7 +332,7 @@ fn parse_length(text: &str) -> Result<u64, String> {
 }
 
 /// Writes all of `text`. A reader that has seen enough is no error.
-fn write_out(out: &mut impl Write, text: &str) -> io::Result<()> {
+pub(crate) fn write_out(out: &mut impl Write, text: &str) -> io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,

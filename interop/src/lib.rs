@@ -1,4 +1,4 @@
-//! Transfers between uTP implementations over real UDP.
+//! Transfers between uTP implementations over real UDP, and the conformance suite.
 //!
 //! Every implementation stands behind a *shim*: a process of its own that listens or connects,
 //! plays a small role on the stream, takes commands on standard input and reports events as JSON
@@ -9,8 +9,10 @@
 //! - [`utp_peer`] is the shim of ours, through the tokio adapter.
 //! - [`libutp_peer`] is the shim of libutp, driven through `utp-reference`.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
+//! - [`conformance`] plays a scripted peer against one implementation, case by case.
 //! - [`harness`] plans the transfers, runs them and writes the results.
 
+pub mod conformance;
 pub mod harness;
 pub mod libutp_peer;
 pub mod relay;

@@ -1,15 +1,44 @@
-//! `utp-interop`: transfers between uTP implementations over real UDP.
+//! `utp-interop`: transfers between uTP implementations over real UDP, and the conformance suite.
 
 mod cli;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use utp_interop::conformance::{Conformance, Ended};
 
-use crate::cli::{Cli, Failure};
+use crate::cli::{Cli, Failure, Task, Transfers, write_out};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    match Cli::parse().command {
+        Task::Conformance(suite) => conformance(&suite),
+        Task::Transfers(transfers) => run(transfers),
+    }
+}
+
+/// Runs the suite, which waits for Ctrl-C by itself to keep what is finished.
+fn conformance(suite: &Conformance) -> ExitCode {
+    let ended = suite.run().and_then(|(ended, text)| {
+        write_out(&mut io::stdout(), &text).map_err(|error| format!("standard output: {error}"))?;
+        Ok(ended)
+    });
+    match ended {
+        Ok(Ended::AsExpected) => ExitCode::SUCCESS,
+        Ok(Ended::Failed) => ExitCode::from(1),
+        Ok(Ended::Interrupted) => {
+            eprintln!("utp-interop: interrupted");
+            ExitCode::from(130)
+        }
+        Ok(_) => ExitCode::from(3),
+        Err(message) => {
+            eprintln!("utp-interop: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(transfers: Transfers) -> ExitCode {
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -21,7 +50,7 @@ fn main() -> ExitCode {
     // Dropping the work on Ctrl-C kills the shims; files are only ever written whole.
     let result = runtime.block_on(async {
         tokio::select! {
-            result = cli.run() => Some(result),
+            result = transfers.run() => Some(result),
             _ = tokio::signal::ctrl_c() => None,
         }
     });

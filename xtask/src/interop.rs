@@ -1,5 +1,5 @@
-//! `cargo xtask interop` and `cargo xtask bench`: they build the harness with its peers and hand
-//! the arguments on to it.
+//! `cargo xtask interop`, `cargo xtask conformance` and `cargo xtask bench`: they build the harness
+//! with its peers and hand the arguments on to it.
 
 use std::{ffi::OsString, path::Path};
 
@@ -19,6 +19,18 @@ Examples:
 Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
 3 the harness failed.";
 
+pub(crate) const CONFORMANCE_USAGE: &str = "cargo xtask conformance [OPTIONS]";
+
+pub(crate) const CONFORMANCE_HELP: &str = "\
+Examples:
+  cargo xtask conformance
+  cargo xtask conformance --impl libutp --group HS
+  cargo xtask conformance --case HS-02 --family v4 --trace
+  cargo xtask conformance -- --help    builds the suite and lists its options
+
+Exit status: 0 nothing failed that is not expected to, 1 a case failed, 2 wrong usage or a wrong
+script, 3 the suite itself failed.";
+
 pub(crate) const BENCH_USAGE: &str = "cargo xtask bench [OPTIONS]";
 
 pub(crate) const BENCH_HELP: &str = "\
@@ -27,8 +39,8 @@ Examples:
   cargo xtask bench --size 64MiB --rounds 5 --json
   cargo xtask bench -- --help    builds the harness and lists its options";
 
-/// The options of the harness that name a folder.
-const FOLDERS: [&str; 2] = ["--out", "--shims"];
+/// The options of the harness that name a folder, or a program.
+const FOLDERS: [&str; 5] = ["--known", "--out", "--scripts", "--shim", "--shims"];
 
 /// Runs a command of the harness, which finds the peers beside its own program.
 ///

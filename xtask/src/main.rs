@@ -58,6 +58,9 @@ enum Task {
     /// Check which code and which test stands for which clause of the requirements
     #[command(after_help = cite::HELP)]
     Cite(cite::Cite),
+    /// Play a scripted peer against an implementation, case by case
+    #[command(after_help = interop::CONFORMANCE_HELP, override_usage = interop::CONFORMANCE_USAGE)]
+    Conformance(PassedOn),
     /// Count the instructions of plain and of selective acks
     #[command(after_help = instructions::HELP)]
     Instructions,
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::Canaries => canaries::run(),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
+        Task::Conformance(passed_on) => interop::run("conformance", &passed_on.arguments),
         Task::Instructions => instructions::run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Results(results) => results.run(),

@@ -17,6 +17,9 @@ use sha2::{Digest as _, Sha256};
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
+    /// What each step adds to the state.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
     /// A generator whose output depends on `seed` alone.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
@@ -24,7 +27,7 @@ impl SplitMix64 {
 
     /// The next 64 bits.
     pub const fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(Self::STEP);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -57,6 +60,16 @@ impl Pattern {
     /// The stream of `seed`, from its beginning.
     pub const fn new(seed: u64) -> Self {
         Self { words: SplitMix64::new(seed), word: [0; 8], used: 8 }
+    }
+
+    /// The stream of `seed` from `offset` on, in bytes.
+    pub fn starting_at(seed: u64, offset: u64) -> Self {
+        let skipped = SplitMix64::STEP.wrapping_mul(offset / 8);
+        let mut pattern = Self::new(seed.wrapping_add(skipped));
+        let mut head = [0; 8];
+        let inside = usize::try_from(offset % 8).expect("less than 8");
+        pattern.fill(&mut head[..inside]);
+        pattern
     }
 
     /// Writes the next bytes of the stream over the whole of `out`.
@@ -136,6 +149,17 @@ mod tests {
             cut.extend_from_slice(&part);
         }
         assert_eq!(cut[..1000], whole);
+    }
+
+    #[test]
+    fn a_pattern_can_begin_anywhere() {
+        let mut whole = [0; 200];
+        Pattern::new(42).fill(&mut whole);
+        for offset in 0..100 {
+            let mut part = [0; 100];
+            Pattern::starting_at(42, offset as u64).fill(&mut part);
+            assert_eq!(part, whole[offset..offset + 100], "from {offset}");
+        }
     }
 
     #[test]

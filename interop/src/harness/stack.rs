@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Ability;
+
 /// An implementation of uTP behind a shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack {
@@ -10,6 +12,10 @@ pub struct Stack {
     pub name: &'static str,
     /// Its shim: an executable beside the harness.
     pub shim: &'static str,
+    /// Its version, as results name it.
+    pub version: &'static str,
+    /// What its shim answers with exit status 89, so that conformance does not ask for it.
+    pub lacks: &'static [Ability],
     /// Whether the shim takes `--syn-seq`.
     pub takes_syn_seq: bool,
     /// Whether a connection may be lost with its first answer, so that a failed connect to this
@@ -19,8 +25,22 @@ pub struct Stack {
 
 /// Ours first, then its peers.
 pub const STACKS: &[Stack] = &[
-    Stack { name: "utp-tokio", shim: "utp-peer", takes_syn_seq: false, loses_repeated_syn: false },
-    Stack { name: "libutp", shim: "libutp-peer", takes_syn_seq: true, loses_repeated_syn: true },
+    Stack {
+        name: "utp-tokio",
+        shim: "utp-peer",
+        version: env!("CARGO_PKG_VERSION"),
+        lacks: &[],
+        takes_syn_seq: false,
+        loses_repeated_syn: false,
+    },
+    Stack {
+        name: "libutp",
+        shim: "libutp-peer",
+        version: "libutp-rs2-sys 0.1.3",
+        lacks: &[Ability::Abort, Ability::Icmp],
+        takes_syn_seq: true,
+        loses_repeated_syn: true,
+    },
 ];
 
 impl FromStr for Stack {
