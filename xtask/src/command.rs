@@ -98,6 +98,16 @@ pub(crate) fn build(package: &str, name: &str, profile: Profile) -> Result<PathB
     built(package, name, &["--bins"], profile)
 }
 
+/// The same with features of the package turned on, a list with commas.
+pub(crate) fn build_with(
+    package: &str,
+    name: &str,
+    features: &str,
+    profile: Profile,
+) -> Result<PathBuf, Failure> {
+    built(package, name, &["--bins", "--features", features], profile)
+}
+
 /// The same for an example, in release.
 pub(crate) fn build_example(package: &str, name: &str) -> Result<PathBuf, Failure> {
     built(package, name, &["--example", name], Profile::Release)

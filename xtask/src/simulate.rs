@@ -100,7 +100,7 @@ pub(crate) struct Sweep {
         long,
         value_name = "DIR",
         num_args = 1..,
-        conflicts_with_all = ["files", "seed", "seeds", "engine"]
+        conflicts_with_all = ["files", "seed", "seeds", "engine", "features"]
     )]
     merge: Vec<PathBuf>,
 
@@ -123,11 +123,15 @@ struct Runs {
     /// What runs the scenarios, instead of what the file says
     #[arg(long, value_name = "ENGINE", value_parser = ["event", "turmoil"])]
     engine: Option<String>,
+
+    /// Build the simulator with these features: quic, reference
+    #[arg(long, value_name = "LIST")]
+    features: Option<String>,
 }
 
 impl Simulate {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        run("simulate", self.arguments(&Place::here()?)?)
+        self.runs.run("simulate", self.arguments(&Place::here()?)?)
     }
 
     /// The arguments for a simulator that runs in the root of the workspace. Without `--out` it
@@ -144,7 +148,7 @@ impl Simulate {
 
 impl Sweep {
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        run("sweep", self.arguments(&Place::here()?)?)
+        self.runs.run("sweep", self.arguments(&Place::here()?)?)
     }
 
     fn arguments(&self, place: &Place) -> Result<Vec<OsString>, Failure> {
@@ -163,6 +167,17 @@ impl Sweep {
 }
 
 impl Runs {
+    /// Builds the simulator and runs one of its commands.
+    fn run(&self, command: &str, arguments: Vec<OsString>) -> Result<(), Failure> {
+        let simulator = match &self.features {
+            None => build(Profile::Release)?,
+            Some(features) => {
+                command::build_with("utp-sim", "utp-sim", features, Profile::Release)?
+            }
+        };
+        command::run(command::program(simulator).arg(command).args(arguments))
+    }
+
     fn arguments(&self) -> Vec<OsString> {
         let seed = self.seed.map(|seed| seed.to_string());
         let given = [("--seed", &seed), ("--seeds", &self.seeds), ("--engine", &self.engine)];
@@ -188,12 +203,6 @@ fn files(
     arguments.push("--".into());
     arguments.extend(files.into_iter().map(OsString::from));
     Ok(())
-}
-
-/// Builds the simulator and runs one of its commands.
-fn run(command: &str, arguments: Vec<OsString>) -> Result<(), Failure> {
-    let simulator = build(Profile::Release)?;
-    command::run(command::program(simulator).arg(command).args(arguments))
 }
 
 fn no_file(path: &Path, error: &std::io::Error, usage: &str) -> Failure {
@@ -226,6 +235,8 @@ mod tests {
             let given: Vec<_> = options.into_iter().chain([file]).collect();
             assert!(arguments(here, &given).expect("there").iter().eq(&expected), "{here}");
         }
+        let built_with = arguments("", &["scenarios/loss.toml", "--features", "quic"]);
+        assert!(built_with.expect("there").iter().eq(&["--", "scenarios/loss.toml"]));
         let below = arguments("scenarios", &["loss.toml", "--out", "seven"]).expect("there");
         assert!(below.iter().eq(&["--out", "scenarios/seven", "--", "scenarios/loss.toml"]));
     }

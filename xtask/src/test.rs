@@ -14,5 +14,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     // A QUIC stack is much to build for the one kind of flow that needs it: it is a feature, and
     // its tests run by themselves.
     let quic = ["test", "--package", "utp-sim", "--features", "quic", "--lib", "quic"];
-    command::run(&mut command::cargo(&quic))
+    command::run(&mut command::cargo(&quic))?;
+    // So is libutp inside the simulator.
+    let reference = ["test", "--package", "utp-sim", "--features", "reference"];
+    let tests = ["--test", "reference", "--test", "scenario_keys"];
+    command::run(command::cargo(&reference).args(tests))
 }

@@ -67,6 +67,16 @@ pub enum Failure {
     TimedOut,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "nobody is there",
+            Self::Reset => "the peer has reset the connection",
+            Self::TimedOut => "the peer stopped answering",
+        })
+    }
+}
+
 /// Where an initiator's SYN number shall lie.
 ///
 /// libutp's fast retransmit depends on it: with a number from 0x8000 on, the connection has none
@@ -141,6 +151,8 @@ pub struct Context {
     shared: Rc<Shared>,
     /// The sender of the last datagram, because most come from the same.
     from: Option<(SocketAddr, SockAddr)>,
+    /// The last datagram, and zeros behind it.
+    padded: Vec<u8>,
     /// The library must stay on one thread.
     _not_send: PhantomData<*mut ()>,
 }
@@ -202,7 +214,7 @@ impl Context {
                 assert_eq!(status, 0, "libutp has these options");
             }
         }
-        Self { raw, shared, from: None, _not_send: PhantomData }
+        Self { raw, shared, from: None, padded: Vec::new(), _not_send: PhantomData }
     }
 
     /// Sends a SYN to `remote`.
@@ -228,12 +240,16 @@ impl Context {
             self.from = Some((from, SockAddr::from(from)));
         }
         let (_, address) = self.from.as_ref().expect("set above");
+        self.padded.clear();
+        self.padded.extend_from_slice(datagram);
+        self.padded.extend_from_slice(&[0; PADDING]);
         let _one = one_call();
-        // SAFETY: the context is alive; datagram and address are only read during the call.
+        // SAFETY: the context is alive; datagram and address are only read during the call, and
+        // there is room for reading past the end of the datagram.
         let mine = unsafe {
             sys::utp_process_udp(
                 self.raw.as_ptr(),
-                datagram.as_ptr(),
+                self.padded.as_ptr(),
                 datagram.len(),
                 address.as_ptr().cast(),
                 address.len(),
@@ -384,6 +400,10 @@ impl Shared {
         }
     }
 }
+
+/// The library reads the byte behind a selective ack, with which a datagram may end, and takes it
+/// for more of the ack.
+const PADDING: usize = 8;
 
 /// Held during a call into the library, so that no other one is under way in this process.
 fn one_call() -> MutexGuard<'static, ()> {

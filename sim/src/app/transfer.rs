@@ -5,7 +5,7 @@ use crate::clock::HostClock;
 use crate::packet::HostId;
 use crate::record::{FlowError, FlowRecord};
 use crate::rng::Streams;
-use crate::scenario::{Controller, FlowEvent, FlowKind, Scenario, What};
+use crate::scenario::{Controller, FlowEvent, FlowKind, Scenario, Stack, What};
 use crate::time::Ns;
 use bytes::Bytes;
 use std::fmt;
@@ -21,6 +21,8 @@ struct Inner {
     flow: u16,
     name: String,
     controller: Controller,
+    /// Of the left host and of the right one.
+    stacks: [Stack; 2],
     bytes: Option<u64>,
     start: Ns,
     stop: Option<Ns>,
@@ -70,6 +72,7 @@ impl Transfer {
                 flow,
                 name: spec.name.clone(),
                 controller: utp.controller.clone(),
+                stacks: utp.stacks(),
                 bytes: utp.bytes,
                 start: scenario.start_of(usize::from(flow)),
                 stop: spec.stop,
@@ -93,6 +96,11 @@ impl Transfer {
     /// Name of the flow.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Which implementation runs at `host`.
+    pub(crate) fn stack(&self, host: HostId) -> Stack {
+        self.0.stacks[host.index()]
     }
 
     /// Size, if it has one.

@@ -4,13 +4,14 @@ use super::cx::{Cx, World};
 use super::driver::Driver;
 use super::receiver::Receiver;
 use super::sender::Sender;
+use super::socket::Socket;
 use super::tasks::{Role, TaskId, Tasks};
 use super::timers::{TimerId, Timers};
 use crate::app::Transfer;
 use crate::clock::HostClock;
 use crate::packet::{Delivery, HostId};
 use crate::rng::Stream;
-use crate::scenario::{HostEvent, Timers as Precision};
+use crate::scenario::{HostEvent, Stack, Timers as Precision};
 use crate::taps::{Direction, ProtocolEvent, SharedProtocolSink, address};
 use crate::time::Ns;
 use std::collections::VecDeque;
@@ -45,7 +46,7 @@ pub(super) struct Host {
 /// One end of a flow.
 struct Cell {
     flow: u16,
-    driver: Driver,
+    socket: Box<dyn Socket>,
     timer: TimerId,
     app: App,
 }
@@ -93,13 +94,10 @@ impl Host {
         self.crash();
         for (index, transfer) in self.transfers.iter().enumerate() {
             let app_task = TaskId::new(index, Role::App);
-            let entropy = Box::new(self.entropy.clone());
-            let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), entropy);
-            endpoint.set_trace(self.trace(transfer.flow()));
             let transfer = transfer.clone();
             self.cells.push(Cell {
                 flow: transfer.flow(),
-                driver: Driver::new(endpoint, Arc::new(transfer.config())),
+                socket: self.socket(&transfer),
                 timer: self.timers.add(TaskId::new(index, Role::Driver)),
                 app: match self.id {
                     HostId::Left => {
@@ -114,6 +112,22 @@ impl Host {
         for role in [Role::App, Role::Driver] {
             for index in 0..self.cells.len() {
                 self.tasks.wake(TaskId::new(index, role));
+            }
+        }
+    }
+
+    /// A socket for one end of a transfer, with the stack that the scenario wants there.
+    fn socket(&self, transfer: &Transfer) -> Box<dyn Socket> {
+        match transfer.stack(self.id) {
+            #[cfg(feature = "reference")]
+            Stack::Libutp => Box::new(super::reference::Driver::new(self.entropy.clone())),
+            #[cfg(not(feature = "reference"))]
+            Stack::Libutp => unreachable!("the loader asks for the feature `reference`"),
+            Stack::Ours => {
+                let entropy = Box::new(self.entropy.clone());
+                let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), entropy);
+                endpoint.set_trace(self.trace(transfer.flow()));
+                Box::new(Driver::new(endpoint, Arc::new(transfer.config())))
             }
         }
     }
@@ -209,9 +223,9 @@ impl Host {
                 world,
             };
             match (task.role(), &mut cell.app) {
-                (Role::Driver, _) => cell.driver.poll(&mut cx),
-                (Role::App, App::Sender(sender)) => sender.poll(&mut cx, &mut cell.driver),
-                (Role::App, App::Receiver(receiver)) => receiver.poll(&mut cx, &mut cell.driver),
+                (Role::Driver, _) => cell.socket.poll(&mut cx),
+                (Role::App, App::Sender(sender)) => sender.poll(&mut cx, &mut *cell.socket),
+                (Role::App, App::Receiver(receiver)) => receiver.poll(&mut cx, &mut *cell.socket),
             }
         }
     }
@@ -242,7 +256,7 @@ impl Host {
         let flow = self.id.flow_of_port(port);
         // What nobody is bound for is dropped.
         if let Some(index) = flow.and_then(|flow| self.cell_of(flow)) {
-            self.cells[index].driver.hand_over(delivery);
+            self.cells[index].socket.hand_over(delivery);
             self.tasks.wake(TaskId::new(index, Role::Driver));
         }
         true
@@ -275,9 +289,9 @@ impl Trace for Tracer {
     }
 }
 
-/// The random bytes of a host, which its endpoints share.
+/// The random bytes of a host, which its sockets share.
 #[derive(Clone)]
-struct SharedEntropy(Arc<Mutex<Stream>>);
+pub(super) struct SharedEntropy(Arc<Mutex<Stream>>);
 
 impl Entropy for SharedEntropy {
     fn fill(&mut self, bytes: &mut [u8]) {

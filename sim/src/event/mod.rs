@@ -14,7 +14,10 @@ mod cx;
 mod driver;
 mod host;
 mod receiver;
+#[cfg(feature = "reference")]
+mod reference;
 mod sender;
+mod socket;
 mod stream;
 mod tasks;
 mod timers;

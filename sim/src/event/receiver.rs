@@ -3,7 +3,7 @@
 
 use super::alarm::Alarm;
 use super::cx::Cx;
-use super::driver::Driver;
+use super::socket::Socket;
 use super::stream::StreamId;
 use super::tasks::TaskId;
 use super::timers::Timers;
@@ -54,47 +54,47 @@ impl Receiver {
     }
 
     /// One turn.
-    pub(super) fn poll(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) {
-        while self.step(cx, driver) == Poll::Ready(()) {}
+    pub(super) fn poll(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) {
+        while self.step(cx, socket) == Poll::Ready(()) {}
     }
 
-    fn step(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) -> Poll<()> {
-        let Some(reading) = &mut self.reading else { return self.accept(cx, driver) };
+    fn step(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) -> Poll<()> {
+        let Some(reading) = &mut self.reading else { return self.accept(cx, socket) };
         if reading.sampling.is_some() {
-            self.keep_sample(cx, driver);
+            self.keep_sample(cx, socket);
             return Poll::Ready(());
         }
         if reading.is_open {
             let allowance = self.pace.allowance(cx.now);
             self.refill.follow(cx.now, cx.timers, self.pace.wake_at());
             if self.sample.is_due(cx.timers) {
-                return Self::sample(reading, After::GoOn, cx, driver);
+                return Self::sample(reading, After::GoOn, cx, socket);
             }
             if self.refill.is_due(cx.timers) {
                 self.refill.clear(cx.timers);
                 return Poll::Ready(());
             }
             if allowance > 0 {
-                let read = driver.poll_read(cx, reading.stream, allowance.min(CHUNK_MAX));
+                let read = socket.poll_read(cx, reading.stream, allowance.min(CHUNK_MAX));
                 match read {
                     Poll::Pending => {}
-                    Poll::Ready(Ok(Some(chunk))) => return self.take(cx, driver, &chunk),
+                    Poll::Ready(Ok(Some(chunk))) => return self.take(cx, socket, &chunk),
                     Poll::Ready(Ok(None)) => {
                         let complete = reading.sink.is_complete();
-                        return self.end(cx, driver, (!complete).then_some(&ENDED_EARLY));
+                        return self.end(cx, socket, (!complete).then_some(&ENDED_EARLY));
                     }
-                    Poll::Ready(Err(failure)) => return self.end(cx, driver, Some(&failure)),
+                    Poll::Ready(Err(failure)) => return self.end(cx, socket, Some(&failure)),
                 }
             }
         }
-        self.accept(cx, driver)
+        self.accept(cx, socket)
     }
 
     /// Takes the next stream; it takes the place of the one before.
-    fn accept(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) -> Poll<()> {
-        let Some(stream) = driver.accept() else { return Poll::Pending };
+    fn accept(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) -> Poll<()> {
+        let Some(stream) = socket.accept() else { return Poll::Pending };
         if let Some(old) = self.reading.take() {
-            driver.drop_stream(cx, old.stream);
+            socket.drop_stream(cx, old.stream);
         }
         let record = cx.world.network.flow_record(usize::from(cx.flow));
         self.reading = Some(Reading {
@@ -108,7 +108,7 @@ impl Receiver {
         Poll::Ready(())
     }
 
-    fn take(&mut self, cx: &mut Cx<'_>, driver: &mut Driver, chunk: &Bytes) -> Poll<()> {
+    fn take(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket, chunk: &Bytes) -> Poll<()> {
         let Some(reading) = &mut self.reading else { return Poll::Ready(()) };
         self.pace.take(chunk.len());
         let record = cx.world.network.flow_record(usize::from(cx.flow));
@@ -118,19 +118,19 @@ impl Receiver {
             return Poll::Ready(());
         }
         let same = self.transfer.is_same(reading.sink.digest());
-        Self::sample(reading, After::Complete(cx.now, same), cx, driver)
+        Self::sample(reading, After::Complete(cx.now, same), cx, socket)
     }
 
     /// The stream is at its end, or has failed.
     fn end(
         &mut self,
         cx: &mut Cx<'_>,
-        driver: &mut Driver,
+        socket: &mut dyn Socket,
         failure: Option<&dyn std::fmt::Display>,
     ) -> Poll<()> {
         let Some(reading) = &mut self.reading else { return Poll::Ready(()) };
         reading.is_open = false;
-        let stats = driver.stats(cx, reading.stream);
+        let stats = socket.stats(cx, reading.stream);
         let record = cx.world.network.flow_record(usize::from(cx.flow));
         reading.samples.keep(cx.now, self.transfer.clock_offset_us(cx.now), &stats, record);
         // A sender that stops leaves a reset behind.
@@ -147,18 +147,18 @@ impl Receiver {
         reading: &mut Reading,
         after: After,
         cx: &mut Cx<'_>,
-        driver: &mut Driver,
+        socket: &mut dyn Socket,
     ) -> Poll<()> {
         reading.sampling = Some(after);
-        driver.want_stats(cx, reading.stream);
+        socket.want_stats(cx, reading.stream);
         cx.tasks.yield_now(cx.app_task);
         Poll::Pending
     }
 
     /// The statistics are there.
-    fn keep_sample(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) {
+    fn keep_sample(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) {
         let Some(reading) = &mut self.reading else { return };
-        let stats = driver.stats(cx, reading.stream);
+        let stats = socket.stats(cx, reading.stream);
         let record = cx.world.network.flow_record(usize::from(cx.flow));
         reading.samples.keep(cx.now, self.transfer.clock_offset_us(cx.now), &stats, record);
         self.sample.set(cx.now, cx.timers, next_sample(cx.now, self.transfer.end()));

@@ -3,7 +3,7 @@
 
 use super::alarm::Alarm;
 use super::cx::Cx;
-use super::driver::Driver;
+use super::socket::Socket;
 use super::stream::{Failure, StreamId};
 use super::tasks::TaskId;
 use super::timers::Timers;
@@ -77,11 +77,11 @@ impl Sender {
     }
 
     /// One turn.
-    pub(super) fn poll(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) {
-        while self.step(cx, driver) == Poll::Ready(()) {}
+    pub(super) fn poll(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) {
+        while self.step(cx, socket) == Poll::Ready(()) {}
     }
 
-    fn step(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) -> Poll<()> {
+    fn step(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) -> Poll<()> {
         match &mut self.state {
             State::Waits => {
                 if !self.next.is_due(cx.timers) {
@@ -90,36 +90,36 @@ impl Sender {
                 if let Some(stop) = self.transfer.stop() {
                     self.stop.set(cx.now, cx.timers, stop);
                 }
-                self.state = self.connect(cx, driver);
+                self.state = self.connect(cx, socket);
                 Poll::Ready(())
             }
             State::Connects(stream) => {
                 let stream = *stream;
                 if self.stop.is_due(cx.timers) {
-                    driver.drop_stream(cx, stream);
+                    socket.drop_stream(cx, stream);
                     self.state = State::Rests;
                     return Poll::Ready(());
                 }
-                match driver.poll_open(stream) {
+                match socket.poll_open(stream) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(())) => self.state = self.begin(cx, stream),
                     Poll::Ready(Err(failure)) => {
-                        driver.drop_stream(cx, stream);
+                        socket.drop_stream(cx, stream);
                         self.fail(cx, failure);
                     }
                 }
                 Poll::Ready(())
             }
             State::Sends(sending) if sending.sampling.is_some() => {
-                self.keep_sample(cx, driver);
+                self.keep_sample(cx, socket);
                 Poll::Ready(())
             }
-            State::Sends(_) => self.send(cx, driver),
+            State::Sends(_) => self.send(cx, socket),
             State::Pauses => {
                 if self.stop.is_due(cx.timers) {
                     self.state = State::Rests;
                 } else if self.next.is_due(cx.timers) {
-                    self.state = self.connect(cx, driver);
+                    self.state = self.connect(cx, socket);
                 } else {
                     return Poll::Pending;
                 }
@@ -130,12 +130,12 @@ impl Sender {
     }
 
     /// Connects, unless there is no more time or no need.
-    fn connect(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) -> State {
+    fn connect(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) -> State {
         let is_complete = cx.world.network.is_complete(usize::from(cx.flow));
         if is_complete || self.stop.is_due(cx.timers) {
             return State::Rests;
         }
-        State::Connects(driver.connect(cx))
+        State::Connects(socket.connect(cx))
     }
 
     /// The connection is there.
@@ -148,15 +148,15 @@ impl Sender {
         State::Sends(Box::new(Sending { stream, source, samples, ended: false, sampling: None }))
     }
 
-    fn send(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) -> Poll<()> {
+    fn send(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) -> Poll<()> {
         let State::Sends(sending) = &mut self.state else { return Poll::Ready(()) };
         let (stream, allowance) = (sending.stream, self.pace.allowance(cx.now));
         self.refill.follow(cx.now, cx.timers, self.pace.wake_at());
         if self.stop.is_due(cx.timers) {
-            return Self::sample(sending, After::Stop, cx, driver);
+            return Self::sample(sending, After::Stop, cx, socket);
         }
         if self.next.is_due(cx.timers) || mem::take(&mut self.is_complete) {
-            return Self::sample(sending, After::GoOn, cx, driver);
+            return Self::sample(sending, After::GoOn, cx, socket);
         }
         if self.refill.is_due(cx.timers) {
             self.refill.clear(cx.timers);
@@ -167,8 +167,8 @@ impl Sender {
         }
         let wanted = sending.source.next().len().min(allowance);
         let written = match wanted {
-            0 => driver.poll_shutdown(cx, stream).map_ok(|()| 0),
-            wanted => driver.poll_room(stream).map_ok(|room| room.min(wanted)),
+            0 => socket.poll_shutdown(cx, stream).map_ok(|()| 0),
+            wanted => socket.poll_room(stream).map_ok(|room| room.min(wanted)),
         };
         match written {
             Poll::Pending => Poll::Pending,
@@ -177,16 +177,16 @@ impl Sender {
                 Poll::Ready(())
             }
             Poll::Ready(Ok(count)) => {
-                driver.write(cx, stream, sending.source.take(count));
+                socket.write(cx, stream, sending.source.take(count));
                 self.transfer.note_sent(&sending.source);
                 self.pace.take(count);
                 Poll::Ready(())
             }
             Poll::Ready(Err(failure)) => {
-                let stats = driver.stats(cx, stream);
+                let stats = socket.stats(cx, stream);
                 let record = cx.world.network.flow_record(usize::from(cx.flow));
                 sending.samples.keep(cx.now, self.transfer.clock_offset_us(cx.now), &stats, record);
-                driver.drop_stream(cx, stream);
+                socket.drop_stream(cx, stream);
                 self.fail(cx, failure);
                 Poll::Ready(())
             }
@@ -198,25 +198,25 @@ impl Sender {
         sending: &mut Sending,
         after: After,
         cx: &mut Cx<'_>,
-        driver: &mut Driver,
+        socket: &mut dyn Socket,
     ) -> Poll<()> {
         sending.sampling = Some(after);
-        driver.want_stats(cx, sending.stream);
+        socket.want_stats(cx, sending.stream);
         cx.tasks.yield_now(cx.app_task);
         Poll::Pending
     }
 
     /// The statistics are there.
-    fn keep_sample(&mut self, cx: &mut Cx<'_>, driver: &mut Driver) {
+    fn keep_sample(&mut self, cx: &mut Cx<'_>, socket: &mut dyn Socket) {
         let State::Sends(sending) = &mut self.state else { return };
-        let stats = driver.stats(cx, sending.stream);
+        let stats = socket.stats(cx, sending.stream);
         let record = cx.world.network.flow_record(usize::from(cx.flow));
         sending.samples.keep(cx.now, self.transfer.clock_offset_us(cx.now), &stats, record);
         self.next.set(cx.now, cx.timers, next_sample(cx.now, self.transfer.end()));
         if sending.sampling.take() == Some(After::Stop) {
             // Stopping is a user's cancel: nothing more is sent, not even what waits.
             let stream = sending.stream;
-            driver.abort_stream(cx, stream);
+            socket.abort_stream(cx, stream);
             self.state = State::Rests;
         }
     }

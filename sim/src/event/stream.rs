@@ -84,6 +84,8 @@ pub(super) enum ReadEnd {
 pub(super) enum Failure {
     Connect(ConnectError),
     Connection(ConnectionError),
+    #[cfg(feature = "reference")]
+    Reference(utp_reference::Failure),
 }
 
 impl fmt::Display for Failure {
@@ -91,6 +93,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Connection(error) => error.fmt(f),
+            #[cfg(feature = "reference")]
+            Self::Reference(failure) => write!(f, "libutp: {failure}"),
         }
     }
 }

@@ -25,7 +25,7 @@ pub use timeseries::timeseries;
 use crate::expect;
 use crate::metrics::{View, Window, round};
 use crate::record::Record;
-use crate::scenario::{Engine, FlowKind, QuicController, ScenarioFile};
+use crate::scenario::{Engine, FlowKind, QuicController, ScenarioFile, Stack};
 use crate::time::Ns;
 use std::collections::BTreeSet;
 
@@ -88,6 +88,12 @@ impl<'a> Report<'a> {
         }
         if let Some(engine) = self.given.engine {
             command += &format!(" --engine {}", engine.name());
+        }
+        let flows = self.file.variants.iter().flat_map(|scenario| &scenario.flows);
+        let features: BTreeSet<&str> = flows.filter_map(|flow| flow.kind.feature()).collect();
+        if !features.is_empty() {
+            let features: Vec<&str> = features.into_iter().collect();
+            command += &format!(" --features {}", features.join(","));
         }
         command
     }
@@ -156,7 +162,8 @@ fn hexadecimal(hash: u64) -> String {
     format!("{hash:016x}")
 }
 
-/// The names of a flow's kind and controller in scenario files.
+/// The names of a flow's kind and controller in scenario files; where libutp sends, its name and
+/// none, since it has its own.
 fn kind_names(kind: &FlowKind) -> (&'static str, Option<&str>) {
     match kind {
         FlowKind::Cbr { .. } => ("cbr", None),
@@ -166,6 +173,7 @@ fn kind_names(kind: &FlowKind) -> (&'static str, Option<&str>) {
         FlowKind::Quic { controller: QuicController::Cubic, .. } => ("quic", Some("cubic")),
         FlowKind::Reno { .. } => ("reno", None),
         FlowKind::RequestResponse { .. } => ("request-response", None),
+        FlowKind::Utp(utp) if utp.sender == Stack::Libutp => ("libutp", None),
         FlowKind::Utp(utp) => ("utp", Some(utp.controller.name())),
     }
 }

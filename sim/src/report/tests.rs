@@ -184,6 +184,17 @@ fn many_variants_or_many_flows_stay_small_enough_to_commit() {
 }
 
 #[test]
+fn the_command_of_a_file_names_the_features_that_it_needs() {
+    with_report(|report| {
+        let mut file = report.file.clone();
+        let FlowKind::Utp(utp) = &mut file.variants[0].flows[0].kind else { panic!("it is one") };
+        utp.receiver = Stack::Libutp;
+        let command = Report { file: &file, ..report }.command();
+        assert_eq!(command, "cargo xtask simulate scenarios/bufferbloat.toml --features reference");
+    });
+}
+
+#[test]
 fn the_page_has_everything_and_needs_nothing_else() {
     with_report(|report| {
         let given = Given { seeds: Some((7, 7)), ..Given::default() };

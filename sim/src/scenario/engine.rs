@@ -1,6 +1,6 @@
 //! Which engine can run which scenario.
 
-use super::model::{Engine, FlowKind, FlowSpec, HostEvent, Scenario, Timers, What};
+use super::model::{Engine, FlowKind, FlowSpec, HostEvent, Scenario, Stack, Timers, What};
 use crate::time::Ns;
 use std::fmt;
 
@@ -24,6 +24,8 @@ pub struct EngineError {
 pub(super) enum Place {
     /// Of a change, by its index.
     Change(usize),
+    /// Of a flow, by its index.
+    Flow(usize),
     /// The file as a whole.
     General,
     /// Of a link, by its index.
@@ -45,9 +47,9 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// The first thing that the engine cannot do. On turmoil these are exact timers, paths between
-    /// hosts whose last link takes less than 1 ms at any time, and pauses of a host; everything can
-    /// run on the event engine.
+    /// The first thing that the engine cannot do. On turmoil these are exact timers, ends of flows
+    /// that are libutp, paths between hosts whose last link takes less than 1 ms at any time, and
+    /// pauses of a host; everything can run on the event engine.
     ///
     /// ```
     /// use utp_sim::scenario::{Engine, parse};
@@ -80,6 +82,19 @@ impl Scenario {
                 allowed: "\"tokio\", or engine = \"event\"",
                 table: String::new(),
             });
+        }
+        for (index, flow) in self.flows.iter().enumerate() {
+            let FlowKind::Utp(utp) = &flow.kind else { continue };
+            let ends = [("sender", utp.sender), ("receiver", utp.receiver)];
+            if let Some((key, _)) = ends.into_iter().find(|(_, stack)| *stack == Stack::Libutp) {
+                return Err(EngineError {
+                    place: Place::Flow(index),
+                    key,
+                    problem: "the turmoil engine runs the shipped adapter, which is ours",
+                    allowed: "\"ours\", or engine = \"event\"",
+                    table: format!("flow.{}", flow.name),
+                });
+            }
         }
         for (index, link) in self.links.iter().enumerate() {
             if link.config.delay < TICK && self.ends_path_between_hosts(index) {

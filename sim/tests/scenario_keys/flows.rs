@@ -4,12 +4,13 @@ use super::*;
 
 #[test]
 fn every_kind_of_flow_has_its_keys() {
+    let libutp = Controller::named("libutp").expect("it exists");
     let expected = UtpFlow {
-        controller: Controller::named("libutp").expect("it exists"),
         bytes: Some(5_000),
         write_rate_bps: Some(64_000),
         read_rate_bps: Some(0),
         lie: Some(Lie::Delay(50_000)),
+        ..UtpFlow::new(libutp)
     };
     let given = "controller = \"libutp\"\nbytes = 5000\nwrite_rate = \"64kbit\"\n\
                  read_rate = \"0bit\"\nlie = { delay = \"50ms\" }";
@@ -116,5 +117,28 @@ fn flows_that_contradict_themselves_are_refused() {
         assert!(
             message(&text("", "", other)).contains("this build has no QUIC stack: got \"quic\"")
         );
+    }
+}
+
+#[test]
+fn libutp_is_an_end_where_the_build_has_it_and_never_on_turmoil() {
+    for (key, stacks) in
+        [("sender", [Stack::Libutp, Stack::Ours]), ("receiver", [Stack::Ours, Stack::Libutp])]
+    {
+        let keys = format!("{key} = \"libutp\"");
+        if cfg!(feature = "reference") {
+            assert_eq!(utp(&keys).stacks(), stacks);
+            let turmoil = text("", &keys, "").replace("engine = \"event\"\n", "");
+            assert!(message(&turmoil).contains(&format!(
+                "key 'flow.bulk.{key}': the turmoil engine runs the shipped adapter, which is ours: \
+                 got \"libutp\", allowed: \"ours\", or engine = \"event\""
+            )));
+        } else {
+            assert!(message(&text("", &keys, "")).contains(&format!(
+                "key 'flow.bulk.{key}': this build has no libutp: got \"libutp\", allowed: a build \
+                 with the feature 'reference', or \"ours\""
+            )));
+        }
+        assert_eq!(utp(&keys.replace("libutp", "ours")).stacks(), [Stack::Ours; 2]);
     }
 }

@@ -9,7 +9,7 @@ use utp_sim::packet::HostId;
 use utp_sim::scenario::{
     Aggregation, Change, Controller, Engine, FlowEvent, FlowKind, HostConfig, HostEvent, Jitter,
     Lie, LinkConfig, LinkState, Loss, Mtu, Policer, Queue, QuicController, Rate, Reorder, Scenario,
-    Timers, UtpFlow, What, parse,
+    Stack, Timers, UtpFlow, What, parse,
 };
 use utp_sim::time::Ns;
 

@@ -75,8 +75,9 @@ fn fmt() -> Result<(), Failure> {
 }
 
 fn clippy() -> Result<(), Failure> {
-    // The simulator's feature brings code of its own, and no other crate sees it.
-    for packages in [&["--workspace"][..], &["--package", "utp-sim", "--features", "quic"]] {
+    // The simulator's features bring code of their own, and no other crate sees it.
+    let featured = ["--package", "utp-sim", "--features", "quic,reference"];
+    for packages in [&["--workspace"][..], &featured] {
         let mut clippy = cargo(&["clippy", "--all-targets"]);
         command::run(clippy.args(packages).args(["--", "--deny=warnings"]))?;
     }

@@ -2,20 +2,11 @@
 
 use super::{Driver, Live};
 use crate::event::cx::Cx;
-use crate::packet::Delivery;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use utp_proto::{Disposition, IcmpError, Incoming, RecvMeta};
 
 impl Driver {
-    /// Something arrives at the socket.
-    pub(in crate::event) fn hand_over(&mut self, delivery: Delivery) {
-        match delivery {
-            Delivery::Datagram(datagram) => self.received.push_back(datagram),
-            Delivery::TooBig(message) => self.too_big.push_back(message),
-        }
-    }
-
     /// Hands a batch of datagrams to the core; says whether there was one.
     pub(super) fn receive(&mut self, cx: &Cx<'_>) -> bool {
         if self.received.is_empty() {

@@ -65,7 +65,7 @@ impl Driver {
     }
 
     /// One turn: rounds until nothing is left to do.
-    pub(super) fn poll(&mut self, cx: &mut Cx<'_>) {
+    fn turn(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..ROUNDS_MAX {
             let received = self.receive(cx);
             self.handle_icmp(cx);

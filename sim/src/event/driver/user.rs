@@ -2,30 +2,40 @@
 
 use super::Driver;
 use crate::event::cx::Cx;
+use crate::event::socket::Socket;
 use crate::event::stream::{Failure, Fin, QUEUE_BYTES_MAX, ReadEnd, StreamId};
+use crate::packet::Delivery;
 use bytes::Bytes;
 use std::mem;
 use std::task::Poll;
 use utp_proto::Stats;
 
-impl Driver {
-    /// Starts a connect; [`Driver::poll_open`] says what becomes of it.
-    pub(in crate::event) fn connect(&mut self, cx: &mut Cx<'_>) -> StreamId {
+impl Socket for Driver {
+    fn hand_over(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Datagram(datagram) => self.received.push_back(datagram),
+            Delivery::TooBig(message) => self.too_big.push_back(message),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Cx<'_>) {
+        self.turn(cx);
+    }
+
+    fn connect(&mut self, cx: &mut Cx<'_>) -> StreamId {
         let id = self.add_stream();
         self.connects.push(id);
         cx.tasks.wake(cx.driver_task);
         id
     }
 
-    /// The next stream from outside; without one the application is woken when it comes.
-    pub(in crate::event) fn accept(&mut self) -> Option<StreamId> {
+    fn accept(&mut self) -> Option<StreamId> {
         let next = self.accepted.pop_front();
         self.accept_is_awaited = next.is_none();
         next
     }
 
-    /// Waits for the end of the handshake.
-    pub(in crate::event) fn poll_open(&mut self, id: StreamId) -> Poll<Result<(), Failure>> {
+    fn poll_open(&mut self, id: StreamId) -> Poll<Result<(), Failure>> {
         let tx = &mut self.stream(id).tx;
         if let Some(failure) = tx.failure {
             return Poll::Ready(Err(failure));
@@ -37,8 +47,7 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Waits until a byte may be written, and says how many may be at most.
-    pub(in crate::event) fn poll_room(&mut self, id: StreamId) -> Poll<Result<usize, Failure>> {
+    fn poll_room(&mut self, id: StreamId) -> Poll<Result<usize, Failure>> {
         let tx = &mut self.stream(id).tx;
         if let Some(failure) = tx.failure {
             return Poll::Ready(Err(failure));
@@ -50,8 +59,7 @@ impl Driver {
         Poll::Ready(Ok(QUEUE_BYTES_MAX - tx.bytes))
     }
 
-    /// Writes no more than there is room for.
-    pub(in crate::event) fn write(&mut self, cx: &mut Cx<'_>, id: StreamId, bytes: Bytes) {
+    fn write(&mut self, cx: &mut Cx<'_>, id: StreamId, bytes: Bytes) {
         let tx = &mut self.stream(id).tx;
         tx.push(bytes);
         if !tx.core_is_full {
@@ -59,12 +67,7 @@ impl Driver {
         }
     }
 
-    /// Ends the direction to the peer; ready when the peer has all of it.
-    pub(in crate::event) fn poll_shutdown(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: StreamId,
-    ) -> Poll<Result<(), Failure>> {
+    fn poll_shutdown(&mut self, cx: &mut Cx<'_>, id: StreamId) -> Poll<Result<(), Failure>> {
         let tx = &mut self.stream(id).tx;
         if tx.fin == Fin::Acked {
             return Poll::Ready(Ok(()));
@@ -80,8 +83,7 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes the next bytes, at most `len_max`; none at the end of the stream.
-    pub(in crate::event) fn poll_read(
+    fn poll_read(
         &mut self,
         cx: &mut Cx<'_>,
         id: StreamId,
@@ -116,22 +118,19 @@ impl Driver {
         Poll::Ready(Ok(chunk))
     }
 
-    /// Asks for fresh statistics, which are there when the driver has had its turn.
-    pub(in crate::event) fn want_stats(&mut self, cx: &mut Cx<'_>, id: StreamId) {
+    fn want_stats(&mut self, cx: &mut Cx<'_>, id: StreamId) {
         self.stream(id).is_sampled = true;
         self.list(cx, id);
     }
 
-    /// The statistics that were wanted, or those of a stream that has ended.
-    pub(in crate::event) fn stats(&mut self, cx: &mut Cx<'_>, id: StreamId) -> Stats {
+    fn stats(&mut self, cx: &mut Cx<'_>, id: StreamId) -> Stats {
         self.list(cx, id);
         let stream = self.stream(id);
         stream.is_sampled = false;
         stream.stats
     }
 
-    /// The application drops the stream: what was written is delivered.
-    pub(in crate::event) fn drop_stream(&mut self, cx: &mut Cx<'_>, id: StreamId) {
+    fn drop_stream(&mut self, cx: &mut Cx<'_>, id: StreamId) {
         let stream = self.stream(id);
         stream.rx.discard = true;
         let unread = stream.rx.chunks.drain(..).chain(stream.rx.taken.drain(..));
@@ -141,12 +140,13 @@ impl Driver {
         self.list(cx, id);
     }
 
-    /// The application drops the stream, which ends with a reset.
-    pub(in crate::event) fn abort_stream(&mut self, cx: &mut Cx<'_>, id: StreamId) {
+    fn abort_stream(&mut self, cx: &mut Cx<'_>, id: StreamId) {
         self.stream(id).aborted = true;
         self.drop_stream(cx, id);
     }
+}
 
+impl Driver {
     /// Has the driver look at a stream.
     fn list(&mut self, cx: &mut Cx<'_>, id: StreamId) {
         if !mem::replace(&mut self.stream(id).listed, true) {

@@ -3,7 +3,7 @@
 use super::kinds::{Choice, Drift, Flag, Other, Pace, Rate, Size, Time, Whole, Yes};
 use super::{Default, Key, Keys};
 use crate::packet::FLOWS_MAX;
-use crate::scenario::QuicController;
+use crate::scenario::{QuicController, Stack};
 use crate::time::Ns;
 
 /// The keys of every `[[flow]]`.
@@ -11,7 +11,11 @@ pub(crate) static FLOW: Keys =
     &[&NAME, &KIND, &VIA, &BACK, &START, &START_JITTER, &STOP, &COUNT, &STAGGER];
 
 /// What else a flow of each kind can say.
-pub(crate) static UTP: Keys = &[&CONTROLLER, &TARGET, &BYTES, &WRITE_RATE, &READ_RATE, &LIE];
+pub(crate) static UTP: Keys =
+    &[&SENDER, &RECEIVER, &CONTROLLER, &TARGET, &BYTES, &WRITE_RATE, &READ_RATE, &LIE];
+/// The same where libutp sends, which has a congestion controller of its own.
+pub(crate) static UTP_BY_LIBUTP: Keys =
+    &[&SENDER, &RECEIVER, &BYTES, &WRITE_RATE, &READ_RATE, &LIE];
 pub(crate) static TCP: Keys = &[&BYTES];
 pub(crate) static CBR: Keys = &[&RATE, &INTERVAL];
 pub(crate) static ON_OFF: Keys = &[&RATE, &INTERVAL, &ON, &OFF, &RANDOM];
@@ -129,11 +133,26 @@ pub(crate) static STAGGER: Key<Time> = Key {
     says: "Time between the starts of flows with a `count`.",
 };
 
+pub(crate) static SENDER: Key<Choice<Stack>> = Key {
+    name: "sender",
+    kind: STACKS,
+    default: Default::Is("\"ours\""),
+    says: "What sends: the stack of this project, or, on the event engine of a build with the \
+           feature `reference`, the real libutp.",
+};
+
+pub(crate) static RECEIVER: Key<Choice<Stack>> = Key {
+    name: "receiver",
+    kind: STACKS,
+    default: Default::Is("\"ours\""),
+    says: "What receives, likewise.",
+};
+
 pub(crate) static CONTROLLER: Key<Other> = Key {
     name: "controller",
     kind: Other { name: "controller", form: "the name of a congestion controller" },
     default: Default::Is("\"utp\""),
-    says: "The congestion controller of the sender.",
+    says: "The congestion controller of the sender, unless that is libutp.",
 };
 
 pub(crate) static TARGET: Key<Time> = Key {
@@ -269,6 +288,9 @@ pub(crate) static QUIC_CONTROLLER: Key<Choice<QuicController>> = Key {
     default: Default::Is("\"cubic\""),
     says: "The congestion controller of the sender.",
 };
+
+/// Both ends have the same choice.
+const STACKS: Choice<Stack> = Choice(&[("ours", Stack::Ours), ("libutp", Stack::Libutp)]);
 
 /// The longest run.
 const RUN_MAX: Ns = Ns::from_secs(86_400);

@@ -5,10 +5,11 @@ use crate::packet::FLOWS_MAX;
 use crate::scenario::error::{LoadError, nearest};
 use crate::scenario::keys::flow as keys;
 use crate::scenario::keys::flow::Kind;
-use crate::scenario::keys::general;
+use crate::scenario::keys::kinds::Choice;
+use crate::scenario::keys::{Key, general};
 use crate::scenario::read::{Section, Value};
 use crate::scenario::units::format_duration;
-use crate::scenario::{Controller, FlowKind, FlowSpec, Lie, UtpFlow};
+use crate::scenario::{Controller, FlowKind, FlowSpec, Lie, Stack, UtpFlow};
 use crate::time::Ns;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -23,6 +24,7 @@ pub(super) struct Group<'a> {
     pub(super) is_utp: bool,
     /// Whether they are in the base scenario.
     pub(super) was_utp: bool,
+    pub(super) section: Section<'a>,
 }
 
 /// The flows in the order of the file, and the tables that they come from.
@@ -62,14 +64,14 @@ pub(super) fn flows<'a>(
     }
     let mut specs = Vec::new();
     let mut groups = Vec::new();
-    for ((name, section), was_utp) in sections.iter().zip(was_utp) {
+    for ((name, section), was_utp) in sections.into_iter().zip(was_utp) {
         let first = specs.len();
         if !left_out.iter().any(|value| value.string() == Ok(name)) {
-            specs.extend(expanded(section, name, links, duration)?);
+            specs.extend(expanded(&section, name, links, duration)?);
         }
         let flows = first..specs.len();
         let is_utp = specs[flows.clone()].iter().any(|s| matches!(s.kind, FlowKind::Utp(_)));
-        groups.push(Group { name, flows, is_utp, was_utp });
+        groups.push(Group { name, flows, is_utp, was_utp, section });
     }
     check_all(general, &specs)?;
     Ok((specs, groups))
@@ -146,13 +148,18 @@ fn expanded(
 
 fn flow_kind(section: &Section<'_>, kind: Kind) -> Result<FlowKind, LoadError> {
     Ok(match kind {
-        Kind::Utp => FlowKind::Utp(UtpFlow {
-            controller: controller(section)?,
-            bytes: section.get(&keys::BYTES)?,
-            write_rate_bps: section.need(&keys::WRITE_RATE)?,
-            read_rate_bps: section.need(&keys::READ_RATE)?,
-            lie: section.value(&keys::LIE).map(|value| lie(&value)).transpose()?,
-        }),
+        Kind::Utp => {
+            let sender = stack(section, &keys::SENDER)?;
+            FlowKind::Utp(UtpFlow {
+                sender,
+                receiver: stack(section, &keys::RECEIVER)?,
+                controller: controller(section, sender)?,
+                bytes: section.get(&keys::BYTES)?,
+                write_rate_bps: section.need(&keys::WRITE_RATE)?,
+                read_rate_bps: section.need(&keys::READ_RATE)?,
+                lie: section.value(&keys::LIE).map(|value| lie(&value)).transpose()?,
+            })
+        }
         Kind::Reno => FlowKind::Reno { bytes: section.get(&keys::BYTES)? },
         Kind::Cubic => FlowKind::Cubic { bytes: section.get(&keys::BYTES)? },
         Kind::Cbr => {
@@ -213,7 +220,24 @@ fn link_index(value: &Value<'_>, links: &[Link<'_>]) -> Result<usize, LoadError>
     index.ok_or_else(|| value.unknown("no such link", links.iter().map(|link| link.name)))
 }
 
-fn controller(section: &Section<'_>) -> Result<Controller, LoadError> {
+/// The implementation at one end.
+fn stack(section: &Section<'_>, key: &Key<Choice<Stack>>) -> Result<Stack, LoadError> {
+    let stack = section.need(key)?;
+    if stack == Stack::Libutp && !cfg!(feature = "reference") {
+        let allowed = "a build with the feature 'reference', or \"ours\"";
+        return Err(section.conflict(&[key.name], "this build has no libutp", allowed));
+    }
+    Ok(stack)
+}
+
+fn controller(section: &Section<'_>, sender: Stack) -> Result<Controller, LoadError> {
+    if sender == Stack::Libutp {
+        // A variant may change the sender: what the base says of its controller is ignored.
+        let problem = "libutp has a congestion controller of its own";
+        let allowed = [keys::FLOW, keys::UTP_BY_LIBUTP];
+        section.allow_only_since(keys::SENDER.name, &allowed, problem)?;
+        return Ok(Controller::named("libutp").expect("its law is one of ours"));
+    }
     let value = section.value(&keys::CONTROLLER);
     let name = value.as_ref().map_or(Ok(CONTROLLER_NAMES[0]), Value::string)?;
     let controller = Controller::named(name).ok_or_else(|| {

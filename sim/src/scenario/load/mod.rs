@@ -193,6 +193,10 @@ impl Layout<'_, '_> {
                 Place::General => general,
                 Place::Link(index) => &links[index].section,
                 Place::Change(index) => &happening[index].1,
+                Place::Flow(index) => {
+                    let group = groups.iter().find(|group| group.flows.contains(&index));
+                    group.map_or(general, |group| &group.section)
+                }
             };
             section.conflict(&[unfit.key], unfit.problem, unfit.allowed)
         })?;

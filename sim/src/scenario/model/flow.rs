@@ -87,12 +87,26 @@ impl FlowKind {
             Self::Cbr { .. } | Self::OnOff { .. } | Self::RequestResponse { .. } => None,
         }
     }
+
+    /// The feature of this crate that it needs.
+    pub fn feature(&self) -> Option<&'static str> {
+        match self {
+            Self::Quic { .. } => Some("quic"),
+            Self::Utp(utp) if utp.stacks().contains(&Stack::Libutp) => Some("reference"),
+            _ => None,
+        }
+    }
 }
 
 /// A transfer over uTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UtpFlow {
-    /// The congestion controller of the sender.
+    /// What sends.
+    pub sender: Stack,
+    /// What receives.
+    pub receiver: Stack,
+    /// The congestion controller of the sender; where libutp sends, the one that is made after its
+    /// own.
     pub controller: Controller,
     /// Size of the transfer; without it never ends.
     pub bytes: Option<u64>,
@@ -107,8 +121,31 @@ pub struct UtpFlow {
 impl UtpFlow {
     /// An endless transfer with `controller` between honest hosts that are never the bottleneck.
     pub const fn new(controller: Controller) -> Self {
-        Self { controller, bytes: None, write_rate_bps: None, read_rate_bps: None, lie: None }
+        Self {
+            sender: Stack::Ours,
+            receiver: Stack::Ours,
+            controller,
+            bytes: None,
+            write_rate_bps: None,
+            read_rate_bps: None,
+            lie: None,
+        }
     }
+
+    /// Which implementations are at its ends, the sender first.
+    pub const fn stacks(&self) -> [Stack; 2] {
+        [self.sender, self.receiver]
+    }
+}
+
+/// An implementation of uTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stack {
+    /// libutp, the reference; on the event engine, with the feature `reference`.
+    Libutp,
+    /// That of this project.
+    #[default]
+    Ours,
 }
 
 /// How a receiver lies: its acknowledgements are rewritten on their way into the network.

@@ -4,7 +4,7 @@ mod flow;
 mod host;
 mod link;
 
-pub use flow::{Controller, FlowKind, FlowSpec, Lie, QuicController, UtpFlow};
+pub use flow::{Controller, FlowKind, FlowSpec, Lie, QuicController, Stack, UtpFlow};
 pub use host::{Change, FlowEvent, HostConfig, HostEvent, What};
 pub use link::{
     Aggregation, DeliveryTrace, Jitter, LinkConfig, LinkSpec, LinkState, Loss, Mtu, Policer, Queue,
