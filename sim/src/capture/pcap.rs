@@ -75,13 +75,14 @@ impl<W: Write> Pcap<W> {
         self.output.write_all(&packet)
     }
 
-    /// Writes what is still in memory.
+    /// Writes what is still in memory, and returns the output.
     ///
     /// # Errors
     ///
     /// Those of the output.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.output.flush()
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
     }
 }
 
