@@ -2,7 +2,7 @@
 
 use super::tasks::{TaskId, Tasks};
 use super::timers::{TimerId, Timers};
-use crate::clock::{HostClock, set_stamp};
+use crate::clock::HostClock;
 use crate::network::Network;
 use crate::packet::{Datagram, HostId, UDP_OVERHEAD_V4};
 use crate::taps::{DatagramTap, Direction};
@@ -17,6 +17,9 @@ pub(super) struct World {
     pub(super) datagrams: DatagramTap,
     /// Transfers that have completed at the right host, which the left one is to hear of.
     pub(super) completed: Vec<u16>,
+    /// Where the sockets put what they send, one after the other: a single one, so that it stays at
+    /// hand however many sockets there are.
+    pub(super) buf: Vec<u8>,
 }
 
 /// The task that runs, and its surroundings.
@@ -45,14 +48,6 @@ impl Cx<'_> {
         let datagram = Datagram { source, destination, overhead, dont_fragment, payload };
         self.world.datagrams.show(self.now, self.host, Direction::Sent, &datagram);
         self.world.network.inject(self.now, self.host, datagram);
-    }
-
-    /// Lets packets of `size` bytes each show the host's clock.
-    pub(super) fn stamp(&self, packets: &mut [u8], size: usize) {
-        let stamp = self.clock.stamp(self.now);
-        for packet in packets.chunks_mut(size) {
-            set_stamp(packet, stamp);
-        }
     }
 
     pub(super) fn wake_app_if(&mut self, wake: bool) {

@@ -84,8 +84,12 @@ impl Engine {
         let protocol = protocol.map(SharedProtocolSink::new);
         let transfers: Arc<[Transfer]> = Transfer::all(scenario).into();
         let streams = Streams::new(scenario.seed);
-        let mut world =
-            World { network, datagrams: DatagramTap::new(datagrams), completed: Vec::new() };
+        let mut world = World {
+            network,
+            datagrams: DatagramTap::new(datagrams),
+            completed: Vec::new(),
+            buf: Vec::new(),
+        };
         let hosts = HostId::ALL.map(|id| {
             let mut entropy = streams.host(id.index());
             let clock = HostClock::new(scenario, id, &mut entropy);

@@ -7,6 +7,7 @@ mod user;
 
 use super::cx::Cx;
 use super::stream::{Failure, Stream, StreamId};
+use crate::clock::set_stamp;
 use crate::packet::{DATAGRAM_MAX, Datagram, TooBig};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -34,7 +35,6 @@ pub(super) struct Driver {
     connects: Vec<StreamId>,
     /// What the timer is set to, until it has fired.
     armed: Option<Instant>,
-    buf: Vec<u8>,
 }
 
 /// A connection and its stream.
@@ -60,7 +60,6 @@ impl Driver {
             changed: Vec::new(),
             connects: Vec::new(),
             armed: None,
-            buf: Vec::new(),
         }
     }
 
@@ -179,14 +178,17 @@ impl Driver {
     /// Sends what the core has, one batch after the other; says whether there may be more.
     fn send(&mut self, cx: &mut Cx<'_>) -> bool {
         for _ in 0..BATCHES_MAX {
-            self.buf.clear();
-            let Some(batch) = self.endpoint.poll_transmit(cx.instant, SEGMENTS_MAX, &mut self.buf)
-            else {
+            let buf = &mut cx.world.buf;
+            buf.clear();
+            let Some(batch) = self.endpoint.poll_transmit(cx.instant, SEGMENTS_MAX, buf) else {
                 return false;
             };
-            let datagrams = &mut self.buf[batch.start..batch.start + batch.size];
+            let datagrams = &mut buf[batch.start..batch.start + batch.size];
             let size = batch.segment_size.unwrap_or(batch.size).max(1);
-            cx.stamp(datagrams, size);
+            let stamp = cx.clock.stamp(cx.now);
+            for datagram in datagrams.chunks_mut(size) {
+                set_stamp(datagram, stamp);
+            }
             let mut datagrams = Bytes::copy_from_slice(datagrams);
             while !datagrams.is_empty() {
                 let payload = datagrams.split_to(datagrams.len().min(size));
