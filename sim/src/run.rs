@@ -52,6 +52,8 @@ pub struct Run {
     /// Events that were handled on the way, as a measure of work: those of the network and, on the
     /// event engine, those of the hosts.
     pub events: u64,
+    /// Packets that have entered the network.
+    pub packets: u64,
 }
 
 /// As [`run`], with sinks for what happens, see [`Taps`].
@@ -119,7 +121,8 @@ fn run_without_hosts(scenario: &Scenario, taps: Taps, observe: &mut Observe<'_>)
         let until = network.now() + TICK;
         network.run_until(until, &mut |_, _, _| unreachable!("no flow has a host"));
     }
-    Run { events: network.events(), record: network.finish() }
+    let (events, packets) = (network.events(), network.packets());
+    Run { events, packets, record: network.finish() }
 }
 
 /// Tells when a run that ends with its transfers can end.

@@ -42,7 +42,7 @@ fn command(name: &str, files: &[&Path], out: &Path, more: &[&str], engine: impl 
 
 fn good(scenario: &Scenario, progress: &dyn Fn(Ns), _: Taps) -> anyhow::Result<Run> {
     progress(scenario.duration);
-    Ok(Run { record: made_up(scenario), events: 5_000_000 })
+    Ok(Run { record: made_up(scenario), events: 5_000_000, packets: 1_000_000 })
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -157,7 +157,7 @@ impl Engine {
         let unroutable = network.unroutable();
         ensure!(unroutable == 0, "{unroutable} datagrams had ports of no flow");
         let events = network.events() + self.hosts.iter().map(Host::events).sum::<u64>();
-        Ok(Run { events, record: network.finish() })
+        Ok(Run { events, packets: network.packets(), record: network.finish() })
     }
 
     fn run_hosts(&mut self, now: Ns) {

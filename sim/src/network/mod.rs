@@ -207,6 +207,11 @@ impl Network {
         self.events
     }
 
+    /// Packets that have entered the network.
+    pub const fn packets(&self) -> u64 {
+        self.packets
+    }
+
     /// The shortest time, over the whole run, between the announcement of an arrival at a host and
     /// the arrival: the longest window that hosts may run on their own. It is the least delay of
     /// the last link of a path. `None` when no flow has a host at its ends.

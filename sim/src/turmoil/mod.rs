@@ -207,7 +207,8 @@ impl Engine {
         drop((sim, machines));
         let shared = Arc::into_inner(shared).context("a host outlived its runtime")?;
         let network = shared.into_network();
-        Ok(Run { events: network.events(), record: network.finish() })
+        let (events, packets) = (network.events(), network.packets());
+        Ok(Run { events, packets, record: network.finish() })
     }
 }
 
