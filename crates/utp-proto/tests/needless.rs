@@ -123,6 +123,7 @@ fn acks_without_a_sample_leave_up_to_three_doublings() {
     assert_eq!(wire.stats().rto_us, 8_000_000, "no longer than that");
     wire.recv(wire.state(0, 0));
     assert_eq!(wire.stats().rto_us, 4_000_000, "Karn: the path may be slow");
+    wire.advance(20 * MS);
     wire.recv(wire.state(0, 1));
     wire.write(FULL);
     wire.advance(30 * MS);

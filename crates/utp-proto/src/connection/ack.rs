@@ -51,6 +51,7 @@ impl Connection {
         }
         if let Some(rtt_us) = acked.rtt_us {
             self.rtt.on_sample(rtt_us);
+            self.recovery.on_sample();
         }
         if progress {
             self.on_progress(now, moved, acked.rtt_us.is_some());
@@ -189,6 +190,10 @@ impl Connection {
     fn on_progress(&mut self, now: Instant, moved: bool, sampled: bool) {
         self.unproven = None;
         self.reneged &= !moved;
+        if self.recovery.timed_out {
+            let silent_us = now.saturating_since(self.flight.last_progress_at);
+            self.recovery.on_silence_over(silent_us);
+        }
         if !self.reneged {
             self.flight.last_progress_at = now;
         }

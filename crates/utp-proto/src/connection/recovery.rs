@@ -40,6 +40,8 @@ pub(super) struct Recovery {
     pub(super) timed_out: bool,
     /// A time-out was taken for needless because its resend was acknowledged so soon.
     undone: bool,
+    /// How long nothing was acknowledged around the last time-outs, in microseconds.
+    silent_us: u64,
     /// A probe is to be sent.
     pub(super) probe_due: bool,
     /// The present flight has been probed.
@@ -70,6 +72,7 @@ impl AtRest for Recovery {
         cut_due: false,
         timed_out: false,
         undone: false,
+        silent_us: 0,
         probe_due: false,
         probed: false,
         probe_tells: false,
@@ -80,6 +83,17 @@ impl Recovery {
     /// Whether a packet that was sent as number `tx_nr` was sent after the last cut.
     pub(super) const fn is_news(&self, tx_nr: u64) -> bool {
         tx_nr >= self.point
+    }
+
+    /// The first ack after time-outs, `silent_us` after the one before.
+    pub(super) const fn on_silence_over(&mut self, silent_us: u64) {
+        self.timed_out = false;
+        self.silent_us = silent_us;
+    }
+
+    /// A packet that was sent once has measured the path: it is as long as was thought.
+    pub(super) const fn on_sample(&mut self) {
+        self.undone = false;
     }
 
     fn begin(&mut self, next_tx_nr: u64) {
@@ -176,6 +190,11 @@ impl Connection {
             ResendCause::TimeOut if of_first_copy && !waiting => {
                 if !self.recovery.proven {
                     self.recovery.undone = slot.transmissions > 1;
+                    let silent_us = match self.recovery.timed_out {
+                        true => now.saturating_since(self.flight.last_progress_at),
+                        false => self.recovery.silent_us,
+                    };
+                    self.rtt.on_needless_timeouts(silent_us);
                     self.return_to_flight();
                     self.undo_cut(now);
                 }

@@ -7,6 +7,7 @@ pub(crate) struct Rtt {
     srtt_us: u32,
     rttvar_us: u32,
     min_us: u32,
+    /// As it was set, or more since such a path was met.
     rto_min_us: u32,
     is_sampled: bool,
     /// Expiries in a row without an ack.
@@ -37,6 +38,14 @@ pub(super) const RTT_US_MAX: u32 = 60_000_000;
 /// Doublings that an ack without a sample leaves: a path of 4 s is found out, and a stream that
 /// comes back from an outage waits no longer.
 const BACKOFF_UNSAMPLED_MAX: u8 = 3;
+
+/// Parts of a silence that a time-out lasts from then on. The third of those that double would come
+/// after seven; the sixth part is for a silence that is a little longer.
+const SILENCE_PER_RTO: u64 = 6;
+
+/// The most that a path is waited for so, in microseconds: silences of 14 s cost no third time-out,
+/// and where all was lost it is found soon.
+const RTO_LEARNED_US_MAX: u64 = 2_000_000;
 
 /// How long a peer may hold the ack of a single packet back (RFC 9000 section 18.2). Nothing of
 /// the present in the field does on purpose.
@@ -119,6 +128,15 @@ impl Rtt {
             self.backoff.saturating_add(if cfg!(canary = "no-back-off") { 0 } else { 1 });
     }
 
+    /// Nothing was acknowledged for `silent_us`, and the packets that timed out meanwhile were only
+    /// late. The path may do it again: the time-outs of the next such silence are two, since what
+    /// it measured is forgotten with the next samples (RFC 4015 has the idea).
+    // req: F-07
+    pub(crate) fn on_needless_timeouts(&mut self, silent_us: u64) {
+        let least_us = (silent_us / SILENCE_PER_RTO).min(RTO_LEARNED_US_MAX);
+        self.rto_min_us = self.rto_min_us.max(u32::try_from(least_us).unwrap_or(u32::MAX));
+    }
+
     /// Something was acknowledged, with or without a sample. Without one the path may be slower
     /// than we believe, so that part of the back-off stays (Karn; RFC 6298 section 5).
     pub(crate) fn on_progress(&mut self, sampled: bool) {
@@ -182,6 +200,23 @@ mod tests {
         assert_eq!(rtt.rto_us(), 4_000_000);
         rtt.on_progress(true);
         assert_eq!(rtt.rto_us(), 500_000);
+    }
+
+    // req: F-07
+    #[test]
+    fn a_silence_that_lost_nothing_makes_for_two_time_outs_in_the_next() {
+        for (silent_us, rto_us) in
+            [(0, 500_000), (3_000_000, 500_000), (10_000_000, 1_666_666), (40_000_000, 2_000_000)]
+        {
+            let mut rtt = Rtt::new(500_000);
+            for _ in 0..100 {
+                rtt.on_sample(50_000);
+            }
+            rtt.on_needless_timeouts(silent_us);
+            assert_eq!(rtt.rto_us(), rto_us);
+            rtt.on_needless_timeouts(1_000_000);
+            assert_eq!(rtt.rto_us(), rto_us, "a shorter one changes nothing");
+        }
     }
 
     #[test]

@@ -24,7 +24,6 @@ impl Connection {
 
     /// Something was acknowledged for the first time.
     pub(super) fn on_probing_over(&mut self, now: Instant) {
-        self.recovery.timed_out = false;
         self.recovery.probed = false;
         self.recovery.probe_due = false;
         if self.sent.is_empty() {

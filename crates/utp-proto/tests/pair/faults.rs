@@ -31,6 +31,8 @@ pub struct Path {
     copies_per_mille: u64,
     /// When, and by how much, what is on its way then arrives later.
     spike: (u64, u64),
+    /// How many of them there are, and the time from one to the next.
+    spikes: (u64, u64),
     /// When it begins, and for how long nothing arrives.
     blackout: (u64, u64),
     /// A constant congestion window in bytes, or LEDBAT.
@@ -61,6 +63,7 @@ impl Path {
             reordered: (0, 0),
             copies_per_mille: 0,
             spike: (0, 0),
+            spikes: (1, SECOND),
             blackout: (0, 0),
             window: None,
             seed: 1,
@@ -103,8 +106,21 @@ impl Path {
         Self { spike: (at_us, by_us), ..self }
     }
 
+    /// The spike comes so many times.
+    pub const fn times(self, times: u64, every_us: u64) -> Self {
+        Self { spikes: (times, every_us), ..self }
+    }
+
     pub const fn blackout(self, at_us: u64, for_us: u64) -> Self {
         Self { blackout: (at_us, for_us), ..self }
+    }
+
+    /// How long a spike lasts that there is at this time.
+    fn left_of_spike(&self, at_us: u64) -> Option<u64> {
+        let ((first_us, by_us), (times, every_us)) = (self.spike, self.spikes);
+        let since_us = at_us.checked_sub(first_us)?;
+        let within_us = since_us % every_us;
+        (since_us / every_us < times && within_us < by_us).then(|| by_us - within_us)
     }
 }
 
@@ -124,7 +140,7 @@ pub fn run(path: Path) -> Outcome {
     let mut draws = Draws(path.seed ^ 0xfa17);
     let mut numbered = 0;
     let mut link_free_us = 0;
-    let mut blocked = [0; 2];
+    let mut blocked_until = [0; 2];
     pair.script = Some(Box::new(move |seen| {
         let at_us = seen.at.saturating_since(start);
         let is_data =
@@ -145,13 +161,13 @@ pub fn run(path: Path) -> Outcome {
                 late_us += path.reordered.1 * serialised_us + serialised_us / 2;
             }
         }
-        // Whatever is sent while the path is blocked arrives once it is free, in order, as fast as
-        // 10 Mbit/s carry it.
-        let (spike_us, by_us) = path.spike;
-        if by_us > 0 && (spike_us..spike_us + by_us).contains(&at_us) {
-            blocked[seen.from] += 1;
-            late_us += spike_us + by_us - at_us + blocked[seen.from] * 1_200;
+        // Whatever is sent while the path is blocked arrives once it is free, as fast as 10 Mbit/s
+        // carry it, and what is sent later after it.
+        if let Some(left_us) = path.left_of_spike(at_us) {
+            late_us += left_us;
+            blocked_until[seen.from] = (at_us + late_us).max(blocked_until[seen.from]) + 1_200;
         }
+        late_us = late_us.max(blocked_until[seen.from].saturating_sub(at_us));
         if draws.chance(path.copies_per_mille) {
             return Fate::Duplicate(draws.next() % 30_000);
         }
