@@ -44,6 +44,11 @@ fn main() {
         Path::new(1_000_000).latency(50_000).drop_packet(worst.1),
     );
     println!("  {:.2} round trips longer than clean", (worst.0 - clean.took_us) as f64 / 1e5);
+    println!("\nbursts of losses, 2 % of the time, 10 Mbit/s, 100 ms (F-02)");
+    for mean in [1, 3, 10, 50] {
+        let path = Path::new(3_000_000).latency(50_000).rate(1_250_000).bursts(20, mean);
+        show(&format!("{mean} packets on average"), path);
+    }
     println!(
         "\nreordering: every so many packets are 3 places late (F-04), 5 MB, 20 Mbit/s, 40 ms"
     );

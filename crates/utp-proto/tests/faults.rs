@@ -6,7 +6,7 @@
 mod faults;
 mod pair;
 
-use faults::{MS, Path, SECOND, run};
+use faults::{MS, PACKET_US, Path, SECOND, run};
 use utp_proto::ConnectionError;
 
 // req: F-01
@@ -57,6 +57,29 @@ fn a_lost_tail_is_repaired_within_four_round_trips() {
         let later_us = outcome.took_us - clean.took_us;
         assert!(later_us <= 375 * MS, "packet {lost}: {later_us}");
         assert_eq!(outcome.stats.timeouts, 0);
+    }
+}
+
+// req: F-02
+#[test]
+fn bursts_of_any_length_cost_a_few_round_trips_each_and_hardly_a_time_out() {
+    let path = Path::new(1_500_000).latency(50_000).rate(1_250_000).window(40_000);
+    let clean = run(path);
+    for mean in [1, 3, 10, 50] {
+        let (mut bursts, mut timeouts) = (0, 0);
+        for seed in 1..=8 {
+            let outcome = run(path.bursts(20, mean).seed(seed));
+            assert!(outcome.complete, "{mean}, seed {seed}: {:?}", outcome.closed);
+            // As for one packet, the burst itself, and the time-outs.
+            let stats = outcome.stats;
+            let budget_us = outcome.bursts.max(1) * (350 * MS + mean * PACKET_US)
+                + u64::from(stats.timeouts) * stats.rto_us;
+            let later_us = outcome.took_us.saturating_sub(clean.took_us);
+            assert!(later_us <= budget_us, "{mean}, seed {seed}: {later_us} of {budget_us}");
+            bursts += outcome.bursts;
+            timeouts += u64::from(stats.timeouts);
+        }
+        assert!(bursts >= 8 && timeouts * 10 <= bursts, "{mean}: {timeouts} in {bursts} bursts");
     }
 }
 

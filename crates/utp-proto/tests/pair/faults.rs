@@ -24,6 +24,8 @@ pub struct Path {
     /// Bytes per second of the way of the data; 0 is without a limit.
     rate: u64,
     loss_per_mille: u64,
+    /// How many of 1 000 packet times are lost, and how many in a row on average.
+    bursts: (u64, u64),
     /// Which DATA or FIN packet is lost, counted from 1.
     dropped: u64,
     /// How many of 1 000 packets are overtaken, and by how many.
@@ -50,6 +52,8 @@ pub struct Outcome {
     /// Of the receiver.
     pub read: u64,
     pub acks: u64,
+    /// How many bursts have lost anything.
+    pub bursts: u64,
 }
 
 impl Path {
@@ -59,6 +63,7 @@ impl Path {
             latency_us: 10_000,
             rate: 0,
             loss_per_mille: 0,
+            bursts: (0, 1),
             dropped: 0,
             reordered: (0, 0),
             copies_per_mille: 0,
@@ -88,6 +93,11 @@ impl Path {
 
     pub const fn loss(self, loss_per_mille: u64) -> Self {
         Self { loss_per_mille, ..self }
+    }
+
+    /// Losses come in bursts of a mean length, and make up a part of all packet times.
+    pub const fn bursts(self, per_mille: u64, mean: u64) -> Self {
+        Self { bursts: (per_mille, mean), ..self }
     }
 
     pub const fn drop_packet(self, dropped: u64) -> Self {
@@ -137,6 +147,8 @@ pub fn run(path: Path) -> Outcome {
     let start = pair.now;
     let acks = Rc::new(Cell::new(0));
     let counted = acks.clone();
+    let struck = Rc::new(Cell::new(0));
+    let mut bursts = [0, 1].map(|side| Bursts::new(path, side, struck.clone()));
     let mut draws = Draws(path.seed ^ 0xfa17);
     let mut numbered = 0;
     let mut link_free_us = 0;
@@ -149,7 +161,12 @@ pub fn run(path: Path) -> Outcome {
         counted.set(counted.get() + u64::from(seen.from == 1));
         let (dark_us, dark_for_us) = path.blackout;
         let dark = (dark_us..dark_us + dark_for_us).contains(&at_us);
-        if dark || draws.chance(path.loss_per_mille) || (is_data && numbered == path.dropped) {
+        let burst = bursts[seen.from].takes(at_us);
+        if dark
+            || burst
+            || draws.chance(path.loss_per_mille)
+            || (is_data && numbered == path.dropped)
+        {
             return Fate::Drop;
         }
         let mut late_us = 0;
@@ -165,7 +182,7 @@ pub fn run(path: Path) -> Outcome {
         // carry it, and what is sent later after it.
         if let Some(left_us) = path.left_of_spike(at_us) {
             late_us += left_us;
-            blocked_until[seen.from] = (at_us + late_us).max(blocked_until[seen.from]) + 1_200;
+            blocked_until[seen.from] = (at_us + late_us).max(blocked_until[seen.from]) + PACKET_US;
         }
         late_us = late_us.max(blocked_until[seen.from].saturating_sub(at_us));
         if draws.chance(path.copies_per_mille) {
@@ -187,5 +204,54 @@ pub fn run(path: Path) -> Outcome {
         stats: pair.endpoints[0].connection(handle).expect("it is not released").stats(),
         read: receiver.map_or(0, |app| app.read),
         acks: acks.get(),
+        bursts: struck.get(),
     }
 }
+
+/// A way that is good and bad in turns, each for a random time (Gilbert and Elliott), and loses all
+/// that is sent while it is bad. The turns go by time and not by packets: a sender that waits for
+/// longer and longer would never outlive one otherwise.
+struct Bursts {
+    draws: Draws,
+    /// Packet times that a bad turn and a good one last on average; none if there are no bursts.
+    means: Option<[u64; 2]>,
+    bad: bool,
+    /// Something was lost in this turn.
+    struck: bool,
+    ends_at_us: u64,
+    count: Rc<Cell<u64>>,
+}
+
+impl Bursts {
+    fn new(path: Path, side: u64, count: Rc<Cell<u64>>) -> Self {
+        let (per_mille, mean) = path.bursts;
+        Self {
+            draws: Draws(path.seed ^ (0xb0b5 + side)),
+            means: (per_mille > 0).then(|| [mean, mean * (1_000 - per_mille) / per_mille]),
+            bad: true,
+            struck: false,
+            ends_at_us: 0,
+            count,
+        }
+    }
+
+    fn takes(&mut self, at_us: u64) -> bool {
+        let Some([bad, good]) = self.means else { return false };
+        while self.ends_at_us <= at_us {
+            (self.bad, self.struck) = (!self.bad, false);
+            let mean = if self.bad { bad } else { good };
+            let mut packets = 1;
+            while self.draws.next() % mean != 0 {
+                packets += 1;
+            }
+            self.ends_at_us += packets * PACKET_US;
+        }
+        if self.bad && !std::mem::replace(&mut self.struck, true) {
+            self.count.set(self.count.get() + 1);
+        }
+        self.bad
+    }
+}
+
+/// What a full packet takes at 10 Mbit/s.
+pub const PACKET_US: u64 = 1_200;
