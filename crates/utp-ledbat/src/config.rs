@@ -176,7 +176,8 @@ impl Config {
 
     /// Shows every bounded field with its range to `check`, which may change the value.
     fn visit(&mut self, check: Check<'_>) {
-        number(check, "target_us", &mut self.target_us, 1_000..=100_000);
+        let target_us = (*TARGET_US.start()).into()..=(*TARGET_US.end()).into();
+        number(check, "target_us", &mut self.target_us, target_us);
         size(check, "gain", &mut self.gain, 3_000, 1);
         size(check, "window_initial", &mut self.window_initial, 65_535, 10);
         size(check, "window_min", &mut self.window_min, 65_535, 10);
@@ -239,6 +240,9 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+/// What a law may steer for, in microseconds: RFC 6817 section 2.5 forbids more than 100 ms.
+pub(crate) const TARGET_US: RangeInclusive<u32> = 1_000..=100_000;
 
 type Check<'a> = &'a mut dyn FnMut(&'static str, &mut u64, RangeInclusive<u64>);
 

@@ -75,6 +75,12 @@ pub trait Controller: fmt::Debug + Send {
     /// Takes a new maximum payload of a packet, in bytes.
     fn on_mtu_update(&mut self, payload_bytes_max: u16);
 
+    /// Steers for another queuing delay from now on, in microseconds, moved into the range that is
+    /// allowed. A law without a target takes no notice.
+    fn set_target(&mut self, target_us: u32) {
+        let _ = target_us;
+    }
+
     /// Whether the connection should spread its packets over the round trip, as it does by default.
     ///
     /// Not so where the window is no measure of the path, and a test wants whatever fits into it to

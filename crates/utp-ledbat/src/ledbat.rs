@@ -8,7 +8,7 @@ use core::num::NonZeroU32;
 use utp_wire::{Instant, TimestampDiff};
 
 use crate::base_delay::FineBase;
-use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size};
+use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size, TARGET_US};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
@@ -367,6 +367,10 @@ impl Controller for Ledbat {
 
     fn on_mtu_update(&mut self, payload_bytes_max: u16) {
         self.payload_bytes_max = payload_bytes_max.max(1);
+    }
+
+    fn set_target(&mut self, target_us: u32) {
+        self.params.target_us = target_us.clamp(*TARGET_US.start(), *TARGET_US.end());
     }
 
     fn window_bytes(&self) -> u64 {

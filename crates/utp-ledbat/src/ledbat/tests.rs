@@ -357,6 +357,23 @@ fn a_configuration_out_of_range_is_moved_into_it() {
 }
 
 #[test]
+fn another_target_is_steered_for_at_once_and_within_its_range() {
+    let mut bench = Bench::with_window(Config::utp(), 50_000);
+    bench.settle(40_000);
+    bench.limited();
+    bench.ack(50_000);
+    let grown = bench.window();
+    assert!(grown > 50_000);
+    bench.ledbat.set_target(20_000);
+    bench.ack(50_000);
+    assert!(bench.window() < grown);
+    for (target_us, expected) in [(0, 1_000), (u32::MAX, 100_000)] {
+        bench.ledbat.set_target(target_us);
+        assert_eq!(bench.ledbat.params.target_us, expected);
+    }
+}
+
+#[test]
 fn a_controller_stays_small() {
     // An idle connection keeps one of these for its whole life.
     assert!(size_of::<Ledbat>() <= 376, "{}", size_of::<Ledbat>());
