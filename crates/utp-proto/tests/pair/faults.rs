@@ -241,7 +241,7 @@ impl Bursts {
             (self.bad, self.struck) = (!self.bad, false);
             let mean = if self.bad { bad } else { good };
             let mut packets = 1;
-            while self.draws.next() % mean != 0 {
+            while !self.draws.next().is_multiple_of(mean) {
                 packets += 1;
             }
             self.ends_at_us += packets * PACKET_US;
