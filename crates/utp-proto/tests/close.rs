@@ -159,14 +159,17 @@ fn a_fin_in_place_of_held_data_is_a_conflict() {
 }
 
 #[test]
-fn an_empty_packet_with_the_number_of_the_end_is_a_probe_and_no_conflict() {
-    let mut wire = Wire::plain();
-    wire.recv(wire.data(0, -1, b"all"));
-    wire.recv(wire.fin(1, -1));
-    wire.take();
-    wire.recv(wire.data(1, -1, b""));
-    assert_eq!(wire.flow().len(), 1, "it is answered");
-    assert_eq!(wire.connection().state(), State::Connected);
+fn a_probe_for_life_with_the_number_of_the_end_is_no_conflict_and_another_packet_is() {
+    for probes in [true, false] {
+        let mut wire = Wire::plain();
+        wire.recv(wire.data(0, -1, b"all"));
+        wire.recv(wire.fin(1, -1));
+        wire.take();
+        let bits = [0, 0, if probes { 4 } else { 0 }, 0, 0, 0, 0, 0];
+        wire.recv(wire.data(1, -1, b"").extension(2, &bits));
+        assert_eq!(wire.flow().len(), 1, "it is answered");
+        assert_eq!(wire.connection().state() == State::Connected, probes);
+    }
 }
 
 // req: CL-06

@@ -134,6 +134,42 @@ fn doubtful_packets_beyond_what_can_be_remembered_are_not_held() {
     assert_eq!(&bytes[..4], b"real");
 }
 
+// req: SQ-16
+#[test]
+fn the_peers_own_empty_packet_finds_out_one_that_was_delivered_in_its_place() {
+    // One that unlocks an acceptor, and a probe of the path MTU with its padding.
+    for padded in [false, true] {
+        let mut wire = Wire::plain();
+        for _ in 0..8 {
+            wire.recv(wire.data(0, -1, b"a"));
+        }
+        wire.recv(forged(&wire, wire.data(1, -1, b"FAKE")));
+        let mut own = wire.data(1, -1, b"");
+        if padded {
+            own = own.extension(2, &[0; 8]).extension(0x70, &[0; 200]);
+        }
+        wire.recv(own);
+        wire.recv(wire.data(2, -1, b"b"));
+        assert_eq!(wire.read_until_end().1, CONFLICT);
+    }
+}
+
+// req: SQ-16
+#[test]
+fn a_flood_does_not_make_the_stream_forget_what_it_doubts() {
+    let mut wire = Wire::plain();
+    for _ in 0..8 {
+        wire.recv(wire.data(0, -1, b"a"));
+    }
+    wire.recv(forged(&wire, wire.data(1, -1, b"FAKE")));
+    // Whoever is blind hits no number that is due.
+    for seq in 20..1_000 {
+        wire.recv(forged(&wire, wire.data(seq, -1, b"FAKE")));
+    }
+    wire.recv(wire.data(1, -1, b"b"));
+    assert_eq!(wire.read_until_end().1, CONFLICT);
+}
+
 #[test]
 fn a_probe_for_life_contradicts_nothing_however_many_acks_were_lost() {
     let mut wire = Wire::plain();
@@ -145,7 +181,7 @@ fn a_probe_for_life_contradicts_nothing_however_many_acks_were_lost() {
     for seq in 2..6 {
         wire.recv(wire.data(seq, -1, b"c"));
     }
-    wire.recv(wire.data(1, -1, b""));
+    wire.recv(wire.data(1, -1, b"").extension(2, &[0, 0, 4, 0, 0, 0, 0, 0]));
     assert_eq!(wire.read(), b"abcccc");
     wire.recv(wire.data(6, -1, b"d"));
     assert_eq!(wire.read(), b"d");

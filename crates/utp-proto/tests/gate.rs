@@ -3,7 +3,7 @@
 
 mod wire;
 
-use utp_proto::{Config, Gate, ReadError};
+use utp_proto::{Config, Gate, ReadError, State};
 use wire::{MS, SECOND, Wire, plain};
 
 fn dropping() -> Config {
@@ -126,6 +126,43 @@ fn a_doubtful_ack_frees_nothing_until_the_clock_is_known_again() {
         wire.recv(raw);
     }
     assert_eq!(wire.stats().in_flight_bytes, 0);
+}
+
+// req: HO-05
+#[test]
+fn a_flood_of_blind_packets_does_not_make_the_gate_useless() {
+    let mut wire = Wire::plain();
+    for seq in 0..16 {
+        wire.recv(wire.data(seq, -1, b"a"));
+    }
+    for guess in 0..5_000 {
+        let stamp = stepped(&wire, 40 + i64::from(guess) % 3_600).0;
+        wire.recv(wire.state(1_000 + guess, -1).stamp(stamp));
+    }
+    assert_eq!(wire.stats().gate_failures, 5_000);
+    wire.write(10);
+    let before = wire.stats();
+    let stamp = stepped(&wire, 600).0;
+    wire.recv(wire.state(1_000, 0).stamp(stamp).wnd(0));
+    let after = wire.stats();
+    assert_eq!(after.in_flight_bytes, 10, "its ack frees nothing");
+    assert_eq!(after.peer_window_bytes, before.peer_window_bytes, "its window counts for nothing");
+}
+
+// req: HO-05, H-31
+#[test]
+fn blind_packets_do_not_keep_a_dead_peer_alive() {
+    let mut wire = Wire::plain();
+    for _ in 0..8 {
+        wire.recv(wire.data(0, -1, b"a"));
+    }
+    for second in 0..115 {
+        assert_eq!(wire.connection().state(), State::Connected, "{second} s");
+        wire.advance(SECOND);
+        let stamp = stepped(&wire, 40 + second % 3_600 * 40).0;
+        wire.recv(wire.state(1_000, -1).stamp(stamp));
+    }
+    assert_eq!(wire.connection().state(), State::Closed);
 }
 
 // req: TM-12

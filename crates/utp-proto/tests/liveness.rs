@@ -14,13 +14,18 @@ fn probes(wire: &mut Wire, start: utp_proto::Instant) -> Vec<u64> {
     let number = wire.seq_nr_of_us(-1);
     let sent = wire.take();
     let probes = sent.iter().filter(|sent| sent.is(PacketType::Data));
-    probes
+    let mut marked = Vec::new();
+    let seconds = probes
         .map(|sent| {
             assert_eq!(sent.header.seq_nr.0, number, "it is acked already");
             assert!(sent.payload.is_empty());
+            marked.push(sent.extension_bits.is_some());
             sent.at.saturating_since(start) / SECOND
         })
-        .collect()
+        .collect();
+    // All but the second say what they are.
+    assert!(marked.iter().enumerate().all(|(at, marked)| *marked == (at != 1)), "{marked:?}");
+    seconds
 }
 
 // req: TM-09, F-12

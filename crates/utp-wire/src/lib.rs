@@ -78,8 +78,8 @@ mod time;
 pub use error::DecodeError;
 pub use header::{HEADER_LEN, Header, PacketType, VERSION};
 pub use packet::{
-    EXTENSION_BIT_HOLDS_MORE, EXTENSION_BITS, EXTENSION_CLOSE_REASON, EXTENSION_SELECTIVE_ACK,
-    Packet, restamp,
+    EXTENSION_BIT_HOLDS_MORE, EXTENSION_BIT_PROBES_LIFE, EXTENSION_BITS, EXTENSION_CLOSE_REASON,
+    EXTENSION_SELECTIVE_ACK, Packet, restamp,
 };
 pub use padding::{EXTENSION_PADDING, encode_padding};
 pub use selective_ack::{SELECTIVE_ACK_LEN_MAX, SelectiveAck, SelectiveAckBuilder};

@@ -130,5 +130,9 @@ pub const EXTENSION_BITS: u8 = 2;
 /// bits, which somebody else would take first.
 pub const EXTENSION_BIT_HOLDS_MORE: u64 = 1 << 41;
 
+/// The bit by which this implementation tells in an empty DATA packet that it asks for an ack, and
+/// that its number is one that the receiver has already.
+pub const EXTENSION_BIT_PROBES_LIFE: u64 = 1 << 42;
+
 /// The extension that tells why a connection was closed (libtorrent).
 pub const EXTENSION_CLOSE_REASON: u8 = 3;

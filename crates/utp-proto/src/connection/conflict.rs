@@ -9,8 +9,9 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use utp_wire::{Header, PacketType, SeqNr};
+use utp_wire::{Header, Packet, PacketType, SeqNr};
 
+use super::extension_bits::probes_life;
 use super::{Connection, Passage, RemoteFin};
 use crate::config::DOUBTS_MAX;
 use crate::error::ConnectionError;
@@ -84,10 +85,11 @@ impl Connection {
     /// was.
     pub(super) fn contradicts_delivered(
         &self,
-        header: &Header,
+        packet: &Packet<'_>,
         payload: &[u8],
         passage: Passage,
     ) -> bool {
+        let header = &packet.header;
         let believed = passage == Passage::Genuine || self.is_gate_useless();
         let fin = header.packet_type == PacketType::Fin;
         let is_end = self.remote_fin == RemoteFin::Reached(header.seq_nr);
@@ -95,7 +97,7 @@ impl Connection {
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
         // A probe for life repeats the last number that the peer knows to have arrived, without its
         // payload; acks of what came after it may have been lost.
-        let probes = !fin && payload.is_empty();
+        let probes = !fin && payload.is_empty() && probes_life(packet.extension_bits);
         believed && !self.released && !probes && (differs || (is_end && !fin))
     }
 
@@ -119,7 +121,8 @@ impl Connection {
         }
         let fin = header.packet_type == PacketType::Fin;
         let hash = hash(self.clock.secret(), payload, fin);
-        self.doubts.add(Doubt { seq_nr: header.seq_nr, hash }, self.ack_nr)
+        let doubt = Doubt { seq_nr: header.seq_nr, hash };
+        self.doubts.add(doubt, self.ack_nr, self.is_gate_useless())
     }
 }
 
@@ -154,12 +157,13 @@ impl Doubts {
         self.retain(|doubt| doubt.seq_nr != seq_nr);
     }
 
-    /// When there is no room, the oldest that was delivered has to go; what is held has to stay.
-    fn add(&mut self, doubt: Doubt, ack_nr: SeqNr) -> bool {
+    /// When there is no room, that is all: a flood makes nothing be forgotten. Of a peer whose own
+    /// packets fail, the oldest that was delivered has to go; what is held has to stay.
+    fn add(&mut self, doubt: Doubt, ack_nr: SeqNr, useless: bool) -> bool {
         let all = &mut self.0.get_or_insert_default().0;
         if all.len() >= DOUBTS_MAX {
             let delivered = all.iter().position(|doubt| !ack_nr.precedes(doubt.seq_nr));
-            let Some(oldest) = delivered else { return false };
+            let Some(oldest) = delivered.filter(|_| useless) else { return false };
             all.remove(oldest);
         }
         all.push(doubt);

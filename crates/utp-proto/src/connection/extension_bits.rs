@@ -1,7 +1,11 @@
-//! What SYN and SYN-ACK tell in extension 2: that this side holds more packets ahead of the stream
-//! than libutp, which drops what is more than 1 023 beyond the last it has in order.
+//! What is told in extension 2. SYN and SYN-ACK: that this side holds more packets ahead of the
+//! stream than libutp, which drops what is more than 1 023 beyond the last it has in order. A probe
+//! for life: that it is one, and not the packet whose number it bears.
 
-use utp_wire::{EXTENSION_BIT_HOLDS_MORE, EXTENSION_BITS, HEADER_LEN, Header, Instant};
+use utp_wire::{
+    EXTENSION_BIT_HOLDS_MORE, EXTENSION_BIT_PROBES_LIFE, EXTENSION_BITS, HEADER_LEN, Header,
+    Instant,
+};
 
 use super::{Burst, Connection, NewId};
 
@@ -13,6 +17,11 @@ pub(crate) const fn holds_more_bits() -> [u8; 8] {
 /// Whether extension 2 of a packet says it.
 pub(crate) fn tells_of_holding_more(bits: Option<[u8; 8]>) -> bool {
     bits.is_some_and(|bits| u64::from_be_bytes(bits) & EXTENSION_BIT_HOLDS_MORE != 0)
+}
+
+/// Whether extension 2 says that the packet brings nothing and asks for an ack.
+pub(super) fn probes_life(bits: Option<[u8; 8]>) -> bool {
+    bits.is_some_and(|bits| u64::from_be_bytes(bits) & EXTENSION_BIT_PROBES_LIFE != 0)
 }
 
 impl Connection {
@@ -32,10 +41,30 @@ impl Connection {
         if !self.announces_holding_more || self.new_id == NewId::Used {
             return self.emit(now, header, out);
         }
+        self.emit_with_bits(now, header, holds_more_bits(), out)
+    }
+
+    /// Sends a probe for life.
+    pub(super) fn emit_life_probe(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        out: &mut Vec<u8>,
+    ) -> Burst {
+        self.emit_with_bits(now, header, EXTENSION_BIT_PROBES_LIFE.to_be_bytes(), out)
+    }
+
+    fn emit_with_bits(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        bits: [u8; 8],
+        out: &mut Vec<u8>,
+    ) -> Burst {
         self.trace_sent(header, 0);
         self.append_header(now, header, EXTENSION_BITS, out);
         out.extend_from_slice(&[0, 8]);
-        out.extend_from_slice(&holds_more_bits());
+        out.extend_from_slice(&bits);
         Burst::single(HEADER_LEN + 2 + 8)
     }
 

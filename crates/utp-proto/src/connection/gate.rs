@@ -23,7 +23,8 @@ pub(super) struct Clocks {
     candidate_at_s: u32,
     /// How many there are.
     run: u8,
-    /// How many more packets passed than failed, between 0 and [`PASSED_MAX`].
+    /// How many more packets passed than failed that were the next ones of a live peer, between 0
+    /// and [`PASSED_MAX`]. Others that fail are blind: a flood of them says nothing of the peer.
     passed: u8,
     /// How often the FIN `refused_fin` was held back; its third copy is taken.
     fins_refused: u8,
@@ -138,7 +139,7 @@ impl Clocks {
         } else if stamped && near && self.count(at_s, theirs) == REBASE_RUN {
             Judgement::Rebase
         } else {
-            self.passed = self.passed.saturating_sub(1);
+            self.passed = self.passed.saturating_sub(u8::from(near));
             return Judgement::Fail;
         };
         // After a step of the clock the differences of before are worth nothing.

@@ -86,6 +86,11 @@ impl Connection {
         let heard = self.heard_ack_nr;
         let seq_nr = if heard.precedes(seq_nr) { heard } else { seq_nr };
         let header: Header = self.header(now, PacketType::Data, seq_nr);
-        Some(self.emit(now, &header, out))
+        // It says what it is, since a packet of ours with that number may have brought something.
+        // The second does not: nobody shall be given up because he drops what has extensions.
+        if self.liveness.unanswered == 2 {
+            return Some(self.emit(now, &header, out));
+        }
+        Some(self.emit_life_probe(now, &header, out))
     }
 }

@@ -33,7 +33,11 @@ impl Connection {
         });
         self.stats.packets_received += 1;
         self.charge_received(datagram.len());
-        self.on_heard(now);
+        let believed = passage == Passage::Genuine || self.is_gate_useless();
+        // Another's packet is no sign of life.
+        if believed {
+            self.on_heard(now);
+        }
         self.hear_close_reason(packet.close_reason);
         // Whatever a finished peer repeats, it has not seen our ack of it.
         let ended = matches!(self.remote_fin, RemoteFin::Reached(_));
@@ -41,7 +45,7 @@ impl Connection {
             self.linger(now);
         }
         // Another's ack must not free what the peer has not got, nor its window stop us.
-        if passage == Passage::Genuine || self.is_gate_useless() {
+        if believed {
             self.measure_delay(received_at, header);
             self.on_ack(now, received_at, packet);
             if self.state == State::Closed {
@@ -49,7 +53,7 @@ impl Connection {
             }
         }
         if matches!(header.packet_type, PacketType::Data | PacketType::Fin) {
-            self.on_data(now, header, &datagram[packet.payload_offset..], passage);
+            self.on_data(now, packet, &datagram[packet.payload_offset..], passage);
         }
     }
 
@@ -170,7 +174,8 @@ impl Connection {
     }
 
     /// Sequencing of DATA and FIN.
-    fn on_data(&mut self, now: Instant, header: &Header, payload: &[u8], passage: Passage) {
+    fn on_data(&mut self, now: Instant, packet: &Packet<'_>, payload: &[u8], passage: Passage) {
+        let header = &packet.header;
         let seq_nr = header.seq_nr;
         let fin = header.packet_type == PacketType::Fin;
         let ahead = seq_nr.distance_from(self.ack_nr.next());
@@ -179,7 +184,7 @@ impl Connection {
             if self.ack_nr.distance_from(seq_nr) <= IN_FLIGHT_PACKETS_MAX {
                 self.stats.duplicates_received += 1;
                 self.ack_pending = true;
-                if self.contradicts_delivered(header, payload, passage) {
+                if self.contradicts_delivered(packet, payload, passage) {
                     self.on_conflict();
                 }
             } else {
