@@ -109,7 +109,8 @@ pub struct Config {
     /// What the receive buffer may grow to as the application keeps up: to twice what it takes per
     /// round trip. 16 MiB is 1.1 Gbit/s over 60 ms, or 190 Mbit/s over 345 ms.
     pub receive_buffer_max_bytes: u32,
-    /// Bytes written and not yet acknowledged; room for one packet at least.
+    /// Bytes written and not yet acknowledged; room for one packet at least. Up to as much again is
+    /// held while a [withheld](Self::withhold_packets) packet keeps what is named beyond it.
     pub send_buffer_bytes: u32,
     /// How much may be written beyond what both windows let go at present, in full packets, one at
     /// least; `None`, the default, lets the application fill the send buffer. With a bound, what a

@@ -109,6 +109,40 @@ fn an_honest_peer_gets_the_packet_a_round_trip_later_and_nothing_is_lost() {
 
 // req: HO-03
 #[test]
+fn a_send_buffer_of_one_window_keeps_it_full_while_a_packet_is_withheld() {
+    let mut config = with_window(20 * FULL as u64);
+    config.withhold_packets = true;
+    config.send_buffer_bytes = u32::try_from(20 * FULL).unwrap();
+    let mut flow = Flow { wire: Wire::with(config), came: BTreeSet::new(), next: 0 };
+    flow.until_a_hole();
+    flow.wire.recv(flow.wire.state(0, flow.ack()).sack(&flow.mask()));
+    assert_eq!(flow.round(), 20);
+    assert!(!flow.has_hole());
+    assert!(flow.wire.connection().stats().send_buffered_bytes > 20 * FULL as u64);
+    // All of that is acknowledged at last, and the buffer is what it was.
+    flow.wire.recv(flow.wire.state(0, flow.ack()));
+    assert_eq!(flow.wire.connection().send_room(), 20 * FULL);
+}
+
+#[test]
+fn a_peer_that_never_gets_what_was_withheld_costs_no_more_than_a_second_buffer() {
+    let mut config = with_window(20 * FULL as u64);
+    config.withhold_packets = true;
+    config.send_buffer_bytes = u32::try_from(20 * FULL).unwrap();
+    let mut flow = Flow { wire: Wire::with(config), came: BTreeSet::new(), next: 0 };
+    flow.until_a_hole();
+    let hole = flow.next;
+    for _ in 0..10 {
+        flow.wire.recv(flow.wire.state(0, flow.ack()).sack(&flow.mask()));
+        flow.round();
+        flow.came.remove(&hole);
+        flow.next = hole;
+    }
+    assert_eq!(flow.wire.stats().send_buffered_bytes, 40 * FULL as u64);
+}
+
+// req: HO-03
+#[test]
 fn a_peer_without_selective_acks_asks_for_the_packet_by_three_repeated_acks() {
     let mut flow = Flow::new(20);
     flow.until_a_hole();

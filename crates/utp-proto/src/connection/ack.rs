@@ -55,6 +55,7 @@ impl Connection {
         }
         if progress {
             self.on_progress(now, moved, acked.rtt_us.is_some());
+            self.tell_send_room();
         }
         self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
@@ -234,10 +235,6 @@ impl Connection {
 
     /// The cumulative ack moved: this is news for the application and our FIN.
     fn on_cumulative_progress(&mut self, now: Instant) {
-        if self.write_blocked && self.send_room() > 0 {
-            self.write_blocked = false;
-            self.events.writable();
-        }
         if self.local_fin == LocalFin::Sent && self.sent.is_empty() {
             self.on_fin_acked(now);
         }

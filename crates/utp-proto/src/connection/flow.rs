@@ -104,14 +104,15 @@ impl Connection {
 
     /// Bytes that its own limits let the application write, whatever memory the endpoint has.
     pub(super) fn own_send_room(&self) -> usize {
-        let room = self.send_buffer().saturating_sub(self.send_queue.buffered_bytes());
+        let buffered = self.send_queue.buffered_bytes() - self.named_beyond_withheld();
+        let room = self.send_buffer().saturating_sub(buffered);
         match self.config.write_ahead_packets {
             None => room,
             Some(packets) => room.min(self.window_room(packets)),
         }
     }
 
-    fn send_buffer(&self) -> usize {
+    pub(super) fn send_buffer(&self) -> usize {
         (self.config.send_buffer_bytes as usize).max(usize::from(self.payload_max))
     }
 
@@ -191,12 +192,17 @@ impl Connection {
         self.window_held || (self.write_blocked && self.own_send_room() > 0)
     }
 
-    /// There is memory again.
-    pub(crate) fn on_memory(&mut self) {
+    /// Tells an application that waits for room in the send buffer if there is some.
+    pub(super) fn tell_send_room(&mut self) {
         if self.write_blocked && self.send_room() > 0 {
             self.write_blocked = false;
             self.events.writable();
         }
+    }
+
+    /// There is memory again.
+    pub(crate) fn on_memory(&mut self) {
+        self.tell_send_room();
         if std::mem::take(&mut self.window_held) {
             self.announce_window_if_it_matters();
         }

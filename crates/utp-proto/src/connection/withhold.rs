@@ -11,7 +11,9 @@
 //! is found out. It can connect again, and begins again with the first 191 packets: who it is can
 //! be told from the error. The packet is no loss to anybody: neither the window nor what is known
 //! of the path follows from it. It costs the stream a round trip of delay where it is, and nothing
-//! more as long as the peer names all that it holds beyond a hole.
+//! more as long as the peer names all that it holds beyond a hole: what it has named leaves its
+//! place in the send buffer to new bytes, or the window could not be filled behind the hole, and a
+//! law that takes an idle window back would lose what it has grown.
 
 use utp_wire::{Instant, SeqNr};
 
@@ -109,6 +111,20 @@ impl Connection {
             self.unmake_newest(&slot);
             self.flight.withhold_in = 0;
         }
+    }
+
+    /// Bytes that the peer has named beyond a packet that was withheld, or that goes late because
+    /// it was: what they take of the send buffer is our doing, and must not hold up the writer. No
+    /// more than fills the buffer once.
+    pub(super) fn named_beyond_withheld(&self) -> usize {
+        if !self.sent.get(self.sent.first()).is_some_and(|slot| slot.withheld) {
+            return 0;
+        }
+        let waits = usize::from(self.flight.lost_count) * usize::from(self.payload_max);
+        let in_flight = usize::try_from(self.flight.in_flight_bytes).unwrap_or(usize::MAX);
+        let on_its_way = self.send_queue.unsent_bytes().saturating_add(in_flight) + waits;
+        let named = self.send_queue.buffered_bytes().saturating_sub(on_its_way);
+        named.min(self.send_buffer())
     }
 
     /// The peer acknowledges what it cannot have.
