@@ -43,6 +43,34 @@ fn a_late_first_packet_of_a_finished_stream_opens_no_other_while_its_cookie_is_g
     assert_eq!(wire.endpoint.poll_timeout(), None);
 }
 
+// req: ID-09, F-13
+#[test]
+fn a_late_first_packet_opens_nothing_after_its_name_was_used_again() {
+    let mut wire = finished_after(0);
+    wire.recv(wire.syn(-100));
+    let cookie = wire.take().pop().unwrap().header.seq_nr.0;
+    wire.recv(wire.data(-1, -1, b"first"));
+    assert!(wire.incoming.is_none());
+    wire.expect(&[]);
+    let second = wire.data(-99, 0, b"second").ack_nr(cookie.wrapping_sub(1));
+    wire.recv(second);
+    wire.accept();
+    assert_eq!(wire.read(), b"second");
+    wire.recv(wire.data(-1, -1, b"first"));
+    assert_eq!(wire.read(), b"");
+    // Nor when the second stream is gone, too.
+    let late = wire.data(-1, -1, b"first");
+    wire.us = cookie;
+    wire.recv(wire.fin(-98, -1));
+    wire.finish();
+    wire.recv(wire.state(-97, 0));
+    wire.recv(wire.state(-97, 1));
+    wire.release();
+    assert_eq!(wire.endpoint.stats().connections, 0, "it is finished");
+    wire.recv(late);
+    assert!(wire.incoming.is_none());
+}
+
 #[test]
 fn a_stream_that_outlived_its_cookie_is_remembered_for_the_linger_alone() {
     let mut wire = finished_after(55 * SECOND);

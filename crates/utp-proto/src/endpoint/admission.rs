@@ -134,11 +134,12 @@ impl Endpoint {
                 return Disposition::Consumed;
             }
         }
-        // req: ID-09
-        if self.tombstones.is_late_copy(now, &Key::new(meta.remote, id_recv), syn.seq_nr) {
+        let key = Key::new(meta.remote, id_recv);
+        if self.tombstones.is_late_copy(now, &key, syn.seq_nr) {
             self.stats.syns_dropped += 1;
             return Disposition::Consumed;
         }
+        self.tombstones.supersede(now, &key);
         match self.judge(meta, syn.connection_id) {
             Verdict::Answer => {}
             Verdict::Ignore => {
@@ -231,6 +232,10 @@ impl Endpoint {
     ) -> Option<Disposition> {
         let header = &packet.header;
         let opening = self.opening_proved_by(now, meta.remote, header)?;
+        let key = Key::new(meta.remote, header.connection_id);
+        if self.tombstones.is_late_copy(now, &key, opening.syn_seq_nr) {
+            return Some(Disposition::Consumed);
+        }
         if header.packet_type == PacketType::State {
             // It has nothing to say yet (a keepalive of libutp's); it may have later.
             return Some(Disposition::Consumed);

@@ -61,7 +61,7 @@ impl Endpoint {
             waiting: false,
         });
         self.index.insert(remote, id, slot);
-        self.tombstones.remove(&Key::new(remote, id));
+        self.tombstones.supersede(self.now, &Key::new(remote, id));
         self.sync(slot);
         ConnectionHandle::new(slot, generation)
     }

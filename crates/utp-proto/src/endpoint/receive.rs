@@ -6,6 +6,7 @@ use utp_wire::{ConnectionId, Header, Instant, Packet, PacketType};
 
 use super::key::Key;
 use super::reply::Reply;
+use super::tombstones::Ending;
 use super::{ConnectionHandle, Endpoint, Incoming};
 use crate::config::{SYN_ACK_WINDOW_BYTES, TOMBSTONE_ASKED_US};
 use crate::connection::Clock;
@@ -255,7 +256,7 @@ impl Endpoint {
         let id_recv = header.connection_id;
         let key = Key::new(meta.remote, id_recv);
         let Some(tombstone) = self.tombstones.get_mut(now, &key) else { return false };
-        if !tombstone.finished {
+        if tombstone.ending == Ending::Failed {
             self.stats.unmatched += 1;
             self.send_reset(now, meta.remote, meta.local_ip, header);
             return true;

@@ -4,8 +4,9 @@
 //! A finished connection answers a late FIN or DATA with a STATE, since the ack of the first copy
 //! may have been lost; one that ended otherwise with a reset, within the limits for resets. Neither
 //! lets late copies of the packets that opened it open another (RFC 9293 calls this TIME-WAIT), as
-//! long as the cookie in them is good. In a table that is full the oldest gives way all the same:
-//! to distrust cookies then would let one peer that opens and closes shut out all others.
+//! long as the cookie in them is good, not even when the peer uses the name again before that. In
+//! a table that is full the oldest gives way all the same: to distrust cookies then would let one
+//! peer that opens and closes shut out all others.
 
 use utp_wire::{Instant, SeqNr};
 
@@ -23,11 +24,22 @@ pub(super) struct Tombstone {
     pub(super) ack_nr: SeqNr,
     /// The SYN that it accepted; any number if it was the initiator.
     syn_seq_nr: SeqNr,
-    /// Both directions, or all that anybody wanted of them, were finished.
-    pub(super) finished: bool,
+    pub(super) ending: Ending,
     pub(super) initiator: bool,
     /// 0 marks a free place.
     expires_tick: u32,
+}
+
+/// How one ended, which decides what answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Both directions, or all that anybody wanted of them, were finished: a STATE.
+    Finished,
+    /// Otherwise: a reset.
+    Failed,
+    /// Its peer has used the name again, and what comes is of the new connection: nothing. Only
+    /// the packets that opened the old one are still told by their SYN's number.
+    Superseded,
 }
 
 /// What is to be remembered of a connection.
@@ -61,10 +73,16 @@ const FREE: Tombstone = Tombstone {
     next: SeqNr(0),
     ack_nr: SeqNr(0),
     syn_seq_nr: SeqNr(0),
-    finished: false,
+    ending: Ending::Failed,
     initiator: false,
     expires_tick: 0,
 };
+
+impl Tombstone {
+    fn answers_for(&self, key: &Key) -> bool {
+        self.key == *key && self.ending != Ending::Superseded
+    }
+}
 
 impl Tombstones {
     pub(super) const fn new(secret: Secret) -> Self {
@@ -92,7 +110,7 @@ impl Tombstones {
             next: remains.next,
             ack_nr: remains.ack_nr,
             syn_seq_nr: remains.syn_seq_nr.unwrap_or_default(),
-            finished: remains.finished,
+            ending: if remains.finished { Ending::Finished } else { Ending::Failed },
             initiator: remains.syn_seq_nr.is_none(),
             expires_tick: now_tick.saturating_add(life_ticks).max(1),
         };
@@ -104,11 +122,11 @@ impl Tombstones {
             let ways = self.ways(&key);
             let oldest = ways
                 .clone()
-                .find(|at| self.places[*at].key == key)
+                .find(|at| self.places[*at].answers_for(&key))
                 .or_else(|| ways.min_by_key(|at| self.places[*at].expires_tick));
             let Some(at) = oldest else { return };
             let place = self.places[at];
-            let taken = place.key != key && place.expires_tick > now_tick;
+            let taken = !place.answers_for(&key) && place.expires_tick > now_tick;
             if !taken || self.places.len() >= TOMBSTONES_MAX {
                 self.places[at] = tombstone;
                 return;
@@ -117,39 +135,41 @@ impl Tombstones {
         }
     }
 
-    /// The tombstone of `key`.
+    /// The tombstone that answers for `key`.
     pub(super) fn get_mut(&mut self, now: Instant, key: &Key) -> Option<&mut Tombstone> {
         let now_tick = tick(now);
         let at = self.ways(key).find(|at| {
             let place = &self.places[*at];
-            place.key == *key && place.expires_tick > now_tick
+            place.answers_for(key) && place.expires_tick > now_tick
         })?;
         Some(&mut self.places[at])
     }
 
-    /// Whether a SYN is a late copy of the one that opened a connection that is gone. Any other is
-    /// a new connection, to which the tombstone gives way.
-    pub(super) fn is_late_copy(&mut self, now: Instant, key: &Key, syn_seq_nr: SeqNr) -> bool {
-        let Some(tombstone) = self.get_mut(now, key) else { return false };
-        if !tombstone.initiator && tombstone.syn_seq_nr == syn_seq_nr {
-            return true;
+    /// Whether a packet that would open a connection by the SYN `syn_seq_nr` is a late copy of one
+    /// that opened a connection that is gone.
+    // req: ID-09
+    pub(super) fn is_late_copy(&self, now: Instant, key: &Key, syn_seq_nr: SeqNr) -> bool {
+        self.all(now, key).any(|place| !place.initiator && place.syn_seq_nr == syn_seq_nr)
+    }
+
+    /// Another connection with the name begins: from now on nothing of the old one is answered.
+    pub(super) fn supersede(&mut self, now: Instant, key: &Key) {
+        if let Some(tombstone) = self.get_mut(now, key) {
+            match tombstone.initiator {
+                true => *tombstone = FREE,
+                false => tombstone.ending = Ending::Superseded,
+            }
         }
-        *tombstone = FREE;
-        false
     }
 
     pub(super) fn contains(&self, now: Instant, key: &Key) -> bool {
-        let now_tick = tick(now);
-        self.ways(key).any(|at| {
-            let place = &self.places[at];
-            place.key == *key && place.expires_tick > now_tick
-        })
+        self.all(now, key).next().is_some()
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
-        if let Some(at) = self.ways(key).find(|at| self.places[*at].key == *key) {
-            self.places[at] = FREE;
-        }
+    fn all(&self, now: Instant, key: &Key) -> impl Iterator<Item = &Tombstone> {
+        let now_tick = tick(now);
+        let places = self.ways(key).map(|at| &self.places[at]);
+        places.filter(move |place| place.key == *key && place.expires_tick > now_tick)
     }
 
     /// Keeps one for another while: its peer still repeats itself.
@@ -305,7 +325,7 @@ mod tests {
         table.insert(at_s(1), key(1), &Remains { next: SeqNr(9), ..remains(5_000_000) });
         let tombstone = table.get_mut(at_s(5), &key(1)).expect("the second");
         assert_eq!(tombstone.next, SeqNr(9));
-        table.remove(&key(1));
-        assert!(!table.contains(at_s(1), &key(1)), "no other is left");
+        table.supersede(at_s(1), &key(1));
+        assert!(table.get_mut(at_s(1), &key(1)).is_none(), "no other is left");
     }
 }
