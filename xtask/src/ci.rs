@@ -44,6 +44,8 @@ pub(crate) enum Step {
     Determinism,
     /// Transfers between all implementations arrive over real UDP
     Interop,
+    /// Programs of C and C++ hear from the C library, and from libutp, what is kept
+    Capi,
 }
 
 /// How a step ended.

@@ -119,6 +119,13 @@ fn built(
     targets: &[&str],
     profile: Profile,
 ) -> Result<PathBuf, Failure> {
+    executables(&build_messages(package, targets, profile)?)
+        .find(|path| path.file_stem() == Some(OsStr::new(name)))
+        .ok_or_else(|| Failure::Internal(format!("{package} has no program {name}")))
+}
+
+/// What cargo tells of the build of `targets`.
+fn build_messages(package: &str, targets: &[&str], profile: Profile) -> Result<String, Failure> {
     let mut command = cargo(&["build", "--package", package]);
     command.args(targets).arg("--message-format=json-render-diagnostics");
     match profile {
@@ -126,11 +133,29 @@ fn built(
         Profile::Release => drop(command.arg("--release")),
         Profile::Swarm => drop(command.arg("--profile=swarm")),
     }
-    let messages = output(&mut command)
-        .map_err(|_| Failure::Internal(format!("{package} could not be built")))?;
-    executables(&messages)
-        .find(|path| path.file_stem() == Some(OsStr::new(name)))
-        .ok_or_else(|| Failure::Internal(format!("{package} has no program {name}")))
+    output(&mut command).map_err(|_| Failure::Internal(format!("{package} could not be built")))
+}
+
+/// Builds the library of `package` in each of its forms and returns their paths.
+pub(crate) fn build_libraries(package: &str, profile: Profile) -> Result<Vec<PathBuf>, Failure> {
+    let messages = build_messages(package, &["--lib"], profile)?;
+    let mark = format!(r#"/{package}#"#);
+    let libraries: Vec<_> = messages.lines().flat_map(|line| artifacts(line, &mark)).collect();
+    match libraries.is_empty() {
+        true => Err(Failure::Internal(format!("{package} has no library"))),
+        false => Ok(libraries),
+    }
+}
+
+/// The files that a message of a build names, if it is about the package that `mark` stands for.
+fn artifacts(line: &str, mark: &str) -> Vec<PathBuf> {
+    let files = || {
+        let (_, rest) = line.split_once(r#""filenames":["#)?;
+        let (files, _) = rest.split_once(']')?;
+        let names = files.split(',').map(|name| name.trim_matches('"'));
+        Some(names.map(|name| PathBuf::from(name.replace(r"\\", r"\"))).collect())
+    };
+    if line.contains(mark) { files().unwrap_or_default() } else { Vec::new() }
 }
 
 /// The directory that the build of `program`, a path from [`build`], put its output in.
@@ -178,6 +203,17 @@ mod tests {
         assert_eq!(found[1], Path::new(r"C:\t\release\utp-sim.exe"));
         assert_eq!(found.len(), 2);
         assert_eq!(target_dir(&found[0]), Path::new("/t"));
+    }
+
+    #[test]
+    fn the_forms_of_a_library_are_read_from_the_message_about_it() {
+        let line = concat!(
+            r#"{"reason":"compiler-artifact","package_id":"path+file:///w/crates/some-lib#0.1.0","#,
+            r#""filenames":["/t/release/libsome.so","/t/release/libsome.a"],"executable":null}"#,
+        );
+        let paths = ["/t/release/libsome.so", "/t/release/libsome.a"].map(PathBuf::from);
+        assert_eq!(artifacts(line, "/some-lib#"), paths);
+        assert!(artifacts(line, "/other-lib#").is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! or a transfer is handed on as it is.
 
 mod canaries;
+mod capi;
 mod ci;
 mod cite;
 mod command;
@@ -48,6 +49,9 @@ enum Task {
     /// Plant known bugs in the core and look whether the tests find them
     #[command(after_help = canaries::HELP)]
     Canaries,
+    /// Install the C library, or compare it with libutp
+    #[command(subcommand, after_help = capi::HELP)]
+    Capi(capi::Capi),
     /// Run every check of continuous integration, and stop at the first that fails
     #[command(after_help = ci::HELP)]
     Ci {
@@ -98,6 +102,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
         Task::Canaries => canaries::run(),
+        Task::Capi(capi) => capi::run(&capi),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
         Task::Conformance(passed_on) => interop::run("conformance", &passed_on.arguments),

@@ -54,8 +54,8 @@ pub(crate) struct Work {
     pub(crate) tells: bool,
     /// Sockets are destroyed.
     pub(crate) reaps: bool,
-    /// Who wants to connect, and the size of what came.
-    pub(crate) incoming: VecDeque<(Incoming, usize)>,
+    /// Who wants to connect, and what came.
+    pub(crate) incoming: VecDeque<(Incoming, Vec<u8>)>,
     pub(crate) events: VecDeque<(Id, Events)>,
     /// Sockets to destroy.
     pub(crate) doomed: VecDeque<Id>,

@@ -59,7 +59,7 @@ impl Events {
 
 /// The next thing to do.
 enum Task {
-    Admit(Incoming, usize),
+    Admit(Incoming, Vec<u8>),
     Destroy(Id),
     Log(Option<Id>, String),
     Send(Outgoing),
@@ -125,8 +125,8 @@ impl Worker<'_> {
         if let Some((connection, line)) = state.lines.pop() {
             return Some(Task::Log(state.sockets.owner_of(connection), line));
         }
-        if let Some((incoming, len)) = state.work.incoming.pop_front() {
-            return Some(Task::Admit(incoming, len));
+        if let Some((incoming, datagram)) = state.work.incoming.pop_front() {
+            return Some(Task::Admit(incoming, datagram));
         }
         if let Some((id, events)) = state.work.events.pop_front() {
             return Some(Task::Tell(id, events));
@@ -152,7 +152,7 @@ impl Worker<'_> {
 
     fn run(&mut self, task: Task) {
         match task {
-            Task::Admit(incoming, len) => self.admit(incoming, len),
+            Task::Admit(incoming, datagram) => self.admit(incoming, &datagram),
             Task::Destroy(id) => self.destroy(id),
             Task::Log(id, line) => self.log(id, &line),
             Task::Send(outgoing) => self.send(outgoing),

@@ -88,7 +88,7 @@ impl State {
         match endpoint.handle_datagram(now, meta, datagram) {
             Disposition::NotUtp => return None,
             Disposition::Incoming(incoming) => {
-                work.incoming.push_back((incoming, datagram.len()));
+                work.incoming.push_back((incoming, datagram.to_vec()));
             }
             _ => {}
         }

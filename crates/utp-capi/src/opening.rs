@@ -82,7 +82,7 @@ impl Context {
 
 impl Worker<'_> {
     /// Lets a peer in: the program is asked, the SYN is answered, then the program is told.
-    pub(crate) fn admit(&mut self, incoming: Incoming, len: usize) {
+    pub(crate) fn admit(&mut self, incoming: Incoming, datagram: &[u8]) {
         let context = self.context;
         let remote = incoming.remote();
         if let Some(call) = context.callback(Name::OnFirewall)
@@ -99,7 +99,8 @@ impl Worker<'_> {
             }
             return;
         }
-        context.stats.on_received(len);
+        context.stats.on_received(datagram.len());
+        context.count_received(id, remote, datagram);
         context.ask_held(self.now, id);
         self.flush();
         if let Some(call) = context.callback(Name::OnAccept) {

@@ -1,4 +1,7 @@
 //! What `UTP_ON_OVERHEAD_STATISTICS` is told of packets: how many bytes carry no payload, and why.
+//!
+//! The kinds are those that libutp was seen to tell: of what is received, only a FIN is more than a
+//! header.
 
 use std::net::SocketAddr;
 
@@ -28,9 +31,8 @@ impl Context {
         };
         let (kind, len) = match packet.header.packet_type {
             _ if repeated => (Overhead::Retransmit, datagram.len()),
-            PacketType::Data => (Overhead::Header, packet.payload_offset),
-            PacketType::Fin | PacketType::Reset => (Overhead::Close, datagram.len()),
-            PacketType::State => (Overhead::Ack, datagram.len()),
+            PacketType::Data | PacketType::Fin => (Overhead::Header, packet.payload_offset),
+            PacketType::Reset | PacketType::State => (Overhead::Ack, datagram.len()),
             PacketType::Syn => (Overhead::Connect, datagram.len()),
         };
         self.tell_overhead(id, remote, true, kind, len);
@@ -39,13 +41,11 @@ impl Context {
     /// Counts a packet that has come for a socket.
     pub(crate) fn count_received(&self, id: Id, remote: SocketAddr, datagram: &[u8]) {
         let Ok(packet) = Packet::decode(datagram) else { return };
-        let (kind, len) = match packet.header.packet_type {
-            PacketType::Data => (Overhead::Header, packet.payload_offset),
-            PacketType::Fin | PacketType::Reset => (Overhead::Close, datagram.len()),
-            PacketType::State => (Overhead::Ack, datagram.len()),
-            PacketType::Syn => (Overhead::Connect, datagram.len()),
+        let kind = match packet.header.packet_type {
+            PacketType::Fin => Overhead::Close,
+            _ => Overhead::Header,
         };
-        self.tell_overhead(id, remote, false, kind, len);
+        self.tell_overhead(id, remote, false, kind, packet.payload_offset);
     }
 
     fn tell_overhead(&self, id: Id, remote: SocketAddr, sent: bool, kind: Overhead, len: usize) {

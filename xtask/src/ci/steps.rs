@@ -7,13 +7,15 @@ use std::{
 
 use super::{Step, compare};
 use crate::{
-    canaries, cite,
+    canaries,
+    capi::{self, Capi},
+    cite,
     command::{self, Failure, Profile, cargo},
     interop, simulate, swarm, test, tidy,
 };
 
 /// The libraries, from the bottom up.
-const LIBRARIES: [&str; 4] = ["utp-wire", "utp-ledbat", "utp-proto", "utp-tokio"];
+const LIBRARIES: [&str; 5] = ["utp-wire", "utp-ledbat", "utp-proto", "utp-tokio", "utp-capi"];
 
 /// The scenario that is run again in release: the figures of the README come from it.
 const REPEATED: &str = "scenarios/bufferbloat.toml";
@@ -65,6 +67,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Simulate => simulate(),
         Step::Determinism => determinism(),
         Step::Interop => interop::run("interop", &["--quick".into()]),
+        Step::Capi => capi::run(&Capi::Compare),
     }
 }
 

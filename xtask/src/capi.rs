@@ -1,0 +1,68 @@
+//! `cargo xtask capi`: installs the C library, and compares it with libutp.
+
+mod compare;
+mod install;
+mod reference;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+use clap::Subcommand;
+
+use crate::command::{self, Failure, Profile};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  cargo xtask capi install --prefix /usr/local
+  cargo xtask capi compare
+
+compare builds the programs of crates/utp-capi/tests/programs against the installed library and
+against libutp, runs both, and fails when one tells something else than its file there has. It needs
+a C and a C++ compiler.";
+
+#[derive(Subcommand)]
+pub(crate) enum Capi {
+    /// Run the same programs against this library and libutp, and compare what they are told
+    Compare,
+    /// Install library, headers and the file for pkg-config
+    Install {
+        /// The folder that gets lib/, include/ and lib/pkgconfig/
+        #[arg(long, value_name = "DIR")]
+        prefix: PathBuf,
+    },
+}
+
+pub(crate) fn run(capi: &Capi) -> Result<(), Failure> {
+    match capi {
+        Capi::Compare => compare::run(),
+        Capi::Install { prefix } => install::run(&crate::place::Place::here()?.name(prefix)),
+    }
+}
+
+/// The folder of the crate.
+fn folder() -> PathBuf {
+    command::root().join("crates/utp-capi")
+}
+
+/// A folder for what is built from C and C++, in the target directory that the libraries are in.
+fn scratch(libraries: &[PathBuf], name: &str) -> Result<PathBuf, Failure> {
+    let library = libraries.first().expect("a library was built");
+    let scratch = command::target_dir(library).join("capi").join(name);
+    fs::create_dir_all(&scratch).map_err(|error| unwritable(&scratch, &error))?;
+    Ok(scratch)
+}
+
+/// The libraries, built in release: shared and static.
+fn libraries() -> Result<Vec<PathBuf>, Failure> {
+    command::build_libraries("utp-capi", Profile::Release)
+}
+
+/// The compiler that the environment names, or the usual one.
+fn compiler(variable: &str, usual: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| usual.into())
+}
+
+fn unwritable(path: &std::path::Path, error: &io::Error) -> Failure {
+    Failure::Internal(format!("{}: {error}", path.display()))
+}
