@@ -83,7 +83,7 @@ impl Shim {
         let waker = Waker::new(poll.registry(), INPUT)?;
         let (sender, input) = mpsc::channel();
         read_input(move |line| sender.send(line).is_ok() && waker.wake().is_ok());
-        let connections = Connections::new(mode.stream().role);
+        let connections = Connections::new(mode.clone());
         Ok(Self {
             mode,
             poll,

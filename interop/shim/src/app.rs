@@ -30,6 +30,8 @@ pub struct App {
     outbox: Outbox,
     /// The peer finished and everything was read.
     finished: bool,
+    /// The first byte that comes is a greeting and no part of what was asked for.
+    greeting_due: bool,
     intent: Intent,
     events: VecDeque<Event>,
 }
@@ -69,9 +71,21 @@ impl App {
             taken: Taken::default(),
             outbox,
             finished: false,
+            greeting_due: false,
             intent,
             events: VecDeque::new(),
         }
+    }
+
+    /// One byte before all else, from the side that connects: there are acceptors that may not
+    /// speak before they have heard their peer, and initiators that say nothing by themselves.
+    #[must_use]
+    pub fn greeting(mut self, connects: bool) -> Self {
+        match connects {
+            true => self.outbox.patterns.push_front((Pattern::new(0), 1)),
+            false => self.greeting_due = true,
+        }
+        self
     }
 
     /// How many bytes the application takes now.
@@ -91,8 +105,15 @@ impl App {
     }
 
     /// Takes bytes off the stream; not more than [`read_capacity`](Self::read_capacity) said.
-    pub fn receive(&mut self, now: Instant, bytes: &[u8]) {
+    pub fn receive(&mut self, now: Instant, mut bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.read_capacity());
+        if self.greeting_due && !bytes.is_empty() {
+            self.greeting_due = false;
+            bytes = &bytes[1..];
+            if bytes.is_empty() {
+                return;
+            }
+        }
         self.taken.update(now, bytes);
         if self.role == Role::Echo {
             self.outbox.echo.extend(bytes);
@@ -311,6 +332,20 @@ mod tests {
         assert!(!echo.intent().close);
         assert_eq!(drain(&mut echo), b"abc");
         assert!(echo.intent().close);
+    }
+
+    #[test]
+    fn a_greeting_is_sent_before_all_else_and_is_no_part_of_what_is_reported() {
+        let mut source = App::new(1, Role::Source { bytes: 1000, seed: 5 }).greeting(true);
+        let sent = drain(&mut source);
+        assert_eq!(sent.len(), 1001);
+        let mut sink = App::new(1, Role::Sink).greeting(false);
+        sink.receive(Instant::now(), &sent[..1]);
+        sink.receive(Instant::now(), &sent[1..]);
+        sink.finish();
+        let events = events(&mut sink);
+        let sha256 = pattern_sha256(5, 1000);
+        assert!(matches!(&events[0], Event::Data { n: 1000, sha256: got, .. } if *got == sha256));
     }
 
     #[test]

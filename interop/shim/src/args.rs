@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
+use super::{App, ConnId};
+
 /// What every shim takes.
 #[derive(Debug, Clone, Args)]
 pub struct ShimArgs {
@@ -65,6 +67,13 @@ impl Mode {
         }
     }
 
+    /// The application on the next stream.
+    pub fn app(&self, conn: ConnId) -> App {
+        let StreamArgs { role, greet, .. } = *self.stream();
+        let app = App::new(conn, role);
+        if greet { app.greeting(matches!(self, Self::Connect { .. })) } else { app }
+    }
+
     /// Whether the shim leaves after its first connection, or the last one that it opens.
     pub const fn once(&self) -> bool {
         match self {
@@ -86,6 +95,9 @@ pub struct StreamArgs {
     /// Leave when standard input ends, so that no shim outlives its harness.
     #[arg(long)]
     pub quit_on_eof: bool,
+    /// The side that connects sends one byte before all else, and the other takes it off.
+    #[arg(long)]
+    pub greet: bool,
 }
 
 /// Buffer sizes, in bytes; each takes KiB, MiB and GiB. Absent means the implementation's default.
@@ -222,6 +234,7 @@ mod tests {
             role: Role::Sink,
             buffers: Buffers { rcvbuf: None, sndbuf: None, udp_buffer: 1 },
             quit_on_eof: false,
+            greet: false,
         };
         let mode = Mode::Connect { address, local: None, count: 1, parallel: 1, stream };
         assert_eq!(mode.local(), "[::]:0".parse().expect("an address"));

@@ -212,8 +212,8 @@ impl<S: Stack> Shim<S> {
         self.last += 1;
         let (sender, commands) = unbounded_channel();
         self.newest = Some(sender);
-        let role = self.mode.stream().role;
-        self.connections.spawn(task(Connection::new(self.last, role, commands, self.emitter)));
+        let app = self.mode.app(self.last);
+        self.connections.spawn(task(Connection::new(self.last, app, commands, self.emitter)));
     }
 
     /// Does what standard input said; true when that is to leave.

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use utp_reference::{Context, Event as SocketEvent, Failure, SocketId};
 
-use crate::shim::{App, Command, ConnId, ErrorKind, Event, Role};
+use crate::shim::{App, Command, ConnId, ErrorKind, Event, Mode, Role};
 
 /// Every connection that is not destroyed.
 #[derive(Debug)]
 pub(super) struct Connections {
-    role: Role,
+    mode: Mode,
     by_socket: BTreeMap<SocketId, Connection>,
     /// The number that the last connection got.
     last: ConnId,
@@ -37,9 +37,9 @@ struct Connection {
 }
 
 impl Connections {
-    pub(super) const fn new(role: Role) -> Self {
+    pub(super) const fn new(mode: Mode) -> Self {
         Self {
-            role,
+            mode,
             by_socket: BTreeMap::new(),
             last: 0,
             ended: false,
@@ -109,7 +109,7 @@ impl Connections {
                 connection.writable = true;
                 // An acceptor cannot send before it has received data, and an empty packet is
                 // data enough. A script sends what it is told to and nothing else.
-                if connection.app.pending().is_empty() && self.role != Role::Script {
+                if connection.app.pending().is_empty() && self.mode.stream().role != Role::Script {
                     context.write(socket, &[]);
                 }
                 self.with(context, socket, |_, _| {});
@@ -173,11 +173,11 @@ impl Connections {
         self.last += 1;
         let connection = Connection {
             id: self.last,
-            app: App::new(self.last, self.role),
+            app: self.mode.app(self.last),
             writable: false,
             blocked: false,
             eof: false,
-            settled: !matches!(self.role, Role::Source { .. }),
+            settled: !matches!(self.mode.stream().role, Role::Source { .. }),
             shut_down: false,
             closed: false,
         };

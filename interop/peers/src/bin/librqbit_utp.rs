@@ -1,6 +1,7 @@
 //! `librqbit-utp-peer`: the stack of the BitTorrent client rqbit behind the shim protocol.
 //!
-//! It sizes the kernel's buffers itself, and drops a connection only by closing it.
+//! It sizes the kernel's buffers itself, and drops a connection only by closing it. The ack of its
+//! FIN it takes for the FIN of its peer, so that closing ends both directions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -51,16 +52,19 @@ impl Stack for Librqbit {
 struct LibrqbitStream {
     stream: UtpStream,
     buffer: Box<[u8]>,
+    closing: bool,
 }
 
 impl LibrqbitStream {
     fn new(stream: UtpStream) -> Self {
-        Self { stream, buffer: vec![0; BUFFER_LEN].into() }
+        Self { stream, buffer: vec![0; BUFFER_LEN].into(), closing: false }
     }
 }
 
 impl Stream for LibrqbitStream {
     type Chunk = Vec<u8>;
+
+    const HALF_CLOSES: bool = false;
 
     fn poll_read(
         &mut self,
@@ -69,7 +73,13 @@ impl Stream for LibrqbitStream {
     ) -> Poll<io::Result<Option<Vec<u8>>>> {
         let len = len_max.min(self.buffer.len());
         let mut read = ReadBuf::new(&mut self.buffer[..len]);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+            // It is there no more, and would have said why if it had failed.
+            Err(error) if self.closing && error.to_string() == "dispatcher dead" => {
+                return Poll::Ready(Ok(None));
+            }
+            result => result?,
+        }
         let read = read.filled();
         Poll::Ready(Ok((!read.is_empty()).then(|| read.to_vec())))
     }
@@ -79,6 +89,7 @@ impl Stream for LibrqbitStream {
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.closing = true;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 

@@ -46,13 +46,15 @@ fn run(mode: &Mode) -> io::Result<u8> {
     let went_well = match *mode {
         Mode::Connect { local: Some(_), .. } => return Err(unsupported("it chooses its port")),
         Mode::Connect { count: 2.., .. } => return Err(unsupported("one connection at a time")),
-        Mode::Listen { .. } if matches!(mode.stream().role, Role::Source { .. }) => {
+        Mode::Listen { ref stream, .. }
+            if matches!(stream.role, Role::Source { .. }) && !stream.greet =>
+        {
             return Err(unsupported("an acceptor cannot speak first"));
         }
         Mode::Connect { address, .. } => match UtpSocket::connect(address) {
             Ok(socket) => {
                 emit(&Event::Connected { conn: 1 });
-                serve(1, mode.stream().role, socket, &[], &commands)?
+                serve(mode.app(1), 1, socket, &[], &commands)?
             }
             Err(failed) => fail(1, &failed),
         },
@@ -62,7 +64,7 @@ fn run(mode: &Mode) -> io::Result<u8> {
             emit(&Event::Listening { port: address.port() });
             let mut conn = 1;
             loop {
-                let went_well = accept(conn, mode.stream().role, socket, &commands)?;
+                let went_well = accept(mode.app(conn), conn, socket, &commands)?;
                 if once {
                     break went_well;
                 }
@@ -76,8 +78,8 @@ fn run(mode: &Mode) -> io::Result<u8> {
 
 /// Waits for a connection, which is there with its first byte, and serves it.
 fn accept(
+    app: App,
     conn: u32,
-    role: Role,
     mut socket: UtpSocket,
     commands: &Receiver<Command>,
 ) -> io::Result<bool> {
@@ -85,7 +87,7 @@ fn accept(
     match socket.recv_from(&mut first) {
         Ok((len, _)) => {
             emit(&Event::Accepted { conn });
-            serve(conn, role, socket, &first[..len], commands)
+            serve(app, conn, socket, &first[..len], commands)
         }
         Err(failed) => Ok(fail(conn, &failed)),
     }
@@ -93,13 +95,12 @@ fn accept(
 
 /// Does one thing after the other, as this stack does. False when the connection fails.
 fn serve(
+    mut app: App,
     conn: u32,
-    role: Role,
     mut socket: UtpSocket,
     mut first: &[u8],
     commands: &Receiver<Command>,
 ) -> io::Result<bool> {
-    let mut app = App::new(conn, role);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         while let Some(event) = app.poll_event() {

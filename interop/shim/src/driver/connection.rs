@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::{Stack, Stream};
-use crate::{App, Command, ConnId, Emitter, Event, Role};
+use crate::{App, Command, ConnId, Emitter, Event};
 
 /// A connection that is about to come up, or runs.
 #[derive(Debug)]
@@ -39,11 +39,10 @@ enum Step {
 impl Connection {
     pub(super) fn new(
         id: ConnId,
-        role: Role,
+        app: App,
         commands: UnboundedReceiver<Command>,
         emitter: Emitter,
     ) -> Self {
-        let app = App::new(id, role);
         Self { id, app, commands, emitter, eof: false, shut_down: false }
     }
 
