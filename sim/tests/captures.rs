@@ -88,13 +88,10 @@ fn the_dissector_reads_every_packet_and_finds_none_malformed() {
         assert_eq!(frames.len(), packets.len());
         let bad = "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0";
         assert_eq!(tshark(&file, bad), Some(BTreeSet::new()), "{name}");
-        // Its heuristic takes no packet for uTP that has an extension it does not know.
-        let unread = tshark(&file, "!bt-utp").expect("it ran before");
-        let padded =
-            (1..).zip(&packets).filter(|(_, packet)| extensions(packet).contains(&PADDING));
-        let padded: BTreeSet<usize> = padded.map(|(number, _)| number).collect();
-        assert_eq!(unread, padded, "{name}");
-        assert!(padded.len() < 10, "{name}: only probes of the path MTU are padded");
+        assert_eq!(tshark(&file, "!bt-utp"), Some(BTreeSet::new()), "{name}");
+        // What it knows least of is what probes of the path MTU are padded with.
+        let padded = packets.iter().filter(|packet| extensions(packet).contains(&PADDING));
+        assert!(padded.count() > 0, "{name}");
         let with_acks = tshark(&file, "bt-utp.extension_bitmask").expect("it ran before");
         assert!(with_acks.len() > 50, "{name}, the sender is here: {sends_data}");
     }

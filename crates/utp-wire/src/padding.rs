@@ -1,12 +1,15 @@
 //! Owns the extensions that make a packet larger and say nothing.
 
+use crate::EXTENSION_BITS;
+
 /// Fills `out` with a chain of extensions that every peer skips; the header before it names
-/// [`EXTENSION_BITS`](crate::EXTENSION_BITS) as the first. Says whether there is a chain of that
+/// [`EXTENSION_BITS`] as the first. Says whether there is a chain of that
 /// length: 10 bytes, or 13 and more.
 ///
 /// The first element is that of libutp's extension bits, all clear: libutp takes a datagram that
 /// begins with an extension it does not know for another protocol's, and skips those behind one
-/// that it knows.
+/// that it knows. Where there is room, the same element follows once more: Wireshark looks at the
+/// first two before it takes a datagram for uTP.
 ///
 /// ```
 /// let mut datagram = [0; 1_452];
@@ -23,6 +26,11 @@ pub fn encode_padding(out: &mut [u8]) -> bool {
     out.fill(0);
     let (mut element, mut rest) = out.split_at_mut(BITS_LEN);
     element[1] = 8;
+    if rest.len() == BITS_LEN || rest.len() >= BITS_LEN + ELEMENT_LEN_MIN {
+        element[0] = EXTENSION_BITS;
+        (element, rest) = rest.split_at_mut(BITS_LEN);
+        element[1] = 8;
+    }
     while !rest.is_empty() {
         let mut len = rest.len().min(ELEMENT_LEN_MAX);
         if matches!(rest.len() - len, 1..ELEMENT_LEN_MIN) {
