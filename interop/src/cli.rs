@@ -10,7 +10,7 @@ use serde::Serialize;
 use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
     BenchReport, Case, Direction, ExchangeRun, Family, Loopback, Matrix, Pair, Progress,
-    Provenance, Relayed, Report, Run, STACKS, Shims, Transfer, exchanges, run, run_exchanges,
+    Provenance, Relayed, Report, Run, Shims, Stack, Transfer, exchanges, run, run_exchanges,
     write_files,
 };
 use utp_interop::relay::{Path, Reordering};
@@ -71,7 +71,10 @@ script, 3 internal error, 130 after Ctrl-C.";
 pub(crate) struct Interop {
     #[command(flatten)]
     common: Common,
-    /// Only this pair, CLIENT:SERVER of utp-tokio (or ours) and libutp; may be repeated.
+    /// Every pair of these stacks, or `all`; may be repeated [default: utp-tokio and libutp].
+    #[arg(long = "impl", value_name = "NAME", conflicts_with = "pairs")]
+    stacks: Vec<String>,
+    /// Only this pair, CLIENT:SERVER by the names of the stacks, or ours; may be repeated.
     #[arg(long = "pair", value_name = "CLIENT:SERVER")]
     pairs: Vec<Pair>,
     /// Only this side as sender.
@@ -180,7 +183,8 @@ impl Transfers {
 impl Interop {
     async fn run(self) -> Result<bool, Failure> {
         let provenance = Provenance::now();
-        let pairs = if self.pairs.is_empty() { Pair::all() } else { self.pairs.clone() };
+        let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
+        let pairs = if self.pairs.is_empty() { Pair::all_of(&stacks) } else { self.pairs.clone() };
         let (matrix, shims) = self.common.matrix(pairs, self.directions.clone())?;
         let (size, relay_size, rounds) =
             if self.quick { (8 << 20, 1 << 20, 1) } else { (64 << 20, 8 << 20, 5) };
@@ -240,6 +244,7 @@ impl Interop {
         let parts = self.quick || self.no_loopback || self.no_relay || self.no_exchanges;
         let filters =
             !self.pairs.is_empty() || !self.directions.is_empty() || !self.cases.is_empty();
+        let filters = filters || !self.stacks.is_empty();
         !sizes && !parts && !filters && self.common.is_full()
     }
 }
@@ -247,12 +252,8 @@ impl Interop {
 impl Bench {
     async fn run(self) -> Result<bool, Failure> {
         let provenance = Provenance::now();
-        let names: Vec<&str> = match self.stacks.as_slice() {
-            [] => STACKS.iter().map(|stack| stack.name).collect(),
-            names => names.iter().map(String::as_str).collect(),
-        };
-        let pairs = names.iter().map(|name| format!("{name}:{name}").parse());
-        let pairs = pairs.collect::<Result<Vec<Pair>, String>>().map_err(Failure::Usage)?;
+        let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
+        let pairs = stacks.into_iter().map(|stack| Pair { client: stack, server: stack }).collect();
         let (matrix, shims) = self.common.matrix(pairs, vec![Direction::ClientSends])?;
         let transfers: Vec<Transfer> = matrix.loopback(Loopback {
             bytes: self.size,

@@ -14,6 +14,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   cargo xtask interop --quick
   cargo xtask interop --pair ours:libutp --family v4
+  cargo xtask interop --impl all   builds the stacks of the registry as well
   cargo xtask interop -- --help    builds the harness and lists its options
 
 Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
@@ -25,6 +26,7 @@ pub(crate) const CONFORMANCE_HELP: &str = "\
 Examples:
   cargo xtask conformance
   cargo xtask conformance --impl libutp --group HS
+  cargo xtask conformance --impl all    builds the stacks of the registry as well
   cargo xtask conformance --case HS-02 --family v4 --trace
   cargo xtask conformance -- --help    builds the suite and lists its options
 
@@ -42,6 +44,13 @@ Examples:
 /// The options of the harness that name a folder, or a program.
 const FOLDERS: [&str; 5] = ["--known", "--out", "--scripts", "--shim", "--shims"];
 
+/// The options that name stacks, and what of them is built on demand.
+const STACK_OPTIONS: [&str; 2] = ["--impl", "--pair"];
+const ON_DEMAND: [&str; 4] = ["all", "librqbit-utp", "utp", "utp-rs"];
+
+/// The workspace of the shims that are built on demand.
+const PEERS: &str = "interop/peers/Cargo.toml";
+
 /// Runs a command of the harness, which finds the peers beside its own program.
 ///
 /// It is built without the simulator, whose dependencies would turn on test features of tokio in
@@ -49,7 +58,29 @@ const FOLDERS: [&str; 5] = ["--known", "--out", "--scripts", "--shim", "--shims"
 pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let arguments = named_from_root(arguments, &Place::here()?);
     let harness = command::build("utp-interop", "utp-interop", Profile::Release)?;
+    if asks_for_foreign(&arguments) {
+        let build = ["build", "--release", "--locked", "--manifest-path", PEERS, "--target-dir"];
+        let mut build = command::cargo(&build);
+        command::run(build.arg(command::target_dir(&harness)))
+            .map_err(|_| Failure::Internal("the foreign stacks could not be built".into()))?;
+    }
     command::run(command::program(harness).arg(name).args(arguments))
+}
+
+/// Whether a stack is named that is not built with the harness.
+fn asks_for_foreign(arguments: &[OsString]) -> bool {
+    let mut values = Vec::new();
+    let mut is_value = false;
+    for argument in arguments {
+        let text = argument.to_str().unwrap_or_default();
+        match text.split_once('=') {
+            Some((option, value)) if STACK_OPTIONS.contains(&option) => values.push(value),
+            _ if is_value => values.push(text),
+            _ => {}
+        }
+        is_value = STACK_OPTIONS.contains(&text);
+    }
+    values.iter().flat_map(|value| value.split(':')).any(|name| ON_DEMAND.contains(&name))
 }
 
 /// The arguments with the folders that they name from where the user stands.
@@ -92,5 +123,20 @@ mod tests {
     fn an_option_without_its_folder_is_left_for_the_harness_to_refuse() {
         let given = ["--out=", "--out", "", "--out", "--shims", "--out"].map(OsString::from);
         assert_eq!(named_from_root(&given, &place("sim")), given);
+    }
+
+    #[test]
+    fn foreign_stacks_are_built_when_they_are_named() {
+        let asks = |text: &str| {
+            let arguments: Vec<OsString> = text.split(' ').map(OsString::from).collect();
+            asks_for_foreign(&arguments)
+        };
+        for text in ["--impl all", "--quick --impl=utp-rs", "--pair ours:utp", "--pair=utp:libutp"]
+        {
+            assert!(asks(text), "{text}");
+        }
+        for text in ["", "--quick", "--impl libutp", "--pair ours:libutp", "--out all", "all"] {
+            assert!(!asks(text), "{text}");
+        }
     }
 }

@@ -149,26 +149,20 @@ impl Conformance {
             let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let target =
                 Target { name, program: program.clone(), lacks: Vec::new(), is_ours: true };
-            is_there(&target.program)?;
+            is_there(&target.program, STACKS[0].build_command())?;
             return Ok(vec![Subject { target, version: String::new(), known: Known::default() }]);
         }
         let shims = match &self.shims {
             Some(folder) => Shims::in_folder(folder.clone()),
             None => Shims::beside_this_program().map_err(|error| error.to_string())?,
         };
-        let mut stacks: Vec<Stack> = Vec::new();
-        for name in &self.stacks {
-            match name.as_str() {
-                "all" => stacks.extend(STACKS),
-                name => stacks.push(name.parse()?),
-            }
-        }
-        if stacks.is_empty() {
-            stacks.push(STACKS[0]);
-        }
+        let stacks = match self.stacks.is_empty() {
+            true => vec![STACKS[0]],
+            false => Stack::named(&self.stacks)?,
+        };
         let subject = |stack: &Stack| {
             let program = shims.path(stack);
-            is_there(&program)?;
+            is_there(&program, stack.build_command())?;
             let is_ours = *stack == STACKS[0];
             let name = if is_ours { "ours" } else { stack.name };
             let known = Known::load(&self.known, name)?;
@@ -185,7 +179,6 @@ impl Conformance {
             };
             Ok(Subject { target, version: stack.version.to_owned(), known })
         };
-        stacks.dedup();
         stacks.iter().map(subject).collect()
     }
 
@@ -227,13 +220,10 @@ impl Conformance {
     }
 }
 
-fn is_there(program: &Path) -> Result<(), String> {
+fn is_there(program: &Path, command: &str) -> Result<(), String> {
     match program.is_file() {
         true => Ok(()),
-        false => Err(format!(
-            "{} is missing; build it with `cargo build --release -p utp-interop --bins`",
-            program.display()
-        )),
+        false => Err(format!("{} is missing; build it with `{command}`", program.display())),
     }
 }
 

@@ -70,10 +70,8 @@ impl Matrix {
         for stack in self.pairs.iter().flat_map(|pair| [pair.client, pair.server]) {
             let shim = shims.path(&stack);
             if !shim.is_file() {
-                return Err(MatrixError(format!(
-                    "{} is missing; build it with `cargo build --release -p utp-interop --bins`",
-                    shim.display()
-                )));
+                let (shim, command) = (shim.display(), stack.build_command());
+                return Err(MatrixError(format!("{shim} is missing; build it with `{command}`")));
             }
         }
         let (available, missing) =
@@ -168,10 +166,11 @@ const STREAM_SEED: u64 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::harness::STACKS;
 
     fn matrix() -> Matrix {
         Matrix {
-            pairs: Pair::all(),
+            pairs: Pair::all_of(&STACKS[..2]),
             families: vec![Family::V4, Family::V6],
             directions: vec![Direction::ClientSends, Direction::ServerSends],
             udp_buffer: 4 << 20,
@@ -185,7 +184,7 @@ mod tests {
         assert_eq!(plan.len(), 2 * 2 * 3 * 4);
         let firsts: Vec<String> = plan.iter().step_by(4).map(|t| t.pair.to_string()).collect();
         assert_ne!(firsts[0], firsts[1], "rounds start with different pairs");
-        for pair in Pair::all() {
+        for pair in matrix().pairs {
             assert_eq!(plan.iter().filter(|transfer| transfer.pair == pair).count(), 12);
         }
     }

@@ -12,6 +12,9 @@ pub struct Stack {
     pub name: &'static str,
     /// Its shim: an executable beside the harness.
     pub shim: &'static str,
+    /// Whether the shim is built on demand, from the workspace `interop/peers`, and the stack is
+    /// asked only when it is named.
+    pub foreign: bool,
     /// Its version, as results name it.
     pub version: &'static str,
     /// What its shim answers with exit status 89, so that conformance does not ask for it.
@@ -28,6 +31,7 @@ pub const STACKS: &[Stack] = &[
     Stack {
         name: "utp-tokio",
         shim: "utp-peer",
+        foreign: false,
         version: env!("CARGO_PKG_VERSION"),
         lacks: &[],
         takes_syn_seq: false,
@@ -36,12 +40,96 @@ pub const STACKS: &[Stack] = &[
     Stack {
         name: "libutp",
         shim: "libutp-peer",
+        foreign: false,
         version: "libutp-rs2-sys 0.1.3",
         lacks: &[Ability::Abort, Ability::Icmp],
         takes_syn_seq: true,
         loses_repeated_syn: true,
     },
+    Stack {
+        name: "librqbit-utp",
+        shim: "librqbit-utp-peer",
+        foreign: true,
+        version: "librqbit-utp 0.7.0",
+        lacks: &[Ability::Abort, Ability::Icmp, Ability::Shutdown],
+        takes_syn_seq: false,
+        loses_repeated_syn: false,
+    },
+    Stack {
+        name: "utp-rs",
+        shim: "utp-rs-peer",
+        foreign: true,
+        version: "utp-rs 0.1.0-alpha.17",
+        // It takes everything off the network at once, so that pausing shows nowhere.
+        lacks: &[
+            Ability::Abort,
+            Ability::Icmp,
+            Ability::Pause,
+            Ability::ReceiveBuffer,
+            Ability::SendBuffer,
+            Ability::Shutdown,
+        ],
+        takes_syn_seq: false,
+        loses_repeated_syn: false,
+    },
+    Stack {
+        name: "utp",
+        shim: "rust-utp-peer",
+        foreign: true,
+        version: "utp 0.7.0",
+        // It blocks while it reads, and its acceptor cannot speak first.
+        lacks: &[
+            Ability::Abort,
+            Ability::Count,
+            Ability::Icmp,
+            Ability::Local,
+            Ability::Pause,
+            Ability::ReceiveBuffer,
+            Ability::SendBuffer,
+            Ability::Shutdown,
+        ],
+        takes_syn_seq: false,
+        loses_repeated_syn: false,
+    },
 ];
+
+impl Stack {
+    /// The stacks that are called by these names, `ours` or `all`; without any, those that are
+    /// built with the harness.
+    ///
+    /// # Errors
+    ///
+    /// With the names there are, when one is none of them.
+    pub fn named(names: &[String]) -> Result<Vec<Self>, String> {
+        if names.is_empty() {
+            return Ok(STACKS.iter().copied().filter(|stack| !stack.foreign).collect());
+        }
+        let mut stacks = Vec::new();
+        for name in names {
+            match name.as_str() {
+                "all" => stacks.extend(STACKS),
+                name => stacks.push(name.parse()?),
+            }
+        }
+        let mut seen = Vec::new();
+        stacks.retain(|stack: &Self| {
+            let new = !seen.contains(&stack.name);
+            seen.push(stack.name);
+            new
+        });
+        Ok(stacks)
+    }
+
+    /// How its shim is built.
+    pub const fn build_command(&self) -> &'static str {
+        match self.foreign {
+            true => {
+                "cargo build --release --manifest-path interop/peers/Cargo.toml --target-dir target"
+            }
+            false => "cargo build --release -p utp-interop --bins",
+        }
+    }
+}
 
 impl FromStr for Stack {
     type Err = String;
@@ -72,15 +160,20 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Every client with every server.
-    pub fn all() -> Vec<Self> {
-        let with = |&client| STACKS.iter().map(move |&server| Self { client, server });
-        STACKS.iter().flat_map(with).collect()
+    /// Every client with every server of these.
+    pub fn all_of(stacks: &[Stack]) -> Vec<Self> {
+        let with = |&client| stacks.iter().map(move |&server| Self { client, server });
+        stacks.iter().flat_map(with).collect()
     }
 
     /// Whether ours is on either side.
     pub fn has_ours(&self) -> bool {
         [self.client, self.server].contains(&STACKS[0])
+    }
+
+    /// Whether a stack of the registry is on either side.
+    pub const fn has_foreign(&self) -> bool {
+        self.client.foreign || self.server.foreign
     }
 
     /// Whether a connect that failed may be tried again: both ends are stacks that are known to
@@ -112,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_pair_names_two_known_stacks() {
-        assert_eq!(Pair::all().len(), STACKS.len() * STACKS.len());
-        for pair in Pair::all() {
+        assert_eq!(Pair::all_of(STACKS).len(), STACKS.len() * STACKS.len());
+        for pair in Pair::all_of(STACKS) {
             assert_eq!(pair.to_string().parse(), Ok(pair));
         }
         for text in ["libutp", "libutp:", "libutp:nobody", ":libutp", "libutp:libutp:libutp"] {
@@ -122,8 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn foreign_stacks_are_there_when_they_are_named() {
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let stacks = Stack::named(&names)?;
+            Ok::<_, String>(stacks.iter().map(|stack| stack.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]), Ok(vec!["utp-tokio", "libutp"]));
+        assert_eq!(names(&["all", "utp"]).expect("known").len(), STACKS.len());
+        assert_eq!(names(&["utp-rs", "ours"]), Ok(vec!["utp-rs", "utp-tokio"]));
+        assert!(names(&["nobody"]).is_err());
+    }
+
+    #[test]
     fn only_the_reference_with_itself_gets_a_second_connect() {
-        let retried: Vec<String> = Pair::all()
+        let retried: Vec<String> = Pair::all_of(STACKS)
             .into_iter()
             .filter(|pair| pair.may_retry_connect())
             .map(|pair| pair.to_string())

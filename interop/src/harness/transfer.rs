@@ -269,7 +269,8 @@ impl Transfer {
         let buffer = self.udp_buffer.to_string();
         let address = address.to_string();
         let common = [mode, &address, "--role", &role, "--udp-buffer", &buffer, "--quit-on-eof"];
-        common.iter().chain(extra).map(ToString::to_string).collect()
+        let greet: &[&str] = if self.pair.has_foreign() { &["--greet"] } else { &[] };
+        common.iter().chain(greet).chain(extra).map(ToString::to_string).collect()
     }
 
     /// Whether a side receives.
