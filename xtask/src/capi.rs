@@ -1,7 +1,9 @@
 //! `cargo xtask capi`: installs the C library, and compares it with libutp.
 
 mod compare;
+mod figures;
 mod install;
+mod random;
 mod reference;
 
 use std::ffi::OsString;
@@ -16,27 +18,43 @@ pub(crate) const HELP: &str = "\
 Examples:
   cargo xtask capi install --prefix /usr/local
   cargo xtask capi compare
+  cargo xtask capi random --calls 1000000 --sanitize
+  cargo xtask capi figures
 
 compare builds the programs of crates/utp-capi/tests/programs against the installed library and
 against libutp, runs both, and fails when one tells something else than its file there has. It needs
-a C and a C++ compiler.";
+a C and a C++ compiler. figures needs valgrind as well, and fails when utp_check_timeouts costs more
+than 5 % of libutp's; how long transfers take fails nothing.";
 
 #[derive(Subcommand)]
 pub(crate) enum Capi {
     /// Run the same programs against this library and libutp, and compare what they are told
     Compare,
+    /// Measure this library beside libutp: idle sockets, and transfers over loopback
+    Figures,
     /// Install library, headers and the file for pkg-config
     Install {
         /// The folder that gets lib/, include/ and lib/pkgconfig/
         #[arg(long, value_name = "DIR")]
         prefix: PathBuf,
     },
+    /// Make random calls, right and wrong ones, and see that nothing breaks
+    Random {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 200_000)]
+        calls: u64,
+        /// Under AddressSanitizer and LeakSanitizer, which takes a nightly toolchain
+        #[arg(long)]
+        sanitize: bool,
+    },
 }
 
 pub(crate) fn run(capi: &Capi) -> Result<(), Failure> {
     match capi {
         Capi::Compare => compare::run(),
+        Capi::Figures => figures::run(),
         Capi::Install { prefix } => install::run(&crate::place::Place::here()?.name(prefix)),
+        Capi::Random { calls, sanitize } => random::run(*calls, *sanitize),
     }
 }
 

@@ -119,9 +119,14 @@ fn built(
     targets: &[&str],
     profile: Profile,
 ) -> Result<PathBuf, Failure> {
-    executables(&build_messages(package, targets, profile)?)
+    built_program(&build_messages(package, targets, profile)?, name)
+}
+
+/// The program called `name`, out of what cargo tells of a build.
+pub(crate) fn built_program(messages: &str, name: &str) -> Result<PathBuf, Failure> {
+    executables(messages)
         .find(|path| path.file_stem() == Some(OsStr::new(name)))
-        .ok_or_else(|| Failure::Internal(format!("{package} has no program {name}")))
+        .ok_or_else(|| Failure::Internal(format!("there is no program {name}")))
 }
 
 /// What cargo tells of the build of `targets`.

@@ -80,7 +80,7 @@ fn measure(example: &Path, kind: &str, in_flight: u32) -> Result<u64, Failure> {
 }
 
 /// The sum that callgrind writes at the end of its file.
-fn total(words: &str) -> Option<u64> {
+pub(crate) fn total(words: &str) -> Option<u64> {
     let line = words.lines().rev().find_map(|line| line.strip_prefix("totals:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

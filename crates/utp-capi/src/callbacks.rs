@@ -125,4 +125,11 @@ impl Context {
         let callback = self.lock()?.callbacks.get(name)?;
         Some(Call::new(self, name, callback))
     }
+
+    /// The same about a socket, if that exists: whatever was called before may have ended it.
+    pub(crate) fn callback_of(&self, name: Name, socket: Id) -> Option<Call> {
+        let state = self.lock()?;
+        state.sockets.get(socket).filter(|socket| !socket.flags.told_last)?;
+        Some(Call::new(self, name, state.callbacks.get(name)?).of(socket))
+    }
 }

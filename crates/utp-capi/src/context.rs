@@ -160,12 +160,8 @@ impl Context {
             state.sockets.ids()
         };
         for id in ids {
-            let tells = self.lock().is_some_and(|state| state.is_told_of(id));
-            if tells {
-                self.tell_destroyed(id);
-            }
-            if let Some(mut state) = self.lock() {
-                state.sockets.remove(id);
+            if self.lock().is_some_and(|state| state.is_told_of(id)) {
+                self.destroy_socket(id);
             }
         }
         if let Some(mut state) = self.lock() {

@@ -101,11 +101,25 @@ impl Context {
         Some(Worker { context: self, now, buf: std::mem::take(&mut state.work.buf) })
     }
 
-    /// The last that a program hears of a socket.
-    pub(crate) fn tell_destroyed(&self, id: Id) {
-        if let Some(call) = self.callback(Name::OnStateChange) {
-            call.of(id).with_state(StateChange::Destroying).run();
+    /// The last that a program hears of a socket, and its end.
+    pub(crate) fn destroy_socket(&self, id: Id) {
+        if let Some(call) = self.last_callback_of(id) {
+            call.with_state(StateChange::Destroying).run();
         }
+        if let Some(mut state) = self.lock() {
+            state.sockets.remove(id);
+        }
+    }
+
+    /// The callback that a program is told with, once.
+    fn last_callback_of(&self, id: Id) -> Option<Call> {
+        let mut state = self.lock()?;
+        let flags = &mut state.sockets.get_mut(id)?.flags;
+        if std::mem::replace(&mut flags.told_last, true) {
+            return None;
+        }
+        let callback = state.callbacks.get(Name::OnStateChange)?;
+        Some(Call::new(self, Name::OnStateChange, callback).of(id))
     }
 }
 
@@ -153,7 +167,7 @@ impl Worker<'_> {
     fn run(&mut self, task: Task) {
         match task {
             Task::Admit(incoming, datagram) => self.admit(incoming, &datagram),
-            Task::Destroy(id) => self.destroy(id),
+            Task::Destroy(id) => self.context.destroy_socket(id),
             Task::Log(id, line) => self.log(id, &line),
             Task::Send(outgoing) => self.send(outgoing),
             Task::Tell(id, events) => self.tell(id, events),
@@ -190,20 +204,11 @@ impl Worker<'_> {
     }
 
     fn log(&self, id: Option<Id>, line: &str) {
-        if let Some(mut call) = self.context.callback(Name::Log)
+        let about = id.and_then(|id| self.context.callback_of(Name::Log, id));
+        if let Some(call) = about.or_else(|| self.context.callback(Name::Log))
             && let Ok(line) = CString::new(line)
         {
-            if let Some(id) = id {
-                call = call.of(id);
-            }
             call.run_with_text(&line);
-        }
-    }
-
-    fn destroy(&self, id: Id) {
-        self.context.tell_destroyed(id);
-        if let Some(mut state) = self.context.lock() {
-            state.sockets.remove(id);
         }
     }
 
@@ -230,19 +235,17 @@ impl Worker<'_> {
         if accepted {
             return; // The program has known it since its SYN.
         }
-        match self.context.callback(Name::OnConnect) {
+        match self.context.callback_of(Name::OnConnect, id) {
             Some(call) => {
-                call.of(id).run();
+                call.run();
             }
             None => self.tell_state(id, StateChange::Connect),
         }
     }
 
     fn tell_state(&self, id: Id, change: StateChange) {
-        if self.context.flags(id).is_some()
-            && let Some(call) = self.context.callback(Name::OnStateChange)
-        {
-            call.of(id).with_state(change).run();
+        if let Some(call) = self.context.callback_of(Name::OnStateChange, id) {
+            call.with_state(change).run();
         }
     }
 
@@ -257,7 +260,7 @@ impl Worker<'_> {
             };
             if let Some(call) = call {
                 told = true;
-                call.of(id).run_with_bytes(&bytes);
+                call.run_with_bytes(&bytes);
             }
         };
         if told {
@@ -278,11 +281,10 @@ impl Worker<'_> {
     }
 
     fn on_closed(&self, id: Id, error: ConnectionError) {
-        if self.context.flags(id).is_some()
-            && let Some(code) = code_of(error)
-            && let Some(call) = self.context.callback(Name::OnError)
+        if let Some(code) = code_of(error)
+            && let Some(call) = self.context.callback_of(Name::OnError, id)
         {
-            call.of(id).with_error(code).run();
+            call.with_error(code).run();
         }
         if let Some(mut state) = self.context.lock()
             && state.sockets.get(id).is_some_and(|socket| socket.flags.closed)
@@ -354,7 +356,8 @@ impl Context {
         if callback.is_none() || !callbacks.has(Name::GetReadBufferSize) {
             connection.consume(now, bytes.len());
         }
-        Some(Ok((bytes, callback.map(|callback| Call::new(self, Name::OnRead, callback)))))
+        let call = callback.map(|callback| Call::new(self, Name::OnRead, callback).of(id));
+        Some(Ok((bytes, call)))
     }
 
     /// Whether the program is to hear of the end of the stream.

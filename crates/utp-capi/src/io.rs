@@ -42,9 +42,9 @@ impl Context {
             self.count_received(heard.id, from, datagram);
         }
         if let Some(sample_ms) = heard.sample_ms
-            && let Some(call) = self.callback(Name::OnDelaySample)
+            && let Some(call) = self.callback_of(Name::OnDelaySample, heard.id)
         {
-            call.of(heard.id).with_sample(sample_ms).run();
+            call.with_sample(sample_ms).run();
         }
         if heard.holds {
             self.ask_held(now, heard.id);

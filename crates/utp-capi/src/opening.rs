@@ -35,7 +35,7 @@ impl Context {
             return None;
         }
         let mtu = self.ask_mtu(id, remote);
-        let drawn = self.callback(Name::GetRandom).map(|call| call.of(id).run());
+        let drawn = self.callback_of(Name::GetRandom, id).map(|call| call.run());
         let mut state = self.lock().filter(|state| state.life == Life::Open)?;
         // Any of these callbacks may have connected it.
         if !state.sockets.get(id)?.is_fresh() {
@@ -52,10 +52,10 @@ impl Context {
 
     /// The largest datagram to try with a peer.
     fn ask_mtu(&self, id: Id, remote: SocketAddr) -> u16 {
-        match self.callback(Name::GetUdpMtu) {
+        match self.callback_of(Name::GetUdpMtu, id) {
             // Sixteen bits of it are what counts.
             Some(call) => {
-                let [low, high, ..] = call.of(id).run_with_address(remote).to_le_bytes();
+                let [low, high, ..] = call.run_with_address(remote).to_le_bytes();
                 u16::from_le_bytes([low, high])
             }
             None if remote.is_ipv4() => UDP_MTU_V4,
@@ -65,8 +65,8 @@ impl Context {
 
     /// Asks the program how much it holds, and sets the window by it.
     pub(crate) fn ask_held(&self, now: Instant, id: Id) {
-        let Some(call) = self.callback(Name::GetReadBufferSize) else { return };
-        let held = usize::try_from(call.of(id).run()).unwrap_or(usize::MAX);
+        let Some(call) = self.callback_of(Name::GetReadBufferSize, id) else { return };
+        let held = usize::try_from(call.run()).unwrap_or(usize::MAX);
         let Some(mut state) = self.lock() else { return };
         let State { sockets, endpoint, .. } = &mut *state;
         let Some(socket) = sockets.get_mut(id) else { return };
@@ -103,8 +103,8 @@ impl Worker<'_> {
         context.count_received(id, remote, datagram);
         context.ask_held(self.now, id);
         self.flush();
-        if let Some(call) = context.callback(Name::OnAccept) {
-            call.of(id).run_with_address(remote);
+        if let Some(call) = context.callback_of(Name::OnAccept, id) {
+            call.run_with_address(remote);
         }
     }
 }

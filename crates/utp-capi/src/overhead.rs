@@ -49,13 +49,13 @@ impl Context {
     }
 
     fn tell_overhead(&self, id: Id, remote: SocketAddr, sent: bool, kind: Overhead, len: usize) {
-        let below = match self.callback(Name::GetUdpOverhead) {
-            Some(call) => usize::try_from(call.of(id).run_with_address(remote)).unwrap_or(0),
+        let below = match self.callback_of(Name::GetUdpOverhead, id) {
+            Some(call) => usize::try_from(call.run_with_address(remote)).unwrap_or(0),
             None if remote.is_ipv4() => UDP_OVERHEAD_V4,
             None => UDP_OVERHEAD_V6,
         };
-        if let Some(call) = self.callback(Name::OnOverheadStatistics) {
-            call.of(id).with_packet(sent, len.saturating_add(below), kind).run();
+        if let Some(call) = self.callback_of(Name::OnOverheadStatistics, id) {
+            call.with_packet(sent, len.saturating_add(below), kind).run();
         }
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Flags {
     pub(crate) fin_acked: bool,
     /// Nothing but telling the program is left to do.
     pub(crate) doomed: bool,
+    /// The program was told so, or is being told: it hears no more.
+    pub(crate) told_last: bool,
     /// The program said that it holds bytes.
     pub(crate) holds: bool,
 }
