@@ -14,7 +14,8 @@ pub(crate) fn memory(world: &World, plan: &Plan) -> Result<(), String> {
     for side in [0, 1] {
         let config = &plan.sides[side];
         let received_max = u64::from(config.receive_buffer_max_bytes.max(4_096)) + DATAGRAM_MAX;
-        let sent_max = u64::from(config.send_buffer_bytes).max(1_500);
+        // As much again while a packet is withheld.
+        let sent_max = 2 * u64::from(config.send_buffer_bytes).max(1_500);
         for handle in world.pair.apps[side].keys() {
             let Some(connection) = world.pair.endpoints[side].connection(*handle) else { continue };
             let stats = connection.stats();
