@@ -18,27 +18,48 @@
 //! takes any [`utp_ledbat::ControllerFactory`], [`run::run`] runs it, and [`report::Report`] makes
 //! the files. [`taps::Taps`] see every packet, datagram and protocol event, and [`capture`] writes
 //! them for Wireshark and as JSON lines.
+//!
+//! # Features
+//!
+//! `lab`, on by default, is all of that. Without it there is the network model alone, with few
+//! dependencies: [`network::Network`] and [`link::Link`], what a [`scenario::Scenario`] says of
+//! them, and the flows that live inside. Whoever has a clock of their own can carry real packets
+//! through it.
 
+#[cfg(feature = "lab")]
 mod app;
+#[cfg(feature = "lab")]
 pub mod capture;
+#[cfg(feature = "lab")]
 pub mod cli;
+#[cfg(feature = "lab")]
 mod clock;
+#[cfg(feature = "lab")]
 pub mod event;
+#[cfg(feature = "lab")]
 pub mod expect;
 pub mod flow;
 pub mod link;
+#[cfg(feature = "lab")]
 pub mod metrics;
 pub mod network;
 pub mod packet;
+#[cfg(feature = "lab")]
 mod pool;
 pub mod record;
+#[cfg(feature = "lab")]
 pub mod report;
+#[cfg(feature = "lab")]
 mod results;
 pub mod rng;
+#[cfg(feature = "lab")]
 pub mod run;
 pub mod scenario;
+#[cfg(feature = "lab")]
 mod script;
+#[cfg(feature = "lab")]
 pub mod taps;
 pub mod time;
 pub mod trace;
+#[cfg(feature = "lab")]
 pub mod turmoil;

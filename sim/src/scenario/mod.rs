@@ -8,19 +8,30 @@
 //! hold for it. Expectations at the top level are about the base scenario alone,
 //! or about the `variants` that they name.
 
+#[cfg(feature = "lab")]
 mod engine;
+#[cfg(feature = "lab")]
 mod error;
+#[cfg(feature = "lab")]
 mod keys;
+#[cfg(feature = "lab")]
 mod load;
 pub mod model;
+#[cfg(feature = "lab")]
 mod read;
+#[cfg(feature = "lab")]
 mod reference;
+#[cfg(feature = "lab")]
 pub mod units;
 
+#[cfg(feature = "lab")]
 pub use engine::EngineError;
+#[cfg(feature = "lab")]
 pub use error::LoadError;
+#[cfg(feature = "lab")]
 pub use load::{load, parse};
 pub use model::*;
+#[cfg(feature = "lab")]
 pub use reference::reference;
 
 /// Name of the base scenario among the variants.

@@ -43,6 +43,10 @@ pub(super) fn check(path: &Path, content: &str, findings: &mut Vec<Finding>) {
         if allowed.is_some_and(|(_, names)| !names.contains(&name)) {
             found(format!("{name} is not among the dependencies that this crate may have"));
         }
+        if name == "utp-sim" && content.lines().nth(index).is_some_and(|line| line.contains("lab"))
+        {
+            found("the feature lab of utp-sim turns on test features of tokio".to_owned());
+        }
         for (reserved, manifests, reason) in RESERVED {
             if name == reserved && !manifests.iter().any(|manifest| path == Path::new(manifest)) {
                 let manifests = manifests.join(" and ");
@@ -127,6 +131,16 @@ mod tests {
         let wrapped = "[dependencies]\nutp-reference.workspace = true\n";
         assert!(errors("interop/Cargo.toml", wrapped).is_empty());
         assert_eq!(errors("crates/utp-tokio/Cargo.toml", wrapped).len(), 1);
+    }
+
+    #[test]
+    fn the_simulator_lends_its_network_model_and_nothing_else() {
+        assert!(
+            errors("interop/Cargo.toml", "[dependencies]\nutp-sim.workspace = true\n").is_empty()
+        );
+        let whole = "utp-sim = { workspace = true, features = [\"lab\"] }\n";
+        assert_eq!(errors("interop/Cargo.toml", &format!("[dependencies]\n{whole}")).len(), 1);
+        assert!(errors("interop/Cargo.toml", &format!("[dev-dependencies]\n{whole}")).is_empty());
     }
 
     #[test]
