@@ -1,19 +1,18 @@
 //! The command line of the harness.
 
 use std::io::{self, Write};
-use std::path::{Path as FilePath, PathBuf};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
-    BenchReport, Case, Direction, ExchangeRun, Family, Loopback, Matrix, Pair, Progress,
-    Provenance, Relayed, Report, Run, Shims, Stack, Transfer, exchanges, run, run_exchanges,
-    write_files,
+    BenchReport, Case, Direction, ExchangeRun, Family, Impairment, Matrix, Namespaces, Pair, Plan,
+    Progress, Provenance, Report, Run, STACKS, Shims, Stack, Transfer, Via, exchanges, page, run,
+    run_exchanges, write_files,
 };
-use utp_interop::relay::{Path, Reordering};
 use utp_interop::shim::{parse_buffer, parse_size};
 
 /// Transfers between uTP implementations over real UDP, each in a process of its own, and the
@@ -27,15 +26,17 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  utp-interop interop                            everything; writes results/interop
+  utp-interop interop --impl all                 everything; writes results/interop
+  utp-interop interop                            ours and libutp
   utp-interop interop --quick --json             what CI runs
-  utp-interop interop --pair ours:libutp --family v4 --no-relay
-  utp-interop interop --no-loopback --no-exchanges --relay-size 1MiB --delay 100 --loss-ppm 50000
-  utp-interop interop --no-loopback --no-relay --pair ours:libutp --case many-short
+  utp-interop interop --pair ours:libutp --family v4 --impairment slow-link --no-exchanges
+  utp-interop interop --impairment loss --size 1MiB --rounds 1 --out target/loss
+  utp-interop interop --impairment clean --pair ours:libutp --case many-short
   utp-interop bench                              256 MiB, ours beside libutp; writes results/bench
 
-Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
-3 internal error. A speed that misses its goal is shown and fails nothing.";
+Exit status: 0 every transfer between ours and libutp arrived unchanged and in time, 1 one did not,
+2 wrong usage, 3 internal error. A speed that misses its goal, and a transfer of another stack that
+fails, is shown and fails nothing.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
@@ -48,7 +49,7 @@ pub(crate) enum Task {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Transfers {
-    /// Every pair over loopback, in short conversations, and through an impairment relay.
+    /// Every pair over loopback, through all that may lie in between, and in short conversations.
     #[command(after_help = EXAMPLES)]
     Interop(Interop),
     /// Throughput over loopback: each implementation with itself, in turns.
@@ -77,45 +78,29 @@ pub(crate) struct Interop {
     /// Only this pair, CLIENT:SERVER by the names of the stacks, or ours; may be repeated.
     #[arg(long = "pair", value_name = "CLIENT:SERVER")]
     pairs: Vec<Pair>,
-    /// Only this side as sender.
+    /// Only this side as sender [default: both where ours takes part, else the client].
     #[arg(long = "direction", value_enum)]
     directions: Vec<Direction>,
+    /// Only with this in between; may be repeated.
+    #[arg(long = "impairment", value_enum)]
+    impairments: Vec<Impairment>,
     /// Small sizes and one round, for CI.
     #[arg(long)]
     quick: bool,
-    /// Bytes of each transfer over loopback [default: 64MiB, quick 8MiB].
+    /// Bytes of each transfer [default: what the impairment asks for].
     #[arg(long, value_name = "BYTES", value_parser = parse_length)]
     size: Option<u64>,
-    /// Bytes of each transfer through the relay [default: 8MiB, quick 1MiB].
-    #[arg(long, value_name = "BYTES", value_parser = parse_length)]
-    relay_size: Option<u64>,
-    /// Leave out the transfers over loopback.
-    #[arg(long)]
-    no_loopback: bool,
-    /// Leave out the transfers through the relay.
-    #[arg(long)]
-    no_relay: bool,
     /// Leave out the conversations: closing in every order, half closes, many short connections.
     #[arg(long)]
     no_exchanges: bool,
     /// Only this conversation; may be repeated.
     #[arg(long = "case", value_enum, conflicts_with = "no_exchanges")]
     cases: Vec<Case>,
-    /// One-way delay of the relay, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 20)]
-    delay: u64,
-    /// Datagrams in a million that the relay loses, each way [default: 10000, then 50000, then
-    /// none with reordering].
-    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    loss_ppm: Option<u32>,
-    /// Datagrams in a million that the relay lets arrive 8 ms late, each way.
-    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    reorder_ppm: Option<u32>,
-    /// Seeds the relay's losses.
+    /// Seeds what the relay loses and reorders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Transfers through the relay that run side by side.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
 }
 
@@ -136,7 +121,7 @@ struct Common {
     /// Only this version of IP; may be repeated.
     #[arg(long = "family", value_enum)]
     families: Vec<Family>,
-    /// How often each transfer over loopback runs [default: 5, quick 1].
+    /// How often each transfer runs [default: 5, quick 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Kernel buffers of every UDP socket.
@@ -183,82 +168,95 @@ impl Transfers {
 impl Interop {
     async fn run(self) -> Result<bool, Failure> {
         let provenance = Provenance::now();
+        let shims = self.common.shims()?;
         let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
         let pairs = if self.pairs.is_empty() { Pair::all_of(&stacks) } else { self.pairs.clone() };
-        let (matrix, shims) = self.common.matrix(pairs, self.directions.clone())?;
-        let (size, relay_size, rounds) =
-            if self.quick { (8 << 20, 1 << 20, 1) } else { (64 << 20, 8 << 20, 5) };
-        let loopback = if self.no_loopback {
-            Vec::new()
-        } else {
-            matrix.loopback(Loopback {
-                bytes: self.size.unwrap_or(size),
-                rounds: self.common.rounds.unwrap_or(rounds),
-                limit: LOOPBACK_LIMIT,
-            })
-        };
-        let relayed = self.relayed(relay_size).flat_map(|plan| matrix.relayed(plan));
-        let relayed: Vec<Transfer> = relayed.collect();
+        let matrix = self.common.matrix(pairs, self.directions.clone(), &shims)?;
+        let transfers: Vec<Transfer> =
+            self.plans().iter().flat_map(|plan| matrix.transfers(plan)).collect();
+        let (relayed, alone): (Vec<_>, Vec<_>) = transfers.into_iter().partition(|transfer| {
+            transfer.impairment != Impairment::Clean && matches!(transfer.via, Via::Relay { .. })
+        });
         let cases = match (self.no_exchanges, self.cases.as_slice()) {
             (true, _) => &[],
             (false, []) => &Case::ALL[..],
             (false, cases) => cases,
         };
         let talks = exchanges(&matrix.pairs, &matrix.families, cases);
-        let progress = Progress::new(loopback.len() + talks.len() + relayed.len());
-        // The machine is left alone while speeds are measured.
-        let mut runs = run(loopback, 1, &shims, &progress).await?;
+        let progress = Progress::new(alone.len() + talks.len() + relayed.len());
+        // The machine is left alone while speeds are measured that it limits.
+        let mut runs = run(alone, 1, &shims, &progress).await?;
         let talks = run_exchanges(&talks, &shims, &progress).await?;
         runs.extend(run(relayed, self.jobs, &shims, &progress).await?);
         drop(progress);
-        let report = Report::new(provenance, runs, talks);
-        let files = [("summary.json", json(&report)?), ("matrix.md", report.markdown())];
+        let report = Report::new(provenance, &runs, talks);
+        let files = [
+            ("summary.json", report.json()?),
+            ("matrix.md", report.markdown()),
+            ("matrix.html", page(&report)),
+        ];
         self.common.publish(self.is_full(), "results/interop", &files)?;
-        show_failures(&report.runs);
+        show_failures(&runs);
         show_failed_exchanges(&report.exchanges);
-        self.common.print(&report, report.text())?;
+        let text = if self.common.json { report.json()? } else { report.text() };
+        self.common.print(&text)?;
         Ok(report.pass)
     }
 
-    /// A plan for each way in which the relay impairs.
-    fn relayed(&self, bytes: u64) -> impl Iterator<Item = Relayed> {
-        let delay = Duration::from_millis(self.delay);
-        let (bytes, seed) = (self.relay_size.unwrap_or(bytes), self.seed);
-        let late = |ppm| Reordering { ppm, by: LATE_BY };
-        let impairments = match (self.loss_ppm, self.reorder_ppm) {
-            _ if self.no_relay => vec![],
-            (None, None) => vec![(10_000, None), (50_000, None), (0, Some(late(100_000)))],
-            (loss_ppm, ppm) => vec![(loss_ppm.unwrap_or(0), ppm.map(late))],
+    /// A plan for each impairment. Where namespaces are not allowed, a message replaces the one
+    /// that needs them.
+    fn plans(&self) -> Vec<Plan> {
+        let all = &Impairment::ALL[..];
+        let impairments = if self.impairments.is_empty() { all } else { &self.impairments };
+        let namespaces = match impairments.contains(&Impairment::SmallPath) {
+            false => None,
+            true => match Namespaces::new() {
+                Ok(namespaces) => Some(Arc::new(namespaces)),
+                Err(error) => {
+                    let skipped = Impairment::SmallPath;
+                    eprintln!("utp-interop: {skipped} is skipped, it needs namespaces: {error}");
+                    None
+                }
+            },
         };
-        impairments.into_iter().enumerate().map(move |(index, (loss_ppm, reordering))| {
-            let path = Path { delay, loss_ppm, reordering, bottleneck: None };
-            // libutp with itself takes minutes for what the first of them does in one.
-            let (bytes, with_ours) = if index > 0 { (bytes / 4, true) } else { (bytes, false) };
-            Relayed { bytes, path, seed, limit: RELAY_LIMIT, with_ours }
-        })
+        let plan = |&impairment: &Impairment| Plan {
+            impairment,
+            bytes: self.size.unwrap_or_else(|| impairment.bytes(self.quick)),
+            rounds: self.common.rounds(if self.quick { 1 } else { 5 }),
+            look: !self.quick,
+            seed: self.seed,
+            namespaces: namespaces.clone(),
+        };
+        impairments.iter().map(plan).collect()
     }
 
     /// Whether the results are those that are kept.
     fn is_full(&self) -> bool {
-        let sizes = self.size.is_some() || self.relay_size.is_some();
-        let parts = self.quick || self.no_loopback || self.no_relay || self.no_exchanges;
-        let filters =
-            !self.pairs.is_empty() || !self.directions.is_empty() || !self.cases.is_empty();
-        let filters = filters || !self.stacks.is_empty();
-        !sizes && !parts && !filters && self.common.is_full()
+        let parts = self.quick || self.no_exchanges || self.size.is_some();
+        let filters = !self.pairs.is_empty()
+            || !self.directions.is_empty()
+            || !self.impairments.is_empty()
+            || !self.cases.is_empty();
+        let all = Stack::named(&self.stacks).is_ok_and(|stacks| stacks.len() == STACKS.len());
+        all && !parts && !filters && self.common.is_full()
     }
 }
 
 impl Bench {
     async fn run(self) -> Result<bool, Failure> {
         let provenance = Provenance::now();
+        let shims = self.common.shims()?;
         let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
-        let pairs = stacks.into_iter().map(|stack| Pair { client: stack, server: stack }).collect();
-        let (matrix, shims) = self.common.matrix(pairs, vec![Direction::ClientSends])?;
-        let transfers: Vec<Transfer> = matrix.loopback(Loopback {
+        let with_itself = stacks.into_iter().map(|stack| Pair { client: stack, server: stack });
+        let directions = vec![Direction::ClientSends];
+        let matrix = self.common.matrix(with_itself.collect(), directions, &shims)?;
+        let transfers = matrix.transfers(&Plan {
+            impairment: Impairment::Clean,
             bytes: self.size,
-            rounds: self.common.rounds.unwrap_or(5),
-            limit: LOOPBACK_LIMIT,
+            rounds: self.common.rounds(5),
+            look: false,
+            seed: 1,
+            namespaces: None,
         });
         let progress = Progress::new(transfers.len());
         let runs = run(transfers, 1, &shims, &progress).await?;
@@ -268,37 +266,41 @@ impl Bench {
         let full = self.stacks.is_empty() && self.size == 256 << 20 && self.common.is_full();
         self.common.publish(full, "results/bench", &files)?;
         show_failures(&runs);
-        self.common.print(&report, report.text())?;
+        let text = if self.common.json { json(&report)? } else { report.text() };
+        self.common.print(&text)?;
         Ok(report.pass)
     }
 }
 
 impl Common {
+    fn shims(&self) -> anyhow::Result<Shims> {
+        match &self.shims {
+            Some(folder) => Ok(Shims::in_folder(folder.clone())),
+            None => Shims::beside_this_program().context("where this program is"),
+        }
+    }
+
     /// What to cover, checked against what there is.
     fn matrix(
         &self,
         pairs: Vec<Pair>,
         directions: Vec<Direction>,
-    ) -> Result<(Matrix, Shims), Failure> {
-        let shims = match &self.shims {
-            Some(folder) => Shims::in_folder(folder.clone()),
-            None => Shims::beside_this_program().context("where this program is")?,
-        };
-        let or_all = |some: Vec<Direction>| match some.is_empty() {
-            true => vec![Direction::ClientSends, Direction::ServerSends],
-            false => some,
-        };
+        shims: &Shims,
+    ) -> Result<Matrix, Failure> {
         let families = match self.families.is_empty() {
             true => vec![Family::V4, Family::V6],
             false => self.families.clone(),
         };
-        let (directions, udp_buffer) = (or_all(directions), self.udp_buffer);
-        let mut matrix = Matrix { pairs, families, directions, udp_buffer };
-        let missing = matrix.check(&shims).map_err(|error| Failure::Usage(error.to_string()))?;
+        let mut matrix = Matrix { pairs, families, directions, udp_buffer: self.udp_buffer };
+        let missing = matrix.check(shims).map_err(|error| Failure::Usage(error.to_string()))?;
         for family in missing {
             eprintln!("utp-interop: IP{family} is left out: this machine lacks it");
         }
-        Ok((matrix, shims))
+        Ok(matrix)
+    }
+
+    fn rounds(&self, default: u32) -> u32 {
+        self.rounds.unwrap_or(default)
     }
 
     const fn is_full(&self) -> bool {
@@ -309,7 +311,7 @@ impl Common {
     fn publish(&self, full: bool, place: &str, files: &[(&str, String)]) -> anyhow::Result<()> {
         let folder = match &self.out {
             Some(folder) => folder,
-            None if full => FilePath::new(place),
+            None if full => Path::new(place),
             None => {
                 eprintln!("utp-interop: not a full run: results are not written; see --out");
                 return Ok(());
@@ -318,9 +320,8 @@ impl Common {
         write_files(folder, files).with_context(|| format!("writing {}", folder.display()))
     }
 
-    fn print(&self, report: &impl Serialize, text: String) -> anyhow::Result<()> {
-        let text = if self.json { json(report)? } else { text };
-        write_out(&mut io::stdout(), &text).context("writing to standard output")
+    fn print(&self, text: &str) -> anyhow::Result<()> {
+        write_out(&mut io::stdout(), text).context("writing to standard output")
     }
 }
 
@@ -356,14 +357,3 @@ fn show_failed_exchanges(exchanges: &[ExchangeRun]) {
         eprintln!("{run}");
     }
 }
-
-/// How much later a datagram that is reordered arrives: enough to be overtaken by a whole window
-/// at full speed, and less than a round trip.
-const LATE_BY: Duration = Duration::from_millis(8);
-
-/// How long a transfer over loopback may take; a loaded CI machine needs a fraction of it.
-const LOOPBACK_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long a transfer through the relay may take. libutp without its fast retransmit waits a
-/// second for every loss.
-const RELAY_LIMIT: Duration = Duration::from_secs(300);

@@ -1,57 +1,46 @@
-//! A relay that impairs real UDP traffic: delay, loss and a bottleneck, each way, by a seed.
+//! A relay that impairs real UDP traffic: the simulator's network model between real sockets.
 //!
 //! Clients talk to the relay as if it were the server. Each gets a socket of its own towards the
-//! server, so that several connections through one relay keep apart. Threads and blocking sockets
-//! do the work, because a condition variable wakes within some ten microseconds of its time while
-//! pollers and socket time-outs count whole milliseconds.
+//! server, so that several connections through one relay keep apart. Every datagram crosses one
+//! link of [`utp_sim::network::Network`] each way, whose time is the real one and begins with the
+//! first datagram: delay, loss, queues, rates and outages are those of scenario files.
 //!
-//! The order in which datagrams meet the random numbers is the order in which they arrive, so that
-//! a seed repeats the same losses for the same traffic, and not for traffic that differs.
+//! Threads and blocking sockets do the work: a thread that waits for a moment wakes within some ten
+//! microseconds of it, while pollers and socket time-outs count whole milliseconds. The order in
+//! which datagrams meet the random numbers is the order in which they arrive, so that a seed
+//! repeats the same losses for the same traffic, and not for traffic that differs.
 
-mod lane;
-mod schedule;
+mod clockwork;
+mod conditions;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
+use utp_sim::packet::{HostId, UDP_OVERHEAD_V4, UDP_OVERHEAD_V6};
+use utp_sim::record::Record;
 
-pub use self::lane::{Bottleneck, Lane, LaneStats, Path, Reordering, Verdict};
-use self::schedule::{Delivery, Schedule};
-
-/// How traffic is impaired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Impairment {
-    /// What happens on the way to the server.
-    pub to_server: Path,
-    /// What happens on the way back.
-    pub to_client: Path,
-    /// Decides which datagrams are lost.
-    pub seed: u64,
-}
-
-impl Impairment {
-    /// The same both ways.
-    pub const fn symmetric(path: Path, seed: u64) -> Self {
-        Self { to_server: path, to_client: path, seed }
-    }
-}
+use self::clockwork::{Clockwork, Ends, Input};
+pub use self::conditions::Conditions;
 
 /// A running relay; dropping it stops it.
 ///
 /// ```
 /// use std::net::UdpSocket;
-/// use std::time::Duration;
-/// use utp_interop::relay::{Impairment, Path, Relay};
+/// use utp_interop::relay::{Conditions, Relay};
+/// use utp_sim::scenario::LinkConfig;
+/// use utp_sim::time::Ns;
 ///
 /// let server = UdpSocket::bind("127.0.0.1:0")?;
-/// let path = Path { delay: Duration::from_millis(5), ..Path::default() };
-/// let relay = Relay::start(server.local_addr()?, Impairment::symmetric(path, 1))?;
+/// let link = LinkConfig { delay: Ns::from_millis(5), ..LinkConfig::default() };
+/// let relay = Relay::start(server.local_addr()?, &Conditions::symmetric(link), 1, None)?;
 ///
 /// let client = UdpSocket::bind("127.0.0.1:0")?;
 /// client.send_to(b"ping", relay.local_addr())?;
@@ -61,49 +50,87 @@ impl Impairment {
 /// server.send_to(b"pong", from)?;
 /// let (_, from) = client.recv_from(&mut datagram)?;
 /// assert_eq!(from, relay.local_addr());
+///
+/// let record = relay.finish();
+/// assert_eq!(record.sent, 2);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Relay {
     local: SocketAddr,
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    front: Option<JoinHandle<()>>,
+    clockwork: Option<JoinHandle<RelayRecord>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    server: SocketAddr,
-    front: Arc<UdpSocket>,
-    to_server: Mutex<Lane>,
-    to_client: Mutex<Lane>,
-    schedule: Schedule,
-    stop: AtomicBool,
+/// What a relay leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct RelayRecord {
+    /// When the first datagram arrived.
+    pub start: Option<Instant>,
+    /// What the links did, the one to the server first; times count from the first datagram.
+    pub network: Record,
+    /// Datagrams sent on.
+    pub sent: u64,
+    /// Those of them that left more than a millisecond after their moment.
+    pub late: u64,
+    /// The most that one was late.
+    pub late_max: Duration,
 }
+
+/// A datagram at the relay.
+#[derive(Clone, Copy, Debug)]
+pub struct Passed<'a> {
+    /// When, since the first datagram.
+    pub at: Duration,
+    /// Whether it comes or goes.
+    pub moment: Moment,
+    /// Whether it is on its way to the server.
+    pub to_server: bool,
+    /// The client that sent it or gets it.
+    pub client: SocketAddr,
+    /// The relay's socket that the server takes for this client.
+    pub back: SocketAddr,
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
+/// Where on its way a datagram is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It arrives, before anything is done to it.
+    Entered,
+    /// It is sent on.
+    Left,
+}
+
+/// Takes every datagram that comes or goes.
+pub type Observer = Box<dyn FnMut(&Passed<'_>) + Send>;
 
 impl Relay {
-    /// Starts a relay to `server`, on a free port of the same loopback address family.
+    /// Starts a relay to `server`, on a free port of the same loopback address family. The random
+    /// draws of its links are those of `seed`, and `observer` sees what passes.
     ///
     /// # Errors
     ///
     /// When a socket or a thread cannot be had.
-    pub fn start(server: SocketAddr, impairment: Impairment) -> io::Result<Self> {
+    pub fn start(
+        server: SocketAddr,
+        conditions: &Conditions,
+        seed: u64,
+        observer: Option<Observer>,
+    ) -> io::Result<Self> {
         let front = Arc::new(bind_beside(server)?);
         let local = front.local_addr()?;
-        let shared = Arc::new(Shared {
-            server,
-            front,
-            to_server: Mutex::new(Lane::new(impairment.to_server, impairment.seed)),
-            // Another stream of random numbers: the two ways lose independently.
-            to_client: Mutex::new(Lane::new(impairment.to_client, !impairment.seed)),
-            schedule: Schedule::default(),
-            stop: AtomicBool::new(false),
-        });
-        let mut relay = Self { local, shared, threads: Vec::new() };
-        let shared = Arc::clone(&relay.shared);
-        relay.threads.push(spawn("relay-deliver", move || shared.schedule.run())?);
-        let shared = Arc::clone(&relay.shared);
-        relay.threads.push(spawn("relay-front", move || shared.run_front())?);
-        Ok(relay)
+        let overhead = if server.is_ipv4() { UDP_OVERHEAD_V4 } else { UDP_OVERHEAD_V6 };
+        let network = conditions.network(CLIENTS_MAX, seed);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (inputs, taken) = channel();
+        let clockwork = Clockwork::new(network, Arc::clone(&front), server, overhead, observer);
+        let clockwork = spawn("relay-clockwork", move || clockwork.run(&taken))?;
+        let sockets = Sockets { server, front, stop: Arc::clone(&stop), inputs };
+        let front = spawn("relay-front", move || sockets.run_front())?;
+        Ok(Self { local, stop, front: Some(front), clockwork: Some(clockwork) })
     }
 
     /// Where clients connect to.
@@ -111,43 +138,58 @@ impl Relay {
         self.local
     }
 
-    /// What happened so far, on the way to the server and on the way back.
-    pub fn stats(&self) -> (LaneStats, LaneStats) {
-        (lock(&self.shared.to_server).stats(), lock(&self.shared.to_client).stats())
+    /// Stops the relay. What is under way is lost.
+    pub fn finish(mut self) -> RelayRecord {
+        self.join().unwrap_or_default()
+    }
+
+    fn join(&mut self) -> Option<RelayRecord> {
+        self.stop.store(true, Ordering::Relaxed);
+        // A thread that panicked has said so on standard error.
+        drop(self.front.take()?.join());
+        self.clockwork.take()?.join().ok()
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.shared.schedule.stop();
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so on standard error.
-            drop(thread.join());
-        }
+        drop(self.join());
     }
 }
 
-impl Shared {
+/// What the threads of the sockets share.
+#[derive(Clone)]
+struct Sockets {
+    server: SocketAddr,
+    front: Arc<UdpSocket>,
+    stop: Arc<AtomicBool>,
+    inputs: Sender<Input>,
+}
+
+impl Sockets {
     /// Takes what clients send, and owns the threads that take what the server answers.
-    fn run_front(self: &Arc<Self>) {
-        let mut flows: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+    fn run_front(self) {
+        let mut clients: HashMap<SocketAddr, u16> = HashMap::new();
         let mut threads = Vec::new();
         let mut buffer = vec![0; DATAGRAM_MAX];
         while !self.stop.load(Ordering::Relaxed) {
-            let Some((len, client)) = receive(&self.front, &mut buffer) else { continue };
-            if !flows.contains_key(&client) && flows.len() < FLOWS_MAX {
-                let Ok(socket) = bind_beside(self.server).map(Arc::new) else { continue };
-                let (shared, back) = (Arc::clone(self), Arc::clone(&socket));
-                let Ok(thread) = spawn("relay-back", move || shared.run_back(&back, client)) else {
-                    continue;
-                };
+            let Ok((len, client)) = self.front.recv_from(&mut buffer) else { continue };
+            let at = Instant::now();
+            let next = u16::try_from(clients.len()).unwrap_or(CLIENTS_MAX);
+            if !clients.contains_key(&client) && next < CLIENTS_MAX {
+                let Ok(back) = bind_beside(self.server).map(Arc::new) else { continue };
+                let Ok(back_address) = back.local_addr() else { continue };
+                let (sockets, socket) = (self.clone(), Arc::clone(&back));
+                let run = move || sockets.run_back(&socket, next);
+                let Ok(thread) = spawn("relay-back", run) else { continue };
                 threads.push(thread);
-                flows.insert(client, socket);
+                clients.insert(client, next);
+                self.tell(Input::Opened(Ends { client, back, back_address }));
             }
-            // Beyond the flows that fit, a client is not served.
-            let Some(socket) = flows.get(&client) else { continue };
-            self.pass(&self.to_server, &buffer[..len], socket, self.server);
+            // Beyond the clients that fit, one is not served.
+            let Some(&client) = clients.get(&client) else { continue };
+            let payload = Bytes::copy_from_slice(&buffer[..len]);
+            self.tell(Input::Datagram { at, client, from: HostId::Left, payload });
         }
         for thread in threads {
             drop(thread.join());
@@ -155,29 +197,22 @@ impl Shared {
     }
 
     /// Takes what the server sends to one client.
-    fn run_back(&self, socket: &UdpSocket, client: SocketAddr) {
+    fn run_back(&self, socket: &UdpSocket, client: u16) {
         let mut buffer = vec![0; DATAGRAM_MAX];
         while !self.stop.load(Ordering::Relaxed) {
-            let Some((len, from)) = receive(socket, &mut buffer) else { continue };
+            let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
+            let at = Instant::now();
             if from == self.server {
-                self.pass(&self.to_client, &buffer[..len], &self.front, client);
+                let payload = Bytes::copy_from_slice(&buffer[..len]);
+                self.tell(Input::Datagram { at, client, from: HostId::Right, payload });
             }
         }
     }
 
-    /// Has a datagram sent when the lane says so, if it does.
-    fn pass(&self, lane: &Mutex<Lane>, datagram: &[u8], socket: &Arc<UdpSocket>, to: SocketAddr) {
-        let verdict = lock(lane).admit(Instant::now(), datagram.len());
-        if let Verdict::Deliver(at) = verdict {
-            let bytes = datagram.into();
-            self.schedule.push(Delivery { at, socket: Arc::clone(socket), to, bytes });
-        }
+    fn tell(&self, input: Input) {
+        // It is gone only when the relay is.
+        drop(self.inputs.send(input));
     }
-}
-
-/// The next datagram; `None` when there was none for a while, or an error that passes.
-fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
-    socket.recv_from(buffer).ok()
 }
 
 /// A socket on a free port of loopback, in the family of `address`.
@@ -194,13 +229,11 @@ fn bind_beside(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.into()).spawn(body)
-}
-
-/// Locks; a panic elsewhere is no reason to stop relaying.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The largest UDP datagram.
@@ -212,82 +245,8 @@ const UDP_BUFFER: usize = 4 << 20;
 /// How long a thread may take to notice that the relay stops.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// Each flow is a thread and a socket.
-const FLOWS_MAX: usize = 64;
+/// Each client is a thread, a socket and a flow of the network.
+const CLIENTS_MAX: u16 = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Few enough for the default buffer of the receiving socket.
-    const COUNT: u32 = 200;
-
-    fn path() -> Path {
-        Path { delay: Duration::from_millis(20), loss_ppm: 100_000, ..Path::default() }
-    }
-
-    /// Sends numbered datagrams and returns which came out, and the shortest and longest way.
-    fn send_numbered(
-        from: &UdpSocket,
-        to: SocketAddr,
-        at: &UdpSocket,
-    ) -> (Vec<u32>, [Duration; 2]) {
-        at.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out can be set");
-        let mut sent = Vec::new();
-        for number in 0..COUNT {
-            sent.push(Instant::now());
-            from.send_to(&number.to_be_bytes(), to).expect("loopback takes it");
-        }
-        let mut buffer = [0; 4];
-        let mut numbers = Vec::new();
-        let mut delays = [Duration::MAX, Duration::ZERO];
-        while let Ok((4, _)) = at.recv_from(&mut buffer) {
-            let number = u32::from_be_bytes(buffer);
-            let delay = sent[number as usize].elapsed();
-            delays = [delays[0].min(delay), delays[1].max(delay)];
-            numbers.push(number);
-        }
-        (numbers, delays)
-    }
-
-    /// What a lane lets through, which does not depend on time.
-    fn expected(seed: u64) -> Vec<u32> {
-        let mut lane = Lane::new(path(), seed);
-        let now = Instant::now();
-        (0..COUNT).filter(|_| matches!(lane.admit(now, 4), Verdict::Deliver(_))).collect()
-    }
-
-    #[test]
-    fn both_ways_are_delayed_and_lose_what_the_seed_says() {
-        for local in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(server) = UdpSocket::bind(local) else {
-                println!("{local} is missing on this machine");
-                continue;
-            };
-            let address = server.local_addr().expect("bound");
-            let relay = Relay::start(address, Impairment::symmetric(path(), 7)).expect("starts");
-            let client = UdpSocket::bind(local).expect("binds");
-
-            let (there, delays) = send_numbered(&client, relay.local_addr(), &server);
-            assert_eq!(there, expected(7));
-            assert!(delays[0] >= path().delay, "{delays:?}");
-            assert!(delays[0] < path().delay + Duration::from_millis(100), "{delays:?}");
-
-            // What a second client sends tells the server where to answer it.
-            let other = UdpSocket::bind(local).expect("binds");
-            let mut buffer = [0; 4];
-            server.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out can be set");
-            let back = loop {
-                other.send_to(b"open", relay.local_addr()).expect("loopback takes it");
-                if let Ok((_, back)) = server.recv_from(&mut buffer) {
-                    break back;
-                }
-            };
-            let (here, delays) = send_numbered(&server, back, &other);
-            assert_eq!(here, expected(!7));
-            assert!(delays[0] >= path().delay, "{delays:?}");
-            let (_, to_client) = relay.stats();
-            assert_eq!(to_client.delivered + to_client.lost, u64::from(COUNT));
-        }
-    }
-}
+mod tests;

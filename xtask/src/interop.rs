@@ -13,12 +13,12 @@ pub(crate) const USAGE: &str = "cargo xtask interop [OPTIONS]";
 pub(crate) const HELP: &str = "\
 Examples:
   cargo xtask interop --quick
-  cargo xtask interop --pair ours:libutp --family v4
+  cargo xtask interop --pair ours:libutp --family v4 --impairment slow-link
   cargo xtask interop --impl all   builds the stacks of the registry as well
   cargo xtask interop -- --help    builds the harness and lists its options
 
-Exit status: 0 every transfer arrived unchanged and in time, 1 one did not, 2 wrong usage,
-3 the harness failed.";
+Exit status: 0 every transfer between ours and libutp arrived unchanged and in time, 1 one did not,
+2 wrong usage, 3 the harness failed.";
 
 pub(crate) const CONFORMANCE_USAGE: &str = "cargo xtask conformance [OPTIONS]";
 
@@ -53,8 +53,9 @@ const PEERS: &str = "interop/peers/Cargo.toml";
 
 /// Runs a command of the harness, which finds the peers beside its own program.
 ///
-/// It is built without the simulator, whose dependencies would turn on test features of tokio in
-/// the stack that is measured. It runs in the root of the workspace, for the results that are kept.
+/// It is built without the simulator's own dependencies, which would turn on test features of tokio
+/// in the stack that is measured: it has the network model alone. It runs in the root of the
+/// workspace, for the results that are kept.
 pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let arguments = named_from_root(arguments, &Place::here()?);
     let harness = command::build("utp-interop", "utp-interop", Profile::Release)?;

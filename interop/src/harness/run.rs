@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{Outcome, Progress, Run, Shims, Transfer};
+use super::{Outcome, Progress, Run, Shims, Transfer, Via};
 
 /// Runs transfers, `jobs` at a time, and returns what came of each, in the order of the plan.
 ///
@@ -62,8 +62,8 @@ async fn attempt(transfer: &Transfer, shims: &Shims) -> io::Result<Run> {
         }
         attempts += 1;
         // With the same losses it would fail in the same way.
-        if let Some(impaired) = &mut transfer.impaired {
-            impaired.impairment.seed = impaired.impairment.seed.wrapping_add(RETRY_SEED_STEP);
+        if let Via::Relay { seed, .. } = &mut transfer.via {
+            *seed = seed.wrapping_add(RETRY_SEED_STEP);
         }
     }
 }

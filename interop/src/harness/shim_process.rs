@@ -34,16 +34,27 @@ impl ShimProcess {
         program: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> io::Result<Self> {
-        let mut child = Command::new(program)
+        Self::spawn(std::process::Command::new(program), arguments)
+    }
+
+    /// Starts a shim by a command that has its arguments still to come.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such program, or it cannot be started.
+    pub fn spawn<A: AsRef<OsStr>>(
+        command: std::process::Command,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> io::Result<Self> {
+        let program = command.get_program().display().to_string();
+        let mut child = Command::from(command)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", program.display()))
-            })?;
+            .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         let stdin = child.stdin.take().expect("piped above");
         let stdout = child.stdout.take().expect("piped above");
         let stderr = Arc::new(Mutex::new(String::new()));

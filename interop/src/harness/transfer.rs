@@ -1,16 +1,23 @@
 //! One transfer between two shims.
 
+mod watch;
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Pair, ShimProcess, Stack};
-use crate::relay::{Impairment, Relay};
+use self::watch::Watch;
+use super::namespaces::{Host, Namespaces};
+use super::series::Collector;
+use super::{Impairment, Observed, Pair, ShimProcess, Stack};
+use crate::relay::{Conditions, Relay};
 use crate::shim::{Event, Role, Stats};
 use utp_reference::SynSeq;
 
@@ -67,17 +74,24 @@ impl fmt::Display for Direction {
     }
 }
 
-/// An impairment and what results call it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Impaired {
-    /// For example `20ms+1%`.
-    pub name: String,
-    /// What the relay does.
-    pub impairment: Impairment,
+/// How datagrams get from one side to the other.
+#[derive(Debug, Clone)]
+pub enum Via {
+    /// Over loopback.
+    Loopback,
+    /// Through a router between two hosts in namespaces.
+    Namespaces(Arc<Namespaces>),
+    /// Through a relay.
+    Relay {
+        /// What it does.
+        conditions: Box<Conditions>,
+        /// Decides what is lost.
+        seed: u64,
+    },
 }
 
 /// One transfer to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Transfer {
     /// Who connects to whom.
     pub pair: Pair,
@@ -91,15 +105,17 @@ pub struct Transfer {
     pub seed: u64,
     /// What the digest of the stream is.
     pub sha256: String,
-    /// What a relay does in between, if there is one.
-    pub impaired: Option<Impaired>,
+    /// What results call that which lies in between.
+    pub impairment: Impairment,
+    /// What lies in between.
+    pub via: Via,
     /// Where the client's SYN number shall lie, for a client that takes it.
     pub syn_seq: SynSeq,
     /// Kernel buffers of both UDP sockets.
     pub udp_buffer: usize,
     /// How long it may take, from the connect to the end of the stream.
     pub limit: Duration,
-    /// Which repetition this is, from 1.
+    /// Which repetition this is, from 1; 0 if it is only looked at.
     pub round: u32,
 }
 
@@ -116,6 +132,8 @@ pub struct Outcome {
     pub client: Option<Stats>,
     /// What the server used.
     pub server: Option<Stats>,
+    /// What a relay saw of it, if there was one.
+    pub observed: Option<Observed>,
 }
 
 /// What the receiving side reported.
@@ -158,7 +176,7 @@ impl Shims {
 
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.pair, self.family, self.direction)
+        write!(f, "{} {} {} {}", self.pair, self.family, self.impairment, self.direction)
     }
 }
 
@@ -170,10 +188,8 @@ impl Transfer {
     /// When the harness itself fails: a shim or the relay cannot be started. A transfer that
     /// fails is an [`Outcome`].
     pub async fn run(&self, shims: &Shims) -> io::Result<Outcome> {
-        let mut server = ShimProcess::start(
-            &shims.path(&self.pair.server),
-            self.arguments("listen", self.family.loopback(), self.server_role(), &["--once"]),
-        )?;
+        let arguments = self.arguments("listen", self.address(0), self.server_role(), &["--once"]);
+        let mut server = self.start(shims, Host::Server, arguments)?;
         let Some(port) = listening_port(&mut server).await else {
             return Ok(Outcome {
                 received: Err(with_stderr("the server does not listen", "server", &mut server)),
@@ -181,22 +197,50 @@ impl Transfer {
                 closed_cleanly: false,
                 client: None,
                 server: server.leave(Duration::ZERO).await,
+                observed: None,
             });
         };
-        let mut address = self.family.loopback();
-        address.set_port(port);
+        let address = self.address(port);
+        let collector = Collector::default();
         // The relay lives until both shims are gone.
-        let relay = match &self.impaired {
-            Some(impaired) => Some(Relay::start(address, impaired.impairment)?),
-            None => None,
+        let relay = match &self.via {
+            Via::Relay { conditions, seed } => {
+                Some(Relay::start(address, conditions, *seed, Some(collector.observer()))?)
+            }
+            Via::Loopback | Via::Namespaces(_) => None,
         };
         let address = relay.as_ref().map_or(address, Relay::local_addr);
         let syn_seq = self.syn_seq_arguments();
-        let mut client = ShimProcess::start(
-            &shims.path(&self.pair.client),
-            self.arguments("connect", address, self.client_role(), &syn_seq),
-        )?;
-        Ok(self.watch(&mut client, &mut server).await)
+        let arguments = self.arguments("connect", address, self.client_role(), &syn_seq);
+        let mut client = self.start(shims, Host::Client, arguments)?;
+        let mut outcome = self.watch(&mut client, &mut server).await;
+        if let Some(relay) = relay {
+            let record = spawn_blocking(|| relay.finish()).await.map_err(io::Error::other)?;
+            outcome.observed = Some(collector.finish(self.direction, &record));
+        }
+        Ok(outcome)
+    }
+
+    /// Where the server listens.
+    fn address(&self, port: u16) -> SocketAddr {
+        let ip = match &self.via {
+            Via::Loopback | Via::Relay { .. } => self.family.loopback().ip(),
+            Via::Namespaces(_) => Namespaces::address(Host::Server, self.family),
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    fn start(&self, shims: &Shims, host: Host, arguments: Vec<String>) -> io::Result<ShimProcess> {
+        let shim = shims.path(match host {
+            Host::Client => &self.pair.client,
+            Host::Server => &self.pair.server,
+        });
+        match &self.via {
+            Via::Loopback | Via::Relay { .. } => ShimProcess::start(&shim, arguments),
+            Via::Namespaces(namespaces) => {
+                ShimProcess::spawn(namespaces.command(host, &shim), arguments)
+            }
+        }
     }
 
     /// Follows both sides until the stream has ended, then lets them leave.
@@ -252,6 +296,7 @@ impl Transfer {
             closed_cleanly: matches!((client_closed, server_closed), (Ok(true), Ok(true))),
             client,
             server,
+            observed: None,
         }
     }
 
@@ -297,58 +342,6 @@ impl Transfer {
             SynSeq::Above => vec!["--syn-seq", "above"],
             SynSeq::Below => vec!["--syn-seq", "below"],
         }
-    }
-}
-
-/// What is known of a transfer while it runs.
-#[derive(Debug, Default)]
-struct Watch {
-    connected: bool,
-    client_closed: bool,
-    server_closed: bool,
-    /// Length, digest and time that the sink reported.
-    data: Option<(u64, String, Option<f64>)>,
-    result: Option<Result<Received, String>>,
-}
-
-impl Watch {
-    /// Takes the next event of a side, or its end.
-    fn handle(&mut self, transfer: &Transfer, event: Option<Event>, from_client: bool) {
-        let side = if from_client { "client" } else { "server" };
-        let from_sink = transfer.is_sink(from_client);
-        match event {
-            Some(Event::Connected { .. }) => self.connected |= from_client,
-            Some(Event::Closed { .. }) if from_client => self.client_closed = true,
-            Some(Event::Closed { .. }) => self.server_closed = true,
-            Some(Event::Data { n, sha256, seconds, .. }) if from_sink => {
-                self.data = Some((n, sha256, seconds));
-            }
-            Some(Event::Eof { .. }) if from_sink => {
-                self.result = Some(transfer.judge(self.data.take()));
-            }
-            Some(Event::Error { kind, detail, .. }) => {
-                let got = self.data.as_ref().map_or(String::new(), |(n, ..)| {
-                    format!(" after {n} of {} bytes", transfer.bytes)
-                });
-                self.result = Some(Err(format!("{side}: {kind:?}{got} ({detail})")));
-            }
-            None => self.result = Some(Err(format!("the {side} left before its time"))),
-            Some(_) => {}
-        }
-    }
-}
-
-impl Transfer {
-    fn judge(&self, data: Option<(u64, String, Option<f64>)>) -> Result<Received, String> {
-        let (bytes, sha256, seconds) = data.ok_or("the receiving side reported no data")?;
-        if bytes != self.bytes {
-            return Err(format!("{bytes} bytes arrived instead of {}", self.bytes));
-        }
-        if sha256 != self.sha256 {
-            return Err(format!("SHA-256 {sha256} arrived instead of {}", self.sha256));
-        }
-        let seconds = seconds.ok_or("the receiving side reported no time")?;
-        Ok(Received { seconds })
     }
 }
 

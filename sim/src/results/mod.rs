@@ -71,7 +71,7 @@ command:
 
 | folder | made by | what it shows |
 |---|---|---|
-| [interop](interop/matrix.md) | `cargo xtask interop` | transfers between this stack and libutp |
+| [interop](interop/matrix.md) | `cargo xtask interop --impl all` | transfers between all stacks |
 | [bench](bench/table.md) | `cargo xtask bench` | throughput over loopback, next to libutp |
 
 The folder of a scenario has:

@@ -1,7 +1,7 @@
 //! Tests of the comparison and of the files.
 
 use super::*;
-use crate::harness::{Machine, Pair};
+use crate::harness::{Machine, Observed, Pair, Percentiles};
 
 fn run(pair: &str, round: u32, seconds: Option<f64>) -> Run {
     let pair: Pair = pair.parse().expect("two stacks");
@@ -10,7 +10,7 @@ fn run(pair: &str, round: u32, seconds: Option<f64>) -> Run {
         client: pair.client.name.into(),
         server: pair.server.name.into(),
         family: Family::V4,
-        impairment: "none".into(),
+        impairment: Impairment::Clean,
         direction: Direction::ClientSends,
         syn_seq: None,
         round,
@@ -23,7 +23,7 @@ fn run(pair: &str, round: u32, seconds: Option<f64>) -> Run {
         sender_cpu_s: Some(0.5),
         receiver_cpu_s: Some(0.25),
         peak_rss_kib: Some(4096),
-        udp_recv_buffer: None,
+        observed: None,
         error: seconds.is_none().then(|| "gone".into()),
     }
 }
@@ -49,7 +49,7 @@ fn ours_with_libutp_is_measured_by_the_medians_of_the_same_run() {
         runs.push(run("ours:libutp", round, Some(mixed)));
         runs.push(run("ours:ours", round, Some(own)));
     }
-    let report = Report::new(provenance(), runs, Vec::new());
+    let report = Report::new(provenance(), &runs, Vec::new());
     assert!(report.pass);
     let [mixed, own] = &report.ratios[..] else { panic!("{:?}", report.ratios) };
     assert_eq!((mixed.of.as_str(), mixed.over.as_str()), ("utp-tokio:libutp", "libutp:libutp"));
@@ -62,19 +62,52 @@ fn ours_with_libutp_is_measured_by_the_medians_of_the_same_run() {
 #[test]
 fn a_failed_transfer_fails_the_report_and_shows_in_its_tables() {
     let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("libutp:libutp", 2, None)];
-    let report = Report::new(provenance(), runs, Vec::new());
+    let report = Report::new(provenance(), &runs, Vec::new());
     assert!(!report.pass);
     assert!(report.text().contains("FAILED 1/2"), "{}", report.text());
     assert!(report.markdown().contains("| FAILED 1/2 |"), "{}", report.markdown());
     assert!(report.markdown().contains("Commit abc"));
-    let json = serde_json::to_string(&report).expect("serialises");
-    assert_eq!(serde_json::from_str::<Report>(&json).expect("parses"), report);
+    let read: Report = serde_json::from_str(&report.json().expect("JSON")).expect("parses");
+    assert_eq!(read, report);
+    assert!(page(&report).contains("<td class=\"fail\" title=\"gone\">FAILED 1/2</td>"));
+}
+
+#[test]
+fn what_other_stacks_do_fails_nothing() {
+    let mut foreign = run("libutp:libutp", 1, None);
+    foreign.server = "some-other".into();
+    let report = Report::new(provenance(), &[foreign], Vec::new());
+    assert!(report.pass);
+    assert!(report.text().contains("FAILED 1/1"), "{}", report.text());
+}
+
+#[test]
+fn a_cell_has_the_median_of_its_rounds_and_what_the_relay_saw() {
+    let mut runs: Vec<Run> = [4.0, 2.0, 1.0, 8.0]
+        .into_iter()
+        .zip(0..)
+        .map(|(seconds, round)| run("ours:libutp", round, Some(seconds)))
+        .collect();
+    let waits = [9.0, 1.0, 3.0, 2.0];
+    for (run, wait) in runs.iter_mut().zip(waits) {
+        run.impairment = Impairment::SlowLink;
+        let queue_delay = Some(Percentiles { p50: wait, p95: 10.0 * wait });
+        let late_ppm = 7;
+        run.observed = Some(Observed { queue_delay, late_ppm, ..Observed::default() });
+    }
+    let report = Report::new(provenance(), &runs, Vec::new());
+    let [cell] = &report.runs[..] else { panic!("one case") };
+    // The one that is only looked at, round 0, counts for nothing.
+    assert_eq!((cell.rounds, cell.seconds), (3, Some(2.0)));
+    assert_eq!(cell.queue_delay_ms, Some(Percentiles { p50: 2.0, p95: 20.0 }));
+    assert_eq!(cell.relay_late_ppm, Some(7));
+    assert!(report.text().contains("268.4 (67.1) 2/20 ms"), "{}", report.text());
 }
 
 #[test]
 fn a_slow_pair_fails_nothing() {
     let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("ours:libutp", 1, Some(100.0))];
-    let report = Report::new(provenance(), runs, Vec::new());
+    let report = Report::new(provenance(), &runs, Vec::new());
     assert_eq!(report.ratios[0].met, Some(false));
     assert!(report.pass);
 }
@@ -119,7 +152,7 @@ fn a_failed_conversation_fails_the_report_and_shows_in_its_tables() {
         seconds: 1.5,
         error: Some("gone".into()),
     };
-    let report = Report::new(provenance(), Vec::new(), vec![exchange]);
+    let report = Report::new(provenance(), &[], vec![exchange]);
     assert!(!report.pass);
     assert!(report.markdown().contains("| many-short   | FAILED |"), "{}", report.markdown());
 }
