@@ -2,10 +2,13 @@
 
 mod hs;
 mod id;
+mod sk;
+mod sq;
+mod wn;
 
 use super::case::Case;
 
 /// Every case that is written in Rust.
 pub(crate) fn all() -> Vec<Case> {
-    [hs::cases(), id::cases()].concat()
+    [hs::cases(), id::cases(), sk::cases(), sq::cases(), wn::cases()].concat()
 }

@@ -77,6 +77,13 @@ impl Flow {
         self.packet(Kind::State)
     }
 
+    /// The same, which also names what is held beyond a gap.
+    pub(crate) fn selective_state(&self) -> Packet {
+        let bit = |seq: &u16| usize::from(seq.wrapping_sub(self.ack).wrapping_sub(2));
+        let bits: Vec<usize> = self.held.keys().map(bit).filter(|bit| *bit < SACK_BITS).collect();
+        if bits.is_empty() { self.state() } else { self.state().sack(&bits) }
+    }
+
     /// The next `len` bytes of the stream.
     pub(crate) fn data(&mut self, len: usize) -> Packet {
         let packet = self.packet(Kind::Data).payload(pattern(self.seed, self.sent, len));
@@ -118,6 +125,9 @@ pub(crate) fn pattern(seed: u64, offset: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// What the longest selective ack has room for.
+const SACK_BITS: usize = 252 * 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,10 +154,12 @@ mod tests {
         flow.hear(&Packet::new(Kind::Data).seq(0).payload([2]));
         flow.hear(&Packet::new(Kind::State).seq(65_535).payload([9]));
         assert_eq!((flow.ack, flow.received.len()), (65_534, 0));
+        assert_eq!(flow.selective_state(), flow.state().sack(&[0]));
         flow.hear(&Packet::new(Kind::Data).seq(65_535).payload([1]));
         flow.hear(&Packet::new(Kind::Data).seq(65_535).payload([1]));
         assert_eq!((flow.ack, flow.received.as_slice()), (0, &[1, 2][..]));
         flow.hear(&Packet::new(Kind::Fin).seq(1));
         assert_eq!((flow.ack, flow.ended), (1, true));
+        assert_eq!(flow.selective_state(), flow.state());
     }
 }

@@ -8,6 +8,7 @@
 mod call;
 mod event;
 mod expect;
+mod in_flight;
 mod process;
 mod shim;
 mod socket;

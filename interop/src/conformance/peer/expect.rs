@@ -143,7 +143,7 @@ impl Peer {
     }
 
     #[track_caller]
-    fn next_on_any(&mut self, until: Instant) -> CaseResult<Option<Seen>> {
+    pub(super) fn next_on_any(&mut self, until: Instant) -> CaseResult<Option<Seen>> {
         while self.packets.is_empty() {
             if !self.pump(until)? {
                 return Ok(None);

@@ -1,6 +1,7 @@
 //! What many cases do with a connection: open it, push bytes, pull bytes.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::{Duration, Instant};
 
 use super::Peer;
@@ -39,9 +40,7 @@ impl Peer {
         Ok(flow)
     }
 
-    /// Sends `len` bytes in packets of `packet_len`, keeping a few in flight, until all are acked.
-    /// What is not acked within a second is sent again. Bytes that come meanwhile are acked with
-    /// what is sent next, and stay with the flow.
+    /// Sends `len` bytes in packets of `packet_len`, as [`push_sizes`](Self::push_sizes) does.
     #[track_caller]
     pub(crate) fn push(
         &mut self,
@@ -50,19 +49,38 @@ impl Peer {
         packet_len: usize,
         within: Duration,
     ) -> CaseResult {
-        let until = Instant::now() + within;
         let mut left = len;
+        let sizes = iter::from_fn(|| {
+            let size = usize::try_from(left).map_or(packet_len, |left| left.min(packet_len));
+            left -= size as u64;
+            (size > 0).then_some(size)
+        });
+        self.push_sizes(flow, sizes, within)
+    }
+
+    /// Sends packets with payloads of these sizes, keeping a few in flight, until all are acked.
+    /// What is not acked within a second is sent again. Bytes that come meanwhile are acked with
+    /// what is sent next, and stay with the flow.
+    #[track_caller]
+    pub(crate) fn push_sizes(
+        &mut self,
+        flow: &mut Flow,
+        sizes: impl IntoIterator<Item = usize>,
+        within: Duration,
+    ) -> CaseResult {
+        let until = Instant::now() + within;
+        let mut sizes = sizes.into_iter().peekable();
         let mut in_flight = BTreeMap::new();
         let mut sent: u64 = 0;
         let mut acked: u64 = 0;
         let first = flow.seq;
         let mut last_progress = Instant::now();
-        while left > 0 || !in_flight.is_empty() {
-            while left > 0 && in_flight.len() < IN_FLIGHT {
-                let size = usize::try_from(left).map_or(packet_len, |left| left.min(packet_len));
+        while sizes.peek().is_some() || !in_flight.is_empty() {
+            while in_flight.len() < IN_FLIGHT
+                && let Some(size) = sizes.next()
+            {
                 let packet = flow.data(size);
                 self.send_on(flow.socket, &packet)?;
-                left -= size as u64;
                 in_flight.insert(sent, packet);
                 sent += 1;
             }
@@ -111,7 +129,7 @@ impl Peer {
             };
             flow.hear(&seen);
             if seen.kind.is_numbered() {
-                self.send_on(flow.socket, &flow.state())?;
+                self.send_on(flow.socket, &flow.selective_state())?;
             }
         }
         let len = len.min(flow.received.len());
