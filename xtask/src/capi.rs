@@ -3,8 +3,10 @@
 mod compare;
 mod figures;
 mod install;
+mod linked;
 mod random;
 mod reference;
+mod ucat;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ Examples:
   cargo xtask capi install --prefix /usr/local
   cargo xtask capi compare
   cargo xtask capi random --calls 1000000 --sanitize
+  cargo xtask capi ucat
   cargo xtask capi figures
 
 compare builds the programs of crates/utp-capi/tests/programs against the installed library and
@@ -38,6 +41,8 @@ pub(crate) enum Capi {
         #[arg(long, value_name = "DIR")]
         prefix: PathBuf,
     },
+    /// Exchange 64 MiB in both directions between ucats of this library and of libutp
+    Ucat,
     /// Make random calls, right and wrong ones, and see that nothing breaks
     Random {
         /// How many
@@ -54,6 +59,7 @@ pub(crate) fn run(capi: &Capi) -> Result<(), Failure> {
         Capi::Compare => compare::run(),
         Capi::Figures => figures::run(),
         Capi::Install { prefix } => install::run(&crate::place::Place::here()?.name(prefix)),
+        Capi::Ucat => ucat::run(),
         Capi::Random { calls, sanitize } => random::run(*calls, *sanitize),
     }
 }

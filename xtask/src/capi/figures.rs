@@ -2,11 +2,12 @@
 //! and the time that ucat takes over loopback.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use super::{compiler, folder, install, libraries, reference, scratch, unwritable};
+use super::linked::{Linker, Pair};
+use super::ucat::{self, Streams};
+use super::unwritable;
 use crate::command::{self, Failure};
 
 /// Idle sockets, and calls of `utp_check_timeouts` that are counted: less than a keepalive's time.
@@ -23,37 +24,10 @@ const ROUNDS: u16 = 5;
 /// The port of the first transfer.
 const PORT: u16 = 47_100;
 
-/// A program, linked once with each library.
-struct Pair {
-    ours: PathBuf,
-    libutp: PathBuf,
-}
-
 pub(super) fn run() -> Result<(), Failure> {
-    let libraries = libraries()?;
-    let scratch = scratch(&libraries, "figures")?;
-    let prefix = scratch.join("prefix");
-    install::install(&libraries, &prefix)?;
-    let reference = reference::build(&scratch)?;
-    let build = |source: &str| {
-        let source = folder().join(source);
-        let name = source.file_stem().expect("it has an extension").to_owned();
-        let object = scratch.join(&name).with_extension("c.o");
-        let mut compile = Command::new(compiler("CC", "cc"));
-        compile.args(["-std=gnu89", "-O2", "-g", "-I"]).arg(prefix.join("include"));
-        command::run(compile.arg("-c").arg(&source).arg("-o").arg(&object))?;
-        let link = |kind: &str, libraries: &[PathBuf]| {
-            let program = scratch.join(&name).with_extension(kind);
-            let mut link = Command::new(compiler("CXX", "c++"));
-            link.arg(&object).args(libraries).args(["-lpthread", "-lm", "-ldl", "-o"]);
-            command::run(link.arg(&program))?;
-            Ok::<_, Failure>(program)
-        };
-        let ours = link("ours", &[prefix.join("lib/libutp.a")])?;
-        Ok::<_, Failure>(Pair { ours, libutp: link("libutp", &reference)? })
-    };
-    let percent = idle_sockets(&build("tests/figures/idle.c")?, &scratch)?;
-    transfers(&build("examples/ucat.c")?, &scratch)?;
+    let linker = Linker::new("figures")?;
+    let percent = idle_sockets(&linker.pair("tests/figures/idle.c")?, &linker.scratch)?;
+    transfers(&linker.pair(ucat::SOURCE)?, &linker.scratch)?;
     if percent > PERCENT_MAX {
         let words = format!("utp_check_timeouts costs {percent:.2} % of libutp's");
         return Err(Failure::Check(words));
@@ -85,10 +59,13 @@ fn idle_sockets(programs: &Pair, scratch: &Path) -> Result<f64, Failure> {
 fn transfers(programs: &Pair, scratch: &Path) -> Result<(), Failure> {
     let input = scratch.join("input");
     fs::write(&input, vec![0x5a; BYTES]).map_err(|error| unwritable(&input, &error))?;
+    let sends = Streams { input: Some(&input), output: None };
+    let takes = Streams { input: None, output: None };
     let mut best = [Duration::MAX; 2];
     for round in 0..ROUNDS {
         for (kind, program) in [(0_u16, &programs.ours), (1, &programs.libutp)] {
-            let took = transfer(program, &input, PORT + 2 * round + kind)?;
+            let port = PORT + 2 * round + kind;
+            let took = ucat::transfer(port, (program, takes), (program, sends))?;
             best[usize::from(kind)] = best[usize::from(kind)].min(took);
         }
     }
@@ -96,32 +73,4 @@ fn transfers(programs: &Pair, scratch: &Path) -> Result<(), Failure> {
     println!("ucat to ucat, {} MiB over loopback, best of {ROUNDS} rounds:", BYTES >> 20);
     println!("{ours:.2} s, libutp {libutp:.2} s: {:.2} times its throughput", libutp / ours);
     Ok(())
-}
-
-fn transfer(program: &Path, input: &Path, port: u16) -> Result<Duration, Failure> {
-    let port = port.to_string();
-    let file = fs::File::open(input).map_err(|error| unwritable(input, &error))?;
-    let mut listener = Command::new(program);
-    listener.args(["-l", &port]).stdin(Stdio::null()).stdout(Stdio::null());
-    let listener = spawn(&mut listener)?;
-    // Who is not heard at once is heard a second later, and that round is not the best.
-    std::thread::sleep(Duration::from_millis(200));
-    let start = Instant::now();
-    let mut connector = Command::new(program);
-    connector.args(["127.0.0.1", &port]).stdin(file).stdout(Stdio::null());
-    let sent = spawn(&mut connector).and_then(finished);
-    let took = start.elapsed();
-    let received = finished(listener);
-    sent.and(received).map(|()| took)
-}
-
-fn spawn(command: &mut Command) -> Result<Child, Failure> {
-    command.spawn().map_err(|error| Failure::Internal(format!("ucat does not start: {error}")))
-}
-
-fn finished(mut child: Child) -> Result<(), Failure> {
-    match child.wait() {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(Failure::Check("ucat did not deliver".to_owned())),
-    }
 }

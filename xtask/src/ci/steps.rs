@@ -79,6 +79,7 @@ fn fmt() -> Result<(), Failure> {
 
 fn capi() -> Result<(), Failure> {
     capi::run(&Capi::Compare)?;
+    capi::run(&Capi::Ucat)?;
     capi::run(&Capi::Random { calls: 200_000, sanitize: false })
 }
 

@@ -72,7 +72,7 @@ fn make_context() {
         world.contexts.push(context);
     });
     for name in 0..16 {
-        // Some are not always there; without the time and random numbers no run were like the other.
+        // Some are not always there. Without time and random numbers no run were like the other.
         if !matches!(name, 5 | 7..=10 | 14) || chance(50) {
             // SAFETY: it is a callback.
             unsafe { utp::utp_set_callback(context, name, Some(on_callback)) };
