@@ -30,6 +30,8 @@ struct Connection {
     /// The last write was cut short, and the library will say when to go on.
     blocked: bool,
     eof: bool,
+    /// The stream failed, and the application learns it when it has read what came before.
+    failure: Option<Failure>,
     /// Nothing holds back the end of our stream, see [`Connections::settle`].
     settled: bool,
     shut_down: bool,
@@ -129,7 +131,7 @@ impl Connections {
                 // A peer that closed first is gone when our FIN comes, and resets it.
                 if !(connection.app.is_finished() && connection.closed) {
                     self.failed = true;
-                    connection.app.fail(kind_of(failure), format!("libutp: {failure:?}"));
+                    connection.failure = Some(failure);
                 }
                 self.with(context, socket, |_, _| {});
             }
@@ -177,6 +179,7 @@ impl Connections {
             writable: false,
             blocked: false,
             eof: false,
+            failure: None,
             settled: !matches!(self.mode.stream().role, Role::Source { .. }),
             shut_down: false,
             closed: false,
@@ -231,6 +234,9 @@ impl Connection {
         if self.eof && self.app.reads() && context.unread(socket) == 0 {
             self.eof = false;
             self.app.finish();
+        }
+        if let Some(failure) = self.failure.take_if(|_| context.unread(socket) == 0) {
+            self.app.fail(kind_of(failure), format!("libutp: {failure:?}"));
         }
     }
 
