@@ -64,6 +64,8 @@ pub(crate) struct Peer {
     /// Packets that may come at any time.
     ignored: Vec<Want>,
     clock: Clock,
+    /// All stamps of the peer are 0.
+    has_no_clock: bool,
     /// The delay that was measured on the last arrival, which the next packet tells.
     last_delay_us: u32,
     started: Instant,
@@ -149,6 +151,7 @@ impl Peer {
             heard: Vec::new(),
             ignored: Vec::new(),
             clock: Clock { origin: now, offset_us: CLOCK_START_US },
+            has_no_clock: false,
             last_delay_us: 0,
             started: now,
             deadline: now + limit,
@@ -285,18 +288,6 @@ impl Peer {
         self.mark = Instant::now();
     }
 
-    /// Resident memory of the shim that was started last, in KiB.
-    pub(crate) fn rss_kib(&self) -> CaseResult<u64> {
-        let pid = self.shims.last().map(Shim::pid);
-        pid.and_then(process::rss_kib).ok_or_else(|| Stop::Skip("no account of memory".into()))
-    }
-
-    /// Processor time of the shim that was started last.
-    pub(crate) fn cpu_time(&self) -> CaseResult<Duration> {
-        let pid = self.shims.last().map(Shim::pid);
-        pid.and_then(process::cpu_time).ok_or_else(|| Stop::Skip("no account of time".into()))
-    }
-
     /// Sends a packet from the first socket.
     #[track_caller]
     pub(crate) fn send(&mut self, packet: &Packet) -> CaseResult {
@@ -332,6 +323,9 @@ impl Peer {
     /// The packet with the stamps that it would get if it were sent now.
     pub(crate) fn stamped(&self, packet: &Packet) -> Packet {
         let mut packet = packet.clone();
+        if self.has_no_clock {
+            return packet.stamp_us(0).diff_us(0);
+        }
         packet.stamp_us.get_or_insert_with(|| self.clock.stamp_us(Instant::now()));
         packet.diff_us.get_or_insert(self.last_delay_us);
         packet
@@ -345,6 +339,11 @@ impl Peer {
     /// Puts the clock of the peer forward, or back modulo 2^32.
     pub(crate) const fn shift_clock_us(&mut self, by_us: u32) {
         self.clock.offset_us = self.clock.offset_us.wrapping_add(by_us);
+    }
+
+    /// Has all stamps be 0 from now on, as of a peer that has no clock.
+    pub(crate) const fn lose_clock(&mut self) {
+        self.has_no_clock = true;
     }
 
     /// Lets packets that look like this come at any time, wherever they are not asked for.

@@ -11,6 +11,8 @@ pub(crate) enum Field {
     /// Bytes of payload.
     Data,
     Diff,
+    /// The type of the first extension; 0 without one.
+    First,
     Id,
     Seq,
     /// Bytes of the whole datagram.
@@ -21,10 +23,11 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    pub(crate) const NAMED: [(&'static str, Self); 9] = [
+    pub(crate) const NAMED: [(&'static str, Self); 10] = [
         ("ack", Self::Ack),
         ("data", Self::Data),
         ("diff", Self::Diff),
+        ("first", Self::First),
         ("id", Self::Id),
         ("seq", Self::Seq),
         ("size", Self::Size),
@@ -52,6 +55,7 @@ impl Field {
             Self::Ack => packet.ack.into(),
             Self::Data => len(packet.payload.len()),
             Self::Diff => packet.diff_us.unwrap_or(0).into(),
+            Self::First => packet.extensions.first().map_or(0, |first| first.kind.into()),
             Self::Id => packet.id.into(),
             Self::Seq => packet.seq.into(),
             Self::Size => len(packet.encode().len()),
@@ -66,7 +70,7 @@ impl Field {
         match self {
             Self::Ack | Self::Id | Self::Seq => Some(1 << 16),
             Self::Diff | Self::Stamp => Some(1 << 32),
-            Self::Data | Self::Size | Self::Version | Self::Wnd => None,
+            Self::Data | Self::First | Self::Size | Self::Version | Self::Wnd => None,
         }
     }
 }

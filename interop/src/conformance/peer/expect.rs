@@ -207,6 +207,11 @@ impl Peer {
         self.check(found == count, || format!("{found} events {want} came, allowed are {count}"))
     }
 
+    /// All events since the case began.
+    pub(crate) fn heard(&self) -> &[Event] {
+        &self.heard
+    }
+
     /// How many such events there have been since the case began.
     pub(crate) fn count_events(&self, want: &WantEvent) -> usize {
         self.heard.iter().filter(|event| want.matches(event)).count()

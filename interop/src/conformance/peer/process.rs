@@ -1,17 +1,58 @@
-//! What the kernel says about another process. Linux only; elsewhere the figures are absent.
+//! The process of the shim as the kernel has it: what it takes, and how it is stopped. The figures
+//! are those of Linux; elsewhere they are absent.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
+use super::{Peer, Shim};
+use crate::conformance::stop::{CaseResult, Stop};
+
+impl Peer {
+    /// Resident memory of the shim that was started last, in KiB.
+    pub(crate) fn rss_kib(&self) -> CaseResult<u64> {
+        let pid = self.shims.last().map(Shim::pid);
+        pid.and_then(rss_kib).ok_or_else(|| Stop::Skip("no account of memory".into()))
+    }
+
+    /// Processor time of the shim that was started last.
+    pub(crate) fn cpu_time(&self) -> CaseResult<Duration> {
+        let pid = self.shims.last().map(Shim::pid);
+        pid.and_then(cpu_time).ok_or_else(|| Stop::Skip("no account of time".into()))
+    }
+
+    /// Stops the process of the shim that was started last, as if its machine slept.
+    pub(crate) fn suspend_shim(&mut self) -> CaseResult {
+        self.signal_shim("STOP")
+    }
+
+    /// Lets a process that was stopped go on.
+    pub(crate) fn wake_shim(&mut self) -> CaseResult {
+        self.signal_shim("CONT")
+    }
+
+    fn signal_shim(&mut self, signal: &str) -> CaseResult {
+        self.remark(format_args!("signal {signal} to the shim"));
+        let Some(pid) = self.shims.last().map(Shim::pid) else {
+            return Err(Stop::Internal("a signal without a shim".into()));
+        };
+        let status = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(Stop::internal("kill", format!("{other:?}"))),
+        }
+    }
+}
+
 /// Resident memory of a process, in KiB.
-pub(super) fn rss_kib(pid: u32) -> Option<u64> {
+fn rss_kib(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
 /// Processor time of all living threads of a process, user and kernel.
-pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
+fn cpu_time(pid: u32) -> Option<Duration> {
     let mut total_ns = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let account = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Peer;
 use crate::conformance::flow::Flow;
+use crate::conformance::packet::Packet;
 use crate::conformance::stop::CaseResult;
 use crate::conformance::want::Want;
 
@@ -24,7 +25,7 @@ impl Peer {
         let mut flow = Flow { socket, ..Flow::initiator(id, syn_seq) };
         self.send_on(socket, &flow.syn())?;
         let want = Want::state().id(id).ack(syn_seq).on(socket);
-        let syn_ack = self.expect(&want, HANDSHAKE)?;
+        let syn_ack = self.eventually(&want, HANDSHAKE)?;
         // The number of a SYN-ACK is that of the first DATA.
         flow.ack = syn_ack.seq.wrapping_sub(1);
         Ok(flow)
@@ -86,6 +87,8 @@ impl Peer {
             }
             let patience = (last_progress + RESEND).min(until);
             match self.next_packet(flow.socket, patience)? {
+                // Other connections may use the socket, too.
+                Some(seen) if seen.id != flow.recv_id => {}
                 Some(seen) => {
                     flow.hear(&seen);
                     // Numbers wrap; what an ack is ahead of the last one does not.
@@ -127,6 +130,9 @@ impl Peer {
                 let found = flow.received.len();
                 return Err(self.fail(format!("{found} of {len} bytes came in time")));
             };
+            if seen.id != flow.recv_id {
+                continue;
+            }
             flow.hear(&seen);
             if seen.kind.is_numbered() {
                 self.send_on(flow.socket, &flow.selective_state())?;
@@ -134,6 +140,23 @@ impl Peer {
         }
         let len = len.min(flow.received.len());
         Ok(flow.received.drain(..len).collect())
+    }
+
+    /// Waits until the implementation has taken everything that was sent to it, on any socket: it
+    /// answers the repeat of a packet that `flow` has sent, and its socket gives in order.
+    #[track_caller]
+    pub(crate) fn settle(&mut self, flow: &Flow, sent: &Packet) -> CaseResult {
+        let want = Want::state().id(flow.recv_id).on(flow.socket);
+        for _ in 0..SETTLE_TRIES {
+            self.send_unseen(flow.socket, &self.stamped(sent).encode())?;
+            let until = Instant::now() + SETTLE;
+            while let Some(seen) = self.next_packet(flow.socket, until)? {
+                if want.matches(&seen) {
+                    return Ok(());
+                }
+            }
+        }
+        Err(self.fail("the repeat of an old packet is not answered"))
     }
 }
 
@@ -151,3 +174,7 @@ const START: Duration = Duration::from_secs(10);
 const IN_FLIGHT: usize = 32;
 
 const RESEND: Duration = Duration::from_secs(1);
+
+/// How long the answer to a repeat is waited for, and how often: the kernel may drop one.
+const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE_TRIES: u32 = 5;

@@ -106,7 +106,7 @@ impl PacketText {
             ("hex", _) => self.payload = Some(hex(value)?),
             _ => {
                 let field = Field::named(name).ok_or_else(wrong)?;
-                if is_sent && matches!(field, Field::Size | Field::Version) {
+                if is_sent && matches!(field, Field::First | Field::Size | Field::Version) {
                     return Err(format!("found `{word}`; allowed: bug{{…}} for what is invalid"));
                 }
                 self.fields.push((field, Value::parse(value)?));
