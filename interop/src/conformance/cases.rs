@@ -1,5 +1,6 @@
 //! The cases that are written in Rust, by group.
 
+mod cl;
 mod hs;
 mod id;
 mod sk;
@@ -10,5 +11,6 @@ use super::case::Case;
 
 /// Every case that is written in Rust.
 pub(crate) fn all() -> Vec<Case> {
-    [hs::cases(), id::cases(), sk::cases(), sq::cases(), wn::cases()].concat()
+    let groups = [cl::cases(), hs::cases(), id::cases(), sk::cases(), sq::cases(), wn::cases()];
+    groups.concat()
 }
