@@ -3,6 +3,7 @@
 mod cl;
 mod hs;
 mod id;
+mod rs;
 mod sk;
 mod sq;
 mod wn;
@@ -11,6 +12,7 @@ use super::case::Case;
 
 /// Every case that is written in Rust.
 pub(crate) fn all() -> Vec<Case> {
-    let groups = [cl::cases(), hs::cases(), id::cases(), sk::cases(), sq::cases(), wn::cases()];
+    let groups =
+        [cl::cases(), hs::cases(), id::cases(), rs::cases(), sk::cases(), sq::cases(), wn::cases()];
     groups.concat()
 }
