@@ -1,6 +1,7 @@
 //! The cases that are written in Rust, by group.
 
 mod cl;
+mod ex;
 mod hs;
 mod id;
 mod rs;
