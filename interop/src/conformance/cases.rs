@@ -7,13 +7,23 @@ mod id;
 mod rs;
 mod sk;
 mod sq;
+mod tm;
 mod wn;
 
 use super::case::Case;
 
 /// Every case that is written in Rust.
 pub(crate) fn all() -> Vec<Case> {
-    let groups =
-        [cl::cases(), hs::cases(), id::cases(), rs::cases(), sk::cases(), sq::cases(), wn::cases()];
+    let groups = [
+        cl::cases(),
+        ex::cases(),
+        hs::cases(),
+        id::cases(),
+        rs::cases(),
+        sk::cases(),
+        sq::cases(),
+        tm::cases(),
+        wn::cases(),
+    ];
     groups.concat()
 }
