@@ -4,6 +4,7 @@ mod cl;
 mod ex;
 mod hs;
 mod id;
+mod mf;
 mod rs;
 mod sk;
 mod sq;
