@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
+use utp_interop::bittorrent::Libtorrent;
 use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
     BenchReport, Case, Direction, ExchangeRun, Family, Impairment, Matrix, Namespaces, Pair, Plan,
@@ -45,6 +46,9 @@ pub(crate) enum Task {
     /// A scripted peer against one implementation, case by case.
     #[command(after_help = CONFORMANCE_EXAMPLES)]
     Conformance(Conformance),
+    /// A file by BitTorrent, from libtorrent and to it.
+    #[command(after_help = LIBTORRENT_EXAMPLES)]
+    Libtorrent(Libtorrent),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +71,14 @@ Examples:
 
 Exit status: 0 nothing failed that is not expected to, 1 a case failed, 2 wrong usage or a wrong
 script, 3 internal error, 130 after Ctrl-C.";
+
+const LIBTORRENT_EXAMPLES: &str = "\
+Examples:
+  utp-interop libtorrent                           100 MB each way; writes results/interop
+  utp-interop libtorrent --family v4 --size 10MiB --python venv/bin/python
+
+Exit status: 0 every piece arrived, 1 one did not, 2 wrong usage, 3 internal error, 89 Python or
+its package libtorrent is missing.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Interop {

@@ -10,8 +10,10 @@
 //! - [`libutp_peer`] is the shim of libutp, driven through `utp-reference`.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`conformance`] plays a scripted peer against one implementation, case by case.
+//! - [`bittorrent`] is a client of the least kind, for transfers with libtorrent.
 //! - [`harness`] plans the transfers, runs them and writes the results.
 
+pub mod bittorrent;
 pub mod conformance;
 pub mod harness;
 pub mod libutp_peer;

@@ -8,12 +8,17 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use utp_interop::conformance::{Conformance, Ended};
 
-use crate::cli::{Cli, Failure, Task, Transfers, write_out};
+use crate::cli::{Cli, Failure, Task, write_out};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Task::Conformance(suite) => conformance(&suite),
-        Task::Transfers(transfers) => run(transfers),
+        Task::Libtorrent(libtorrent) => run(async {
+            let (status, text) = libtorrent.run().await?;
+            write_out(&mut io::stdout(), &text)?;
+            Ok(status)
+        }),
+        Task::Transfers(transfers) => run(async { Ok(u8::from(!transfers.run().await?)) }),
     }
 }
 
@@ -38,7 +43,8 @@ fn conformance(suite: &Conformance) -> ExitCode {
     }
 }
 
-fn run(transfers: Transfers) -> ExitCode {
+/// Runs what returns an exit status, until Ctrl-C.
+fn run(work: impl Future<Output = Result<u8, Failure>>) -> ExitCode {
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -50,14 +56,13 @@ fn run(transfers: Transfers) -> ExitCode {
     // Dropping the work on Ctrl-C kills the shims; files are only ever written whole.
     let result = runtime.block_on(async {
         tokio::select! {
-            result = transfers.run() => Some(result),
+            result = work => Some(result),
             _ = tokio::signal::ctrl_c() => None,
         }
     });
     drop(runtime);
     match result {
-        Some(Ok(true)) => ExitCode::SUCCESS,
-        Some(Ok(false)) => ExitCode::from(1),
+        Some(Ok(status)) => ExitCode::from(status),
         Some(Err(Failure::Usage(message))) => {
             eprintln!("utp-interop: {message}");
             ExitCode::from(2)

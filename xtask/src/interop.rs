@@ -15,10 +15,11 @@ Examples:
   cargo xtask interop --quick
   cargo xtask interop --pair ours:libutp --family v4 --impairment slow-link
   cargo xtask interop --impl all   builds the stacks of the registry as well
+  cargo xtask interop --libtorrent    a file by BitTorrent, from libtorrent and to it
   cargo xtask interop -- --help    builds the harness and lists its options
 
 Exit status: 0 every transfer between ours and libutp arrived unchanged and in time, 1 one did not,
-2 wrong usage, 3 the harness failed.";
+2 wrong usage, 3 the harness failed, 89 libtorrent is missing.";
 
 pub(crate) const CONFORMANCE_USAGE: &str = "cargo xtask conformance [OPTIONS]";
 
@@ -58,8 +59,13 @@ const PEERS: &str = "interop/peers/Cargo.toml";
 /// workspace, for the results that are kept.
 pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let arguments = named_from_root(arguments, &Place::here()?);
+    // A command of its own, with options of its own.
+    let (name, arguments) = match arguments.split_first() {
+        Some((first, rest)) if name == "interop" && first == "--libtorrent" => ("libtorrent", rest),
+        _ => (name, &arguments[..]),
+    };
     let harness = command::build("utp-interop", "utp-interop", Profile::Release)?;
-    if asks_for_foreign(&arguments) {
+    if asks_for_foreign(arguments) {
         let build = ["build", "--release", "--locked", "--manifest-path", PEERS, "--target-dir"];
         let mut build = command::cargo(&build);
         command::run(build.arg(command::target_dir(&harness)))
