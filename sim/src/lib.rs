@@ -7,17 +7,18 @@
 //! # As a library
 //!
 //! A scenario can be made in code, too, with a congestion controller of one's own in it:
-//! `examples/own_controller.rs` tries one against those that there are, and writes plots and a page
-//! to `target/own-controller`.
+//! `examples/own_controller.rs` has one, tries it against those that there are, and writes plots
+//! and a page to `target/own-controller`, in forty lines.
 //!
 //! ```sh
 //! cargo run --release -p utp-sim --example own_controller
 //! ```
 //!
-//! [`scenario::parse`] or a [`scenario::Scenario`] says what to run, [`scenario::Controller::new`]
-//! takes any [`utp_ledbat::ControllerFactory`], [`run::run`] runs it, and [`report::Report`] makes
-//! the files. [`taps::Taps`] see every packet, datagram and protocol event, and [`capture`] writes
-//! them for Wireshark and as JSON lines.
+//! [`scenario::parse`] or a [`scenario::Scenario`] says what to run,
+//! [`scenario::Controller::from_fn`] makes a controller known to it, [`run::run_file`] runs all
+//! variants and [`run::run`] one of them, and [`report::Report`] makes the files. [`taps::Taps`]
+//! see every packet, datagram and protocol event, and [`capture`] writes them for Wireshark and as
+//! JSON lines.
 //!
 //! # Features
 //!

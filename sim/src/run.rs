@@ -3,8 +3,9 @@
 use crate::app::Transfer;
 use crate::network::Network;
 use crate::packet::HostId;
+use crate::pool::{self, Work};
 use crate::record::{BUCKET, Record};
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::{Engine, Scenario, ScenarioFile};
 use crate::taps::Taps;
 use crate::time::Ns;
 use crate::turmoil::TICK;
@@ -42,6 +43,31 @@ use tokio::sync::Notify;
 /// As for [`run_tapped`].
 pub fn run(scenario: &Scenario, progress: &dyn Fn(Ns)) -> anyhow::Result<Record> {
     run_tapped(scenario, progress, Taps::default()).map(|run| run.record)
+}
+
+/// Runs every variant of `file`, as many side by side as there are cores, and returns what they
+/// leave behind in their order. On a terminal a bar shows how far they are.
+///
+/// # Errors
+///
+/// The first variant that fails, as for [`run_tapped`].
+pub fn run_file(file: &ScenarioFile) -> anyhow::Result<Vec<Record>> {
+    pool::run_all(&file.name, pool::cores(), &file.variants, &run_tapped, &Records)
+}
+
+/// Nobody looks on, and the record is all that is kept.
+struct Records;
+
+impl Work for Records {
+    type Kept = Record;
+
+    fn taps(&self, _: usize) -> anyhow::Result<Taps> {
+        Ok(Taps::default())
+    }
+
+    fn keep(&self, _: usize, run: Run) -> anyhow::Result<Record> {
+        Ok(run.record)
+    }
 }
 
 /// What a run leaves behind.

@@ -72,8 +72,10 @@ pub trait Controller: fmt::Debug + Send {
     /// Called before each keepalive of an idle connection.
     fn on_idle(&mut self) {}
 
-    /// Takes a new maximum payload of a packet, in bytes.
-    fn on_mtu_update(&mut self, payload_bytes_max: u16);
+    /// Takes a new maximum payload of a packet, in bytes. A law that counts in bytes need not care.
+    fn on_mtu_update(&mut self, payload_bytes_max: u16) {
+        let _ = payload_bytes_max;
+    }
 
     /// Steers for another queuing delay from now on, in microseconds, moved into the range that is
     /// allowed. A law without a target takes no notice.
@@ -92,8 +94,11 @@ pub trait Controller: fmt::Debug + Send {
     /// The payload bytes that may be in flight; at least 1.
     fn window_bytes(&self) -> u64;
 
-    /// A snapshot of the controller's state for statistics and plots.
-    fn metrics(&self) -> Metrics;
+    /// A snapshot of the controller's state for statistics and plots; without more to tell, its
+    /// window.
+    fn metrics(&self) -> Metrics {
+        Metrics { window_bytes: self.window_bytes(), ..Metrics::default() }
+    }
 }
 
 /// The one-way delays a received packet carried.

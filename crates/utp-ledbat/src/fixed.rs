@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use utp_wire::Instant;
 
-use crate::controller::{Ack, Controller, ControllerFactory, Loss, Metrics};
+use crate::controller::{Ack, Controller, ControllerFactory, Loss};
 
 /// A [`Controller`] whose window is constant and goes at once: nothing is paced by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +29,12 @@ impl Controller for FixedWindow {
 
     fn on_timeout(&mut self, _now: Instant, _in_flight_bytes: u64) {}
 
-    fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
-
     fn is_paced(&self) -> bool {
         false
     }
 
     fn window_bytes(&self) -> u64 {
         self.window_bytes
-    }
-
-    fn metrics(&self) -> Metrics {
-        Metrics { window_bytes: self.window_bytes, ..Metrics::default() }
     }
 }
 

@@ -91,7 +91,7 @@
 //! halves the rate when packets are lost:
 //!
 //! ```
-//! use utp_ledbat::{Ack, Controller, ControllerFactory, Loss, Metrics};
+//! use utp_ledbat::{Ack, Controller, ControllerFactory, Loss};
 //! use utp_wire::Instant;
 //!
 //! #[derive(Debug)]
@@ -113,15 +113,9 @@
 //!         self.bytes_per_s /= 2;
 //!     }
 //!
-//!     fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
-//!
 //!     fn window_bytes(&self) -> u64 {
 //!         // Never zero, and no overflow: the round trip may be a hostile number.
 //!         (self.bytes_per_s.saturating_mul(self.rtt_us) / 1_000_000).max(1)
-//!     }
-//!
-//!     fn metrics(&self) -> Metrics {
-//!         Metrics { window_bytes: self.window_bytes(), ..Metrics::default() }
 //!     }
 //! }
 //!

@@ -6,7 +6,7 @@ mod wire;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use utp_ledbat::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
+use utp_ledbat::{Ack, Controller, ControllerFactory, DelaySample, Loss};
 use utp_proto::Instant;
 use wire::{FULL, MS, SECOND, Wire, fixed_size};
 
@@ -66,14 +66,8 @@ impl Controller for Recorder {
         self.note(Told::Timeout { in_flight_bytes });
     }
 
-    fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
-
     fn window_bytes(&self) -> u64 {
         self.window_bytes.load(Ordering::Relaxed)
-    }
-
-    fn metrics(&self) -> Metrics {
-        Metrics { window_bytes: self.window_bytes(), ..Metrics::default() }
     }
 }
 

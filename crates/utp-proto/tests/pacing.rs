@@ -6,7 +6,7 @@ mod wire;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use utp_ledbat::{Ack, Controller, ControllerFactory, Loss, Metrics};
+use utp_ledbat::{Ack, Controller, ControllerFactory, Loss};
 use utp_proto::{Config, Instant, Limit};
 use utp_wire::PacketType;
 use wire::{FULL, MS, SECOND, Sent, Wire, fixed_size};
@@ -22,14 +22,8 @@ impl Controller for Paced {
 
     fn on_timeout(&mut self, _now: Instant, _in_flight_bytes: u64) {}
 
-    fn on_mtu_update(&mut self, _payload_bytes_max: u16) {}
-
     fn window_bytes(&self) -> u64 {
         self.0
-    }
-
-    fn metrics(&self) -> Metrics {
-        Metrics { window_bytes: self.0, ..Metrics::default() }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::record::Record;
 use crate::scenario::{Engine, FlowKind, QuicController, ScenarioFile, Stack};
 use crate::time::Ns;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// A scenario file and what came of its variants, the entry point of every output.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +78,11 @@ impl<'a> Report<'a> {
         self.views().all(|view| expect::check(view).iter().all(|verdict| verdict.pass))
     }
 
-    /// The command that gives the same results.
+    /// The command that gives the same results, or a comment that there is none.
     pub fn command(self) -> String {
+        if self.file.is_changed {
+            return "# its variants were made by a program".to_owned();
+        }
         let path = self.file.path.to_string_lossy().replace('\\', "/");
         let mut command = format!("cargo xtask simulate {path}");
         match self.given.seeds {
@@ -113,6 +117,18 @@ impl<'a> Report<'a> {
         let left = RESULTS_BYTES_MAX.saturating_sub(bytes).min(TIMESERIES_BYTES_MAX);
         files.push(("timeseries.csv", timeseries(self, left)));
         Ok(files)
+    }
+
+    /// Writes those files into `folder`, which is made if need be, and says where the page with all
+    /// of them is.
+    ///
+    /// # Errors
+    ///
+    /// A plot that cannot be drawn, or as for [`write_all`].
+    pub fn write(self, folder: impl AsRef<Path>) -> anyhow::Result<PathBuf> {
+        let folder = folder.as_ref();
+        write_all(folder, &self.files()?)?;
+        Ok(folder.join("report.html"))
     }
 
     /// Every window that an expectation or a phase of the file names, in order of time.

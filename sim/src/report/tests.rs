@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::record::{BUCKET, FlowRecord, LinkRecord, QUEUE_SAMPLE_INTERVAL};
-use crate::scenario::{Change, FlowSpec, LinkConfig, LinkState, Rate, Scenario, What, parse};
+use crate::scenario::{
+    Change, Controller, FlowSpec, LinkConfig, LinkState, Rate, Scenario, What, parse,
+};
 use crate::time::Ns;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// A folder of a test's own, empty, gone when the test has passed or failed.
 pub(crate) struct Folder(PathBuf);
@@ -123,6 +124,20 @@ pub(super) fn lines_of(svg: &str) -> Vec<Vec<(i32, i32)>> {
         points
     })
     .collect()
+}
+
+#[test]
+fn variants_by_controllers_are_the_base_scenario_with_each() {
+    let named = |name| Controller::named(name).expect("it exists");
+    let file = file().with_controllers(["cubic", "rfc6817"].map(named));
+    let names: Vec<&str> = file.variants.iter().map(|variant| &*variant.variant).collect();
+    assert_eq!(names, ["cubic", "rfc6817"]);
+    for variant in &file.variants {
+        let kinds: Vec<_> = variant.flows.iter().map(|flow| kind_names(&flow.kind)).collect();
+        assert_eq!(kinds, [("utp", Some(&*variant.variant)), ("cbr", None), ("reno", None)]);
+    }
+    let report = Report::new(&file, &[]);
+    assert!(report.command().starts_with('#'), "no command knows them");
 }
 
 #[test]

@@ -105,6 +105,7 @@ pub fn parse(path: &Path, text: &str) -> Result<ScenarioFile, LoadError> {
         text: text.to_owned(),
         variants: scenarios(&root, &layouts, &axes)?,
         digest: digest(&source),
+        is_changed: false,
     })
 }
 

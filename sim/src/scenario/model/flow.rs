@@ -4,6 +4,7 @@ use crate::time::Ns;
 use std::fmt;
 use std::sync::Arc;
 use utp_ledbat::ControllerFactory;
+use utp_wire::Instant;
 
 /// A flow of packets from the left host to the right one.
 #[derive(Clone, Debug)]
@@ -181,6 +182,24 @@ impl Controller {
         Self(factory)
     }
 
+    /// A controller by a name and what makes it for a connection, which gets the moment at which
+    /// that starts and the most payload bytes of its packets.
+    ///
+    /// ```
+    /// use utp_ledbat::FixedWindow;
+    /// use utp_sim::scenario::Controller;
+    ///
+    /// let ten = |_, payload_bytes_max| FixedWindow::new(10 * u64::from(payload_bytes_max));
+    /// assert_eq!(Controller::from_fn("ten packets", ten).name(), "ten packets");
+    /// ```
+    pub fn from_fn<C, F>(name: &str, build: F) -> Self
+    where
+        C: utp_ledbat::Controller + 'static,
+        F: Fn(Instant, u16) -> C + Send + Sync + 'static,
+    {
+        Self(Arc::new(FromFn { name: name.to_owned(), build }))
+    }
+
     /// The controller that scenario files know by this name: one of
     /// [`utp_ledbat::CONTROLLER_NAMES`], or `fixed:N` for a window of N bytes.
     pub fn named(name: &str) -> Option<Self> {
@@ -201,6 +220,32 @@ impl Controller {
     /// What builds it for a connection.
     pub fn factory(&self) -> Arc<dyn ControllerFactory> {
         Arc::clone(&self.0)
+    }
+}
+
+/// What [`Controller::from_fn`] was given.
+struct FromFn<F> {
+    name: String,
+    build: F,
+}
+
+impl<C, F> ControllerFactory for FromFn<F>
+where
+    C: utp_ledbat::Controller + 'static,
+    F: Fn(Instant, u16) -> C + Send + Sync,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn build(&self, now: Instant, payload_bytes_max: u16) -> Box<dyn utp_ledbat::Controller> {
+        Box::new((self.build)(now, payload_bytes_max))
+    }
+}
+
+impl<F> fmt::Debug for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FromFn").field(&self.name).finish()
     }
 }
 

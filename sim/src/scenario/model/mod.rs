@@ -33,9 +33,31 @@ pub struct ScenarioFile {
     /// sweep these at its first point, then at the next: the values of the last swept key change
     /// fastest.
     pub variants: Vec<Scenario>,
+    /// Variants were made in code, so that no command gives the same from the file.
+    pub is_changed: bool,
 }
 
 impl ScenarioFile {
+    /// The base scenario once for each of the controllers, which all its uTP flows then have and
+    /// which names the variant.
+    #[must_use]
+    pub fn with_controllers(mut self, controllers: impl IntoIterator<Item = Controller>) -> Self {
+        let base = self.variants.into_iter().next().unwrap_or_default();
+        let variant = |controller: Controller| {
+            let mut scenario = base.clone();
+            scenario.variant = controller.name().to_owned();
+            for flow in &mut scenario.flows {
+                if let FlowKind::Utp(utp) = &mut flow.kind {
+                    utp.controller = controller.clone();
+                }
+            }
+            scenario
+        };
+        self.variants = controllers.into_iter().map(variant).collect();
+        self.is_changed = true;
+        self
+    }
+
     /// What runs it.
     pub fn engine(&self) -> Engine {
         self.variants.first().map_or_else(Engine::default, |scenario| scenario.engine)
