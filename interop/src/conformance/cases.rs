@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Case> {
         ex::cases(),
         hs::cases(),
         id::cases(),
+        mf::cases(),
         rs::cases(),
         sk::cases(),
         sq::cases(),
