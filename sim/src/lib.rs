@@ -40,6 +40,7 @@ pub mod event;
 #[cfg(feature = "lab")]
 pub mod expect;
 pub mod flow;
+pub mod ip;
 pub mod link;
 #[cfg(feature = "lab")]
 pub mod metrics;
