@@ -1,5 +1,6 @@
 //! The command line of the harness.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use serde::Serialize;
 use utp_interop::bittorrent::Libtorrent;
 use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
-    BenchReport, Case, Direction, ExchangeRun, Family, Impairment, Matrix, Namespaces, Pair, Plan,
-    Progress, Provenance, Report, Run, STACKS, Shims, Stack, Transfer, Via, exchanges, page, run,
-    run_exchanges, write_files,
+    BenchReport, Case, Direction, DissectError, Dissected, ExchangeRun, Family, Impairment, Matrix,
+    Namespaces, Pair, Plan, Progress, Provenance, Report, Run, STACKS, Shims, Stack, Transfer, Via,
+    exchanges, page, run, run_exchanges, write_files,
 };
 use utp_interop::shim::{parse_buffer, parse_size};
 
@@ -33,6 +34,7 @@ Examples:
   utp-interop interop --pair ours:libutp --family v4 --impairment slow-link --no-exchanges
   utp-interop interop --impairment loss --size 1MiB --rounds 1 --out target/loss
   utp-interop interop --impairment clean --pair ours:libutp --case many-short
+  utp-interop interop --quick --no-exchanges --pcap target/pcap
   utp-interop bench                              256 MiB, ours beside libutp; writes results/bench
 
 Exit status: 0 every transfer between ours and libutp arrived unchanged and in time, 1 one did not,
@@ -111,6 +113,10 @@ pub(crate) struct Interop {
     /// Seeds what the relay loses and reorders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write what both ends of every relay see to DIR as pcap files, and have tshark read them if
+    /// it is installed. Transfers over loopback run once more through a relay for it.
+    #[arg(long, value_name = "DIR")]
+    pcap: Option<PathBuf>,
     /// Transfers through the relay that run side by side.
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
@@ -184,6 +190,9 @@ impl Interop {
         let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
         let pairs = if self.pairs.is_empty() { Pair::all_of(&stacks) } else { self.pairs.clone() };
         let matrix = self.common.matrix(pairs, self.directions.clone(), &shims)?;
+        if let Some(folder) = &self.pcap {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
         let transfers: Vec<Transfer> =
             self.plans().iter().flat_map(|plan| matrix.transfers(plan)).collect();
         let (relayed, alone): (Vec<_>, Vec<_>) = transfers.into_iter().partition(|transfer| {
@@ -212,7 +221,7 @@ impl Interop {
         show_failed_exchanges(&report.exchanges);
         let text = if self.common.json { report.json()? } else { report.text() };
         self.common.print(&text)?;
-        Ok(report.pass)
+        Ok(report.pass && dissect(&runs))
     }
 
     /// A plan for each impairment. Where namespaces are not allowed, a message replaces the one
@@ -235,9 +244,10 @@ impl Interop {
             impairment,
             bytes: self.size.unwrap_or_else(|| impairment.bytes(self.quick)),
             rounds: self.common.rounds(if self.quick { 1 } else { 5 }),
-            look: !self.quick,
+            look: !self.quick || self.pcap.is_some(),
             seed: self.seed,
             namespaces: namespaces.clone(),
+            pcap: self.pcap.clone(),
         };
         impairments.iter().map(plan).collect()
     }
@@ -269,6 +279,7 @@ impl Bench {
             look: false,
             seed: 1,
             namespaces: None,
+            pcap: None,
         });
         let progress = Progress::new(transfers.len());
         let runs = run(transfers, 1, &shims, &progress).await?;
@@ -335,6 +346,40 @@ impl Common {
     fn print(&self, text: &str) -> anyhow::Result<()> {
         write_out(&mut io::stdout(), text).context("writing to standard output")
     }
+}
+
+/// Has tshark read all captures. False when it finds a packet that is none of uTP, or malformed.
+fn dissect(runs: &[Run]) -> bool {
+    let (mut read, mut packets, mut good) = (0, 0, true);
+    for capture in runs.iter().flat_map(|run| &run.captures) {
+        let found = match Dissected::of(capture) {
+            Ok(found) => found,
+            Err(DissectError::Missing) => {
+                eprintln!("utp-interop: captures are not checked: tshark is not installed");
+                return true;
+            }
+            Err(error) => {
+                eprintln!("utp-interop: {}: {error}", capture.path.display());
+                good = false;
+                continue;
+            }
+        };
+        read += 1;
+        packets += found.utp;
+        if !found.is_good(capture) {
+            let Dissected { frames, utp, bad } = found;
+            let (path, written) = (capture.path.display(), capture.packets);
+            eprintln!(
+                "utp-interop: {path}: of {written} packets tshark reads {frames}, {utp} as uTP, \
+                 {bad} malformed"
+            );
+            good = false;
+        }
+    }
+    if read > 0 {
+        eprintln!("utp-interop: tshark has read {packets} packets of uTP in {read} captures");
+    }
+    good
 }
 
 /// The length of a transfer. Without a byte there is no speed and nothing to compare.

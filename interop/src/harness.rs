@@ -10,6 +10,7 @@
 //! - [`Report`] holds the results, compares them, and writes tables and JSON.
 
 mod ability;
+mod dissect;
 mod exchange;
 mod impairment;
 mod matrix;
@@ -25,6 +26,7 @@ mod table;
 mod transfer;
 
 pub use self::ability::Ability;
+pub use self::dissect::{DissectError, Dissected};
 pub use self::exchange::{Case, Exchange, ExchangeRun, exchanges, run_exchanges};
 pub use self::impairment::Impairment;
 pub use self::matrix::{Matrix, MatrixError, Plan};

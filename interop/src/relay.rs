@@ -10,6 +10,7 @@
 //! which datagrams meet the random numbers is the order in which they arrive, so that a seed
 //! repeats the same losses for the same traffic, and not for traffic that differs.
 
+mod capture;
 mod clockwork;
 mod conditions;
 
@@ -27,6 +28,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use utp_sim::packet::{HostId, UDP_OVERHEAD_V4, UDP_OVERHEAD_V6};
 use utp_sim::record::Record;
 
+pub use self::capture::{CaptureFile, Captures};
 use self::clockwork::{Clockwork, Ends, Input};
 pub use self::conditions::Conditions;
 
@@ -87,12 +89,19 @@ pub struct Passed<'a> {
     pub moment: Moment,
     /// Whether it is on its way to the server.
     pub to_server: bool,
-    /// The client that sent it or gets it.
-    pub client: SocketAddr,
-    /// The relay's socket that the server takes for this client.
-    pub back: SocketAddr,
+    /// Where it comes from, as it is seen on this side of the relay.
+    pub source: SocketAddr,
+    /// Where it goes, likewise.
+    pub destination: SocketAddr,
     /// Its payload.
     pub payload: &'a [u8],
+}
+
+impl Passed<'_> {
+    /// Whether it is between the client and the relay, and not between the relay and the server.
+    pub fn is_at_client(&self) -> bool {
+        self.to_server == (self.moment == Moment::Entered)
+    }
 }
 
 /// Where on its way a datagram is.
@@ -126,7 +135,8 @@ impl Relay {
         let network = conditions.network(CLIENTS_MAX, seed);
         let stop = Arc::new(AtomicBool::new(false));
         let (inputs, taken) = channel();
-        let clockwork = Clockwork::new(network, Arc::clone(&front), server, overhead, observer);
+        let clockwork =
+            Clockwork::new(network, (Arc::clone(&front), local), server, overhead, observer);
         let clockwork = spawn("relay-clockwork", move || clockwork.run(&taken))?;
         let sockets = Sockets { server, front, stop: Arc::clone(&stop), inputs };
         let front = spawn("relay-front", move || sockets.run_front())?;

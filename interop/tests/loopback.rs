@@ -41,6 +41,7 @@ fn transfer(pair: &str, family: Family, direction: Direction, bytes: u64) -> Tra
         udp_buffer: 4 << 20,
         limit: LIMIT / 2,
         round: 1,
+        pcap: None,
     }
 }
 

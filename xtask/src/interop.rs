@@ -43,7 +43,7 @@ Examples:
   cargo xtask bench -- --help    builds the harness and lists its options";
 
 /// The options of the harness that name a folder, or a program.
-const FOLDERS: [&str; 5] = ["--known", "--out", "--scripts", "--shim", "--shims"];
+const FOLDERS: [&str; 6] = ["--known", "--out", "--pcap", "--scripts", "--shim", "--shims"];
 
 /// The options that name stacks, and what of them is built on demand.
 const STACK_OPTIONS: [&str; 2] = ["--impl", "--pair"];

@@ -1,6 +1,7 @@
 //! Plans the transfers of every pair.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Plan {
     pub seed: u64,
     /// Where the hosts of the small path are.
     pub namespaces: Option<Arc<Namespaces>>,
+    /// Where captures of all that crosses a relay go, if they are asked for.
+    pub pcap: Option<PathBuf>,
 }
 
 /// Why nothing can be run.
@@ -109,6 +112,7 @@ impl Matrix {
                                 udp_buffer: self.udp_buffer,
                                 limit: LIMIT,
                                 round,
+                                pcap: plan.pcap.clone(),
                             });
                         }
                     }
@@ -176,7 +180,15 @@ mod tests {
     }
 
     fn plan(impairment: Impairment) -> Plan {
-        Plan { impairment, bytes: 10, rounds: 3, look: false, seed: 1, namespaces: None }
+        Plan {
+            impairment,
+            bytes: 10,
+            rounds: 3,
+            look: false,
+            seed: 1,
+            namespaces: None,
+            pcap: None,
+        }
     }
 
     #[test]

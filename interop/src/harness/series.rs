@@ -8,7 +8,7 @@ use utp_sim::time::Ns;
 use utp_wire::{Packet, PacketType, TimestampDiff};
 
 use super::Direction;
-use crate::relay::{Moment, Observer, Passed, RelayRecord};
+use crate::relay::{Moment, Passed, RelayRecord};
 
 /// What was seen of a transfer at the relay.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,12 +79,9 @@ struct Delays {
 }
 
 impl Collector {
-    /// Shows what passes to this collector.
-    pub(super) fn observer(&self) -> Observer {
-        let collected = Arc::clone(&self.0);
-        Box::new(move |passed| {
-            collected.lock().unwrap_or_else(PoisonError::into_inner).take(passed);
-        })
+    /// Takes what passes.
+    pub(super) fn take(&self, passed: &Passed<'_>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(passed);
     }
 
     /// What was seen of a transfer in this direction.
@@ -219,11 +216,11 @@ mod tests {
     #[test]
     fn both_ends_are_seen_in_steps() {
         let collector = Collector::default();
-        let mut observer = collector.observer();
         let address = ([127, 0, 0, 1], 1).into();
-        let mut pass = |ms: u64, moment: Moment, to_server: bool, payload: &[u8]| {
+        let pass = |ms: u64, moment: Moment, to_server: bool, payload: &[u8]| {
             let at = Duration::from_millis(ms);
-            observer(&Passed { at, moment, to_server, client: address, back: address, payload });
+            let (source, destination) = (address, address);
+            collector.take(&Passed { at, moment, to_server, source, destination, payload });
         };
         let data = packet(PacketType::Data, 9_000, 1_000);
         pass(10, Moment::Entered, true, &data);

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use self::watch::Watch;
 use super::namespaces::{Host, Namespaces};
 use super::series::Collector;
 use super::{Impairment, Observed, Pair, ShimProcess, Stack};
-use crate::relay::{Conditions, Relay};
+use crate::relay::{CaptureFile, Captures, Conditions, Observer, Relay};
 use crate::shim::{Event, Role, Stats};
 use utp_reference::SynSeq;
 
@@ -117,6 +117,8 @@ pub struct Transfer {
     pub limit: Duration,
     /// Which repetition this is, from 1; 0 if it is only looked at.
     pub round: u32,
+    /// Where captures go, if a relay is to make them.
+    pub pcap: Option<PathBuf>,
 }
 
 /// What came of a transfer.
@@ -134,6 +136,8 @@ pub struct Outcome {
     pub server: Option<Stats>,
     /// What a relay saw of it, if there was one.
     pub observed: Option<Observed>,
+    /// Captures that it made.
+    pub captures: Vec<CaptureFile>,
 }
 
 /// What the receiving side reported.
@@ -198,14 +202,17 @@ impl Transfer {
                 client: None,
                 server: server.leave(Duration::ZERO).await,
                 observed: None,
+                captures: Vec::new(),
             });
         };
         let address = self.address(port);
         let collector = Collector::default();
+        let captures = self.captures()?;
         // The relay lives until both shims are gone.
         let relay = match &self.via {
             Via::Relay { conditions, seed } => {
-                Some(Relay::start(address, conditions, *seed, Some(collector.observer()))?)
+                let observer = observer(&collector, captures.clone());
+                Some(Relay::start(address, conditions, *seed, Some(observer))?)
             }
             Via::Loopback | Via::Namespaces(_) => None,
         };
@@ -218,7 +225,25 @@ impl Transfer {
             let record = spawn_blocking(|| relay.finish()).await.map_err(io::Error::other)?;
             outcome.observed = Some(collector.finish(self.direction, &record));
         }
+        // The relay is gone, and with it the other hand that holds them.
+        if let Some(captures) = captures.and_then(Arc::into_inner) {
+            let captures = captures.into_inner().unwrap_or_else(PoisonError::into_inner);
+            outcome.captures = captures.finish()?.into();
+        }
         Ok(outcome)
+    }
+
+    /// Captures of what passes the relay, if there is one and they are asked for.
+    fn captures(&self) -> io::Result<Option<Arc<Mutex<Captures>>>> {
+        let Some(folder) = self.pcap.as_ref().filter(|_| matches!(self.via, Via::Relay { .. }))
+        else {
+            return Ok(None);
+        };
+        let Self { pair, family, impairment, direction, round, .. } = self;
+        let (client, server) = (pair.client.name, pair.server.name);
+        let above = if self.syn_seq == SynSeq::Above { "-above" } else { "" };
+        let name = format!("{impairment}-{client}{above}-{server}-{family}-{direction}-{round}");
+        Ok(Some(Arc::new(Mutex::new(Captures::create(folder, &name)?))))
     }
 
     /// Where the server listens.
@@ -297,6 +322,7 @@ impl Transfer {
             client,
             server,
             observed: None,
+            captures: Vec::new(),
         }
     }
 
@@ -343,6 +369,17 @@ impl Transfer {
             SynSeq::Below => vec!["--syn-seq", "below"],
         }
     }
+}
+
+/// Shows what passes to a collector and to captures.
+fn observer(collector: &Collector, captures: Option<Arc<Mutex<Captures>>>) -> Observer {
+    let collector = collector.clone();
+    Box::new(move |passed| {
+        collector.take(passed);
+        if let Some(captures) = &captures {
+            captures.lock().unwrap_or_else(PoisonError::into_inner).take(passed);
+        }
+    })
 }
 
 /// Waits for a listening shim to say on which port.

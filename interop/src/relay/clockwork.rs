@@ -42,6 +42,7 @@ pub(super) struct Ends {
 pub(super) struct Clockwork {
     network: Network,
     front: Arc<UdpSocket>,
+    front_address: SocketAddr,
     server: SocketAddr,
     /// Bytes that headers add on a link.
     overhead: u32,
@@ -65,7 +66,7 @@ struct Due {
 impl Clockwork {
     pub(super) fn new(
         network: Network,
-        front: Arc<UdpSocket>,
+        (front, front_address): (Arc<UdpSocket>, SocketAddr),
         server: SocketAddr,
         overhead: u32,
         observer: Option<Observer>,
@@ -73,6 +74,7 @@ impl Clockwork {
         Self {
             network,
             front,
+            front_address,
             server,
             overhead,
             ends: Vec::new(),
@@ -170,8 +172,14 @@ impl Clockwork {
     fn show(&mut self, at: Ns, moment: Moment, client: u16, to_server: bool, payload: &[u8]) {
         let Some(observer) = &mut self.observer else { return };
         let Ends { client, back_address, .. } = self.ends[usize::from(client)];
+        let at_client = to_server == (moment == Moment::Entered);
+        let (near, far) = match at_client {
+            true => (client, self.front_address),
+            false => (back_address, self.server),
+        };
+        let (source, destination) = if to_server { (near, far) } else { (far, near) };
         let at = at.as_duration();
-        observer(&Passed { at, moment, to_server, client, back: back_address, payload });
+        observer(&Passed { at, moment, to_server, source, destination, payload });
     }
 }
 

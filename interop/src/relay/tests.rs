@@ -174,6 +174,9 @@ fn an_observer_sees_what_comes_and_what_goes() {
     let counts = Arc::clone(&seen);
     let observer: Observer = Box::new(move |passed| {
         assert!(passed.to_server && passed.payload.len() == 4);
+        let (entered, at_server) =
+            (passed.moment == Moment::Entered, passed.destination == address);
+        assert_eq!((entered, at_server), (passed.is_at_client(), !passed.is_at_client()));
         let moment = usize::from(passed.moment == Moment::Left);
         counts.lock().expect("one thread")[moment] += 1;
     });

@@ -5,6 +5,7 @@ use std::fmt;
 use utp_reference::SynSeq;
 
 use crate::harness::{Direction, Family, Impairment, Observed, Outcome, Transfer};
+use crate::relay::CaptureFile;
 
 /// One transfer that was run.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,8 @@ pub struct Run {
     pub peak_rss_kib: Option<u64>,
     /// What a relay saw of it.
     pub observed: Option<Observed>,
+    /// Captures that the relay made.
+    pub captures: Vec<CaptureFile>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -81,6 +84,7 @@ impl Run {
             receiver_cpu_s: cpu(receiver),
             peak_rss_kib: rss.max(),
             observed: outcome.observed.clone(),
+            captures: outcome.captures.clone(),
             error: outcome.received.as_ref().err().cloned(),
         }
     }

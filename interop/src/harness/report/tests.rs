@@ -24,6 +24,7 @@ fn run(pair: &str, round: u32, seconds: Option<f64>) -> Run {
         receiver_cpu_s: Some(0.25),
         peak_rss_kib: Some(4096),
         observed: None,
+        captures: Vec::new(),
         error: seconds.is_none().then(|| "gone".into()),
     }
 }
