@@ -14,6 +14,7 @@ mod wire;
 use super::cx::Cx;
 use super::host::SharedEntropy;
 use super::stream::{Failure, Fin, StreamId};
+use crate::clock::set_stamp;
 use crate::packet::Datagram;
 use outside::Virtual;
 use std::collections::VecDeque;
@@ -185,8 +186,7 @@ impl Driver {
     fn flush(&mut self, cx: &mut Cx<'_>) {
         for mut sent in self.outside.take_sent() {
             self.wire.sends(&sent.payload);
-            let size = sent.payload.len();
-            cx.stamp(&mut sent.payload, size);
+            set_stamp(&mut sent.payload, cx.clock.stamp(cx.now));
             cx.send(sent.to.port(), sent.dont_fragment, sent.payload.into());
         }
     }
