@@ -4,9 +4,9 @@
 //! every piece, and then seeds it to a second session. It speaks the part of BEP-3 that this takes
 //! and nothing else: no extension, one peer, the whole file in memory.
 //!
-//! - A [`metainfo`] is what a torrent says; [`message`] is how peers speak.
-//! - [`peer`] fetches from a peer and serves one, over any stream.
-//! - [`session`] runs libtorrent through `interop/peers/libtorrent/peer.py`.
+//! - A `metainfo` is what a torrent says; `message` is how peers speak.
+//! - `peer` fetches from a peer and serves one, over any stream.
+//! - `session` runs libtorrent through `interop/peers/libtorrent/peer.py`.
 //! - [`Libtorrent`] is the command.
 
 mod command;

@@ -1,11 +1,11 @@
 //! The conformance suite: a scripted peer on raw UDP sockets plays against any implementation that
 //! stands behind a shim.
 //!
-//! - A [`case`] is a script of `interop/cases` or a function of [`cases`]; [`suite`] knows all.
-//! - The [`peer`] sends and awaits packets and events. It speaks in terms of [`packet`], [`want`]
-//!   and [`flow`], remembers in a [`trace`], and shares no code with the stacks.
-//! - [`script`] reads and runs the language of the scripts.
-//! - [`run`](mod@run) and [`schedule`] run cases, [`outcome`] and [`known`] judge them, [`report`]
+//! - A `case` is a script of `interop/cases` or a function of `cases`; `suite` knows all.
+//! - The `peer` sends and awaits packets and events. It speaks in terms of `packet`, `want`
+//!   and `flow`, remembers in a `trace`, and shares no code with the stacks.
+//! - `script` reads and runs the language of the scripts.
+//! - `run` and `schedule` run cases, `outcome` and `known` judge them, `report`
 //!   writes them down.
 //! - [`Conformance`] is the command.
 
