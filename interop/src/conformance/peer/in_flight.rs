@@ -13,8 +13,8 @@ use crate::conformance::want::Want;
 
 impl Peer {
     /// Acks what the implementation sends, all of a round trip at once, until a round trip brings
-    /// `count` packets in a row. Those are returned, the oldest first; they are not acked, and the
-    /// flow has not heard them.
+    /// `count` packets in a row, the first of them with payload. Those are returned, the oldest
+    /// first; they are not acked, and the flow has not heard them.
     ///
     /// A round trip takes some twenty milliseconds, far less than any time-out, which counts from
     /// about when this returns.
@@ -30,7 +30,9 @@ impl Peer {
             });
             let in_row = in_row.count();
             most = most.max(in_row);
-            if in_row >= count {
+            // A probe of the path MTU brings no bytes, and may be treated in its own way.
+            let begins_with_data = round.first().is_some_and(|seen| !seen.payload.is_empty());
+            if in_row >= count && begins_with_data {
                 return Ok(round.into_iter().take(in_row).collect());
             }
             for seen in &round {
