@@ -20,6 +20,8 @@ pub enum Impairment {
     Clean,
     /// 50 ms round trip, and 1 % of all datagrams are lost.
     Loss,
+    /// The same with 5 %.
+    HeavyLoss,
     /// 40 ms round trip, and one datagram in ten arrives 8 ms late.
     Reordering,
     /// 10 Mbit/s with a buffer of one second, 40 ms round trip.
@@ -32,9 +34,10 @@ pub enum Impairment {
 
 impl Impairment {
     /// All of them, the order of tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Clean,
         Self::Loss,
+        Self::HeavyLoss,
         Self::Reordering,
         Self::SlowLink,
         Self::Blackout,
@@ -46,6 +49,7 @@ impl Impairment {
         match self {
             Self::Clean => "loopback, nothing in between",
             Self::Loss => "50 ms round trip, 1 % of all datagrams lost",
+            Self::HeavyLoss => "50 ms round trip, 5 % of all datagrams lost",
             Self::Reordering => "40 ms round trip, one datagram in ten 8 ms late",
             Self::SlowLink => "10 Mbit/s with a buffer of 1 s, 40 ms round trip",
             Self::Blackout => "10 Mbit/s, 40 ms round trip, nothing passes from 1.5 s to 6.5 s",
@@ -66,6 +70,8 @@ impl Impairment {
             (Self::SmallPath, true) => 4 << 20,
             (Self::Loss | Self::Reordering, false) => 4 << 20,
             (Self::Loss | Self::Reordering, true) => 512 << 10,
+            (Self::HeavyLoss, false) => 1 << 20,
+            (Self::HeavyLoss, true) => 128 << 10,
         }
     }
 
@@ -81,14 +87,16 @@ impl Impairment {
             },
             ..link.clone()
         };
+        let lossy = |ppm| LinkConfig {
+            delay: Ns::from_millis(25),
+            loss: Loss::Bernoulli(ppm),
+            ..LinkConfig::default()
+        };
         let reorder = Some(Reorder { ppm: 100_000, delay: Ns::from_millis(8) });
         match self {
             Self::Clean | Self::SmallPath => None,
-            Self::Loss => Some(Conditions::symmetric(LinkConfig {
-                delay: Ns::from_millis(25),
-                loss: Loss::Bernoulli(10_000),
-                ..LinkConfig::default()
-            })),
+            Self::Loss => Some(Conditions::symmetric(lossy(10_000))),
+            Self::HeavyLoss => Some(Conditions::symmetric(lossy(50_000))),
             Self::Reordering => Some(Conditions::symmetric(LinkConfig { reorder, ..link })),
             Self::SlowLink => Some(Conditions::symmetric(slow(1_000))),
             Self::Blackout => {
