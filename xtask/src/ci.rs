@@ -44,6 +44,9 @@ pub(crate) enum Step {
     Determinism,
     /// Transfers between all implementations arrive over real UDP
     Interop,
+    /// This stack and libutp pass every case of conformance that takes less than minutes, or fail
+    /// as is written down
+    Conformance,
     /// Programs of C and C++ hear from the C library, and from libutp, what is kept
     Capi,
 }
