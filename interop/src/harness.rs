@@ -39,5 +39,5 @@ pub use self::report::{
 pub use self::run::run;
 pub use self::series::{Observed, Percentiles, STEP, Step};
 pub use self::shim_process::ShimProcess;
-pub use self::stack::{Pair, STACKS, Stack};
+pub use self::stack::{Origin, Pair, STACKS, Stack};
 pub use self::transfer::{Direction, Family, Outcome, Received, Shims, Transfer, Via};

@@ -7,7 +7,6 @@
 //!
 //! - [`shim`] is the protocol and the roles, a crate of its own that all shims share.
 //! - [`utp_peer`] is the shim of ours, through the tokio adapter.
-//! - [`libutp_peer`] is the shim of libutp, driven through `utp-reference`.
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`conformance`] plays a scripted peer against one implementation, case by case.
 //! - [`bittorrent`] is a client of the least kind, for transfers with libtorrent.
@@ -16,7 +15,6 @@
 pub mod bittorrent;
 pub mod conformance;
 pub mod harness;
-pub mod libutp_peer;
 pub mod relay;
 pub mod utp_peer;
 

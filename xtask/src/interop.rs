@@ -47,7 +47,8 @@ const FOLDERS: [&str; 6] = ["--known", "--out", "--pcap", "--scripts", "--shim",
 
 /// The options that name stacks, and what of them is built on demand.
 const STACK_OPTIONS: [&str; 2] = ["--impl", "--pair"];
-const ON_DEMAND: [&str; 4] = ["all", "librqbit-utp", "utp", "utp-rs"];
+const FOREIGN: [&str; 4] = ["all", "librqbit-utp", "utp", "utp-rs"];
+const OVER_THE_C_INTERFACE: [&str; 3] = ["all", "capi", "utp-capi"];
 
 /// The workspace of the shims that are built on demand.
 const PEERS: &str = "interop/peers/Cargo.toml";
@@ -65,7 +66,10 @@ pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
         _ => (name, &arguments[..]),
     };
     let harness = command::build("utp-interop", "utp-interop", Profile::Release)?;
-    if asks_for_foreign(arguments) {
+    if asks_for(&OVER_THE_C_INTERFACE, arguments) {
+        command::build("utp-capi-peer", "capi-peer", Profile::Release)?;
+    }
+    if asks_for(&FOREIGN, arguments) {
         let build = ["build", "--release", "--locked", "--manifest-path", PEERS, "--target-dir"];
         let mut build = command::cargo(&build);
         command::run(build.arg(command::target_dir(&harness)))
@@ -74,8 +78,8 @@ pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     command::run(command::program(harness).arg(name).args(arguments))
 }
 
-/// Whether a stack is named that is not built with the harness.
-fn asks_for_foreign(arguments: &[OsString]) -> bool {
+/// Whether one of these stacks is named.
+fn asks_for(stacks: &[&str], arguments: &[OsString]) -> bool {
     let mut values = Vec::new();
     let mut is_value = false;
     for argument in arguments {
@@ -87,7 +91,7 @@ fn asks_for_foreign(arguments: &[OsString]) -> bool {
         }
         is_value = STACK_OPTIONS.contains(&text);
     }
-    values.iter().flat_map(|value| value.split(':')).any(|name| ON_DEMAND.contains(&name))
+    values.iter().flat_map(|value| value.split(':')).any(|name| stacks.contains(&name))
 }
 
 /// The arguments with the folders that they name from where the user stands.
@@ -136,7 +140,7 @@ mod tests {
     fn foreign_stacks_are_built_when_they_are_named() {
         let asks = |text: &str| {
             let arguments: Vec<OsString> = text.split(' ').map(OsString::from).collect();
-            asks_for_foreign(&arguments)
+            asks_for(&FOREIGN, &arguments)
         };
         for text in ["--impl all", "--quick --impl=utp-rs", "--pair ours:utp", "--pair=utp:libutp"]
         {

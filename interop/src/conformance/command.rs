@@ -163,8 +163,8 @@ impl Conformance {
         let subject = |stack: &Stack| {
             let program = shims.path(stack);
             is_there(&program, stack.build_command())?;
-            let is_ours = *stack == STACKS[0];
-            let name = if is_ours { "ours" } else { stack.name };
+            let is_ours = stack.is_ours();
+            let name = if *stack == STACKS[0] { "ours" } else { stack.name };
             let known = Known::load(&self.known, name)?;
             let is_case = |id: &str| cases.iter().any(|case| case.id == id);
             if let Some(id) = known.ids().find(|id| !is_case(id)) {

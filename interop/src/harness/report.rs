@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Direction, ExchangeRun, Family, Impairment, Provenance, STACKS};
+use super::{Direction, ExchangeRun, Family, Impairment, Origin, Provenance, STACKS};
 
 pub use self::bench::{BenchRatio, BenchReport, BenchRow, Spread};
 pub use self::cell::Cell;
@@ -152,7 +152,9 @@ impl Report {
 
 /// Whether a transfer has to succeed: it is one between ours and libutp.
 fn is_required(run: &Run) -> bool {
-    let required = |name: &str| STACKS.iter().any(|stack| stack.name == name && !stack.foreign);
+    let required = |name: &str| {
+        STACKS.iter().any(|stack| stack.name == name && stack.origin != Origin::Registry)
+    };
     required(&run.client) && required(&run.server)
 }
 

@@ -12,9 +12,10 @@ pub struct Stack {
     pub name: &'static str,
     /// Its shim: an executable beside the harness.
     pub shim: &'static str,
-    /// Whether the shim is built on demand, from the workspace `interop/peers`, and the stack is
-    /// asked only when it is named.
-    pub foreign: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether it takes part when no stack is named.
+    pub by_default: bool,
     /// Its version, as results name it.
     pub version: &'static str,
     /// What its shim answers with exit status 89, so that conformance does not ask for it.
@@ -26,12 +27,24 @@ pub struct Stack {
     pub loses_repeated_syn: bool,
 }
 
-/// Ours first, then its peers.
+/// Where a stack comes from, and with it how its shim is built and what is expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From here: its transfers with libutp have to succeed, and cases that do harm run against it.
+    Ours,
+    /// libutp.
+    Reference,
+    /// From the registry, built on demand in the workspace `interop/peers`.
+    Registry,
+}
+
+/// Ours first, then the reference, then all others.
 pub const STACKS: &[Stack] = &[
     Stack {
         name: "utp-tokio",
         shim: "utp-peer",
-        foreign: false,
+        origin: Origin::Ours,
+        by_default: true,
         version: env!("CARGO_PKG_VERSION"),
         lacks: &[],
         takes_syn_seq: false,
@@ -40,16 +53,29 @@ pub const STACKS: &[Stack] = &[
     Stack {
         name: "libutp",
         shim: "libutp-peer",
-        foreign: false,
+        origin: Origin::Reference,
+        by_default: true,
         version: "libutp-rs2-sys 0.1.3",
         lacks: &[Ability::Abort, Ability::Icmp],
         takes_syn_seq: true,
         loses_repeated_syn: true,
     },
     Stack {
+        name: "utp-capi",
+        shim: "capi-peer",
+        origin: Origin::Ours,
+        by_default: false,
+        version: env!("CARGO_PKG_VERSION"),
+        // As libutp, whose interface it has.
+        lacks: &[Ability::Abort, Ability::Icmp],
+        takes_syn_seq: false,
+        loses_repeated_syn: false,
+    },
+    Stack {
         name: "librqbit-utp",
         shim: "librqbit-utp-peer",
-        foreign: true,
+        origin: Origin::Registry,
+        by_default: false,
         version: "librqbit-utp 0.7.0",
         lacks: &[Ability::Abort, Ability::Icmp, Ability::Shutdown],
         takes_syn_seq: false,
@@ -58,7 +84,8 @@ pub const STACKS: &[Stack] = &[
     Stack {
         name: "utp-rs",
         shim: "utp-rs-peer",
-        foreign: true,
+        origin: Origin::Registry,
+        by_default: false,
         version: "utp-rs 0.1.0-alpha.17",
         // It takes everything off the network at once, so that pausing shows nowhere.
         lacks: &[
@@ -75,7 +102,8 @@ pub const STACKS: &[Stack] = &[
     Stack {
         name: "utp",
         shim: "rust-utp-peer",
-        foreign: true,
+        origin: Origin::Registry,
+        by_default: false,
         version: "utp 0.7.0",
         // It blocks while it reads, and its acceptor cannot speak first.
         lacks: &[
@@ -94,15 +122,15 @@ pub const STACKS: &[Stack] = &[
 ];
 
 impl Stack {
-    /// The stacks that are called by these names, `ours` or `all`; without any, those that are
-    /// built with the harness.
+    /// The stacks that are called by these names, `ours`, `capi` or `all`; without any, those that
+    /// take part by default.
     ///
     /// # Errors
     ///
     /// With the names there are, when one is none of them.
     pub fn named(names: &[String]) -> Result<Vec<Self>, String> {
         if names.is_empty() {
-            return Ok(STACKS.iter().copied().filter(|stack| !stack.foreign).collect());
+            return Ok(STACKS.iter().copied().filter(|stack| stack.by_default).collect());
         }
         let mut stacks = Vec::new();
         for name in names {
@@ -122,12 +150,19 @@ impl Stack {
 
     /// How its shim is built.
     pub const fn build_command(&self) -> &'static str {
-        match self.foreign {
-            true => {
+        match self.origin {
+            Origin::Registry => {
                 "cargo build --release --manifest-path interop/peers/Cargo.toml --target-dir target"
             }
-            false => "cargo build --release -p utp-interop --bins",
+            Origin::Ours | Origin::Reference => {
+                "cargo build --release -p utp-interop -p utp-capi-peer --bins"
+            }
         }
+    }
+
+    /// Whether it is one of this workspace.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self.origin, Origin::Ours)
     }
 }
 
@@ -135,7 +170,11 @@ impl FromStr for Stack {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let name = if name == "ours" { STACKS[0].name } else { name };
+        let name = match name {
+            "capi" => "utp-capi",
+            "ours" => STACKS[0].name,
+            name => name,
+        };
         STACKS.iter().find(|stack| stack.name == name).copied().ok_or_else(|| {
             let names: Vec<&str> = STACKS.iter().map(|stack| stack.name).collect();
             format!("`{name}` is not one of {}", names.join(", "))
@@ -166,14 +205,15 @@ impl Pair {
         stacks.iter().flat_map(with).collect()
     }
 
-    /// Whether ours is on either side.
-    pub fn has_ours(&self) -> bool {
-        [self.client, self.server].contains(&STACKS[0])
+    /// Whether one of ours is on either side.
+    pub const fn has_ours(&self) -> bool {
+        self.client.is_ours() || self.server.is_ours()
     }
 
     /// Whether a stack of the registry is on either side.
     pub const fn has_foreign(&self) -> bool {
-        self.client.foreign || self.server.foreign
+        matches!(self.client.origin, Origin::Registry)
+            || matches!(self.server.origin, Origin::Registry)
     }
 
     /// Whether a connect that failed may be tried again: both ends are stacks that are known to
@@ -215,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_stacks_are_there_when_they_are_named() {
+    fn a_stack_is_there_by_default_or_when_it_is_named() {
         let names = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             let stacks = Stack::named(&names)?;
@@ -224,6 +264,7 @@ mod tests {
         assert_eq!(names(&[]), Ok(vec!["utp-tokio", "libutp"]));
         assert_eq!(names(&["all", "utp"]).expect("known").len(), STACKS.len());
         assert_eq!(names(&["utp-rs", "ours"]), Ok(vec!["utp-rs", "utp-tokio"]));
+        assert_eq!(names(&["capi", "utp-capi"]), Ok(vec!["utp-capi"]));
         assert!(names(&["nobody"]).is_err());
     }
 

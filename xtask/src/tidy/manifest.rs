@@ -22,12 +22,18 @@ const RESERVED: [(&str, &[&str], &str); 3] = [
     ("turmoil", &["sim/Cargo.toml"], "it turns on test features of tokio"),
     (
         "libutp-rs2-sys",
-        &["crates/utp-reference/Cargo.toml"],
+        // The second has another package of this name, over our own library.
+        &["crates/utp-reference/Cargo.toml", "interop/capi/driver/Cargo.toml"],
         "the unsafe code around the reference is all in one place",
     ),
     (
         "utp-reference",
-        &["interop/Cargo.toml", "sim/Cargo.toml"],
+        &[
+            "interop/Cargo.toml",
+            "interop/capi/peer/Cargo.toml",
+            "interop/libutp/Cargo.toml",
+            "sim/Cargo.toml",
+        ],
         "nothing that is shipped has the reference in it",
     ),
 ];

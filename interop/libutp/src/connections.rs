@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use utp_reference::{Context, Event as SocketEvent, Failure, SocketId};
 
-use crate::shim::{App, Command, ConnId, ErrorKind, Event, Mode, Role};
+use utp_shim::{App, Command, ConnId, ErrorKind, Event, Mode, Role};
 
 /// Every connection that is not destroyed.
 #[derive(Debug)]
@@ -236,7 +236,7 @@ impl Connection {
             self.app.finish();
         }
         if let Some(failure) = self.failure.take_if(|_| context.unread(socket) == 0) {
-            self.app.fail(kind_of(failure), format!("libutp: {failure:?}"));
+            self.app.fail(kind_of(failure), failure.to_string());
         }
     }
 

@@ -1,4 +1,5 @@
-//! The shim of libutp: its loop over a UDP socket.
+//! The shim of libutp, and of our library with the same interface, which the package in
+//! `interop/capi/peer` builds from this source: a loop over a UDP socket.
 //!
 //! One thread does everything, as the library wants it: read the UDP socket until it would block,
 //! issue the deferred acks, run the timers. A second thread only waits for standard input. The
@@ -10,10 +11,12 @@ mod outside;
 mod udp;
 
 use std::io;
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mio::{Events, Interest, Poll, Token, Waker};
 use utp_reference::{Context, Options, SynSeq};
@@ -21,34 +24,61 @@ use utp_reference::{Context, Options, SynSeq};
 use self::connections::Connections;
 use self::outside::System;
 use self::udp::{DATAGRAM_MAX, Udp};
-use crate::shim::{
+use utp_shim::{
     Command, EXIT_FAILED, EXIT_UNIMPLEMENTED, Emitter, ErrorKind, Event, Input, Mode, ShimArgs,
     Stats, cpu_seconds, memory_kib, random_seed, read_input,
 };
 
-/// What libutp's shim takes beyond the protocol.
+/// libutp, or a library with its interface, behind the shim protocol: commands on standard input,
+/// JSON lines on standard output.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    shim: ShimArgs,
+    #[command(flatten)]
+    library: LibraryArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  libutp-peer listen 127.0.0.1:4000 --role sink --once
+  libutp-peer connect 127.0.0.1:4000 --role source:64MiB
+  libutp-peer connect '[::1]:4000' --role source:8MiB --syn-seq above
+  echo 'write 1000 7' | libutp-peer connect 127.0.0.1:4000 --role script
+
+Commands on standard input (role script takes all of them):
+  write N SEED | read N | pause | resume | shutdown | close | abort | stats | quit
+
+Exit status: 0 done, 1 the connection failed, 2 wrong usage, 3 internal error,
+89 the library cannot do what was asked.";
+
+/// What the library's shim takes beyond the protocol.
 #[derive(Debug, Clone, clap::Args)]
-pub struct LibutpArgs {
+struct LibraryArgs {
     /// Where the SYN number of a connect shall lie: libutp has no fast retransmit above 0x7fff.
     #[arg(long, value_parser = syn_seq(), default_value_t, global = true)]
-    pub syn_seq: SynSeq,
+    syn_seq: SynSeq,
     /// Seeds ids and sequence numbers; random when left out.
     #[arg(long, global = true)]
-    pub seed: Option<u64>,
+    seed: Option<u64>,
+}
+
+/// The shim, a program that is called `name`.
+pub fn main(name: &str) -> ExitCode {
+    let args = Args::parse();
+    match Shim::new(&args.shim, &args.library).and_then(Shim::run) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::from(3)
+        }
+    }
 }
 
 /// Parses the name of a range of SYN numbers.
 fn syn_seq() -> impl TypedValueParser<Value = SynSeq> {
     PossibleValuesParser::new(SynSeq::NAMES).try_map(|name| name.parse::<SynSeq>())
-}
-
-/// Runs the shim until it is done, and returns its exit status.
-///
-/// # Errors
-///
-/// When the UDP socket, the poller or standard output fails.
-pub fn run(args: &ShimArgs, libutp: &LibutpArgs) -> io::Result<u8> {
-    Shim::new(args, libutp)?.run()
 }
 
 struct Shim {
@@ -63,7 +93,7 @@ struct Shim {
 }
 
 impl Shim {
-    fn new(args: &ShimArgs, libutp: &LibutpArgs) -> io::Result<Self> {
+    fn new(args: &ShimArgs, library: &LibraryArgs) -> io::Result<Self> {
         let mode = args.mode.clone();
         let buffers = mode.stream().buffers;
         let poll = Poll::new()?;
@@ -72,13 +102,13 @@ impl Shim {
         poll.registry().register(udp.source(), UDP, interest)?;
         let udp = Rc::new(udp);
         let options = Options {
-            syn_seq: libutp.syn_seq,
+            syn_seq: library.syn_seq,
             rcvbuf_bytes: buffers.rcvbuf.and_then(|bytes| i32::try_from(bytes).ok()),
             sndbuf_bytes: buffers.sndbuf.and_then(|bytes| i32::try_from(bytes).ok()),
             accept: matches!(mode, Mode::Listen { .. }),
             gauges: false,
         };
-        let seed = libutp.seed.unwrap_or_else(random_seed);
+        let seed = library.seed.unwrap_or_else(random_seed);
         let context = Context::new(options, Rc::new(System::new(seed, Rc::clone(&udp))));
         let waker = Waker::new(poll.registry(), INPUT)?;
         let (sender, input) = mpsc::channel();
@@ -193,7 +223,7 @@ impl Shim {
                 Input::Command(Command::Stats) => self.emitter.emit(&self.stats())?,
                 // The library has no way to drop a connection at once.
                 Input::Command(Command::Abort) => {
-                    self.complain("libutp cannot abort a connection".into())?;
+                    self.complain("the library cannot abort a connection".into())?;
                     return Ok(Some(EXIT_UNIMPLEMENTED));
                 }
                 Input::Command(command) => self.connections.command(&mut self.context, command),

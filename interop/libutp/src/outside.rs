@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use utp_reference::Outside;
 
 use super::udp::Udp;
-use crate::shim::SplitMix64;
+use utp_shim::SplitMix64;
 
 /// The outside of a process.
 pub(super) struct System {
