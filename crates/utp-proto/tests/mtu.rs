@@ -3,7 +3,7 @@
 
 mod pair;
 
-use pair::{Acceptor, Fate, Pair, Path};
+use pair::{Acceptor, Fate, Pair, Path, Seen};
 use utp_ledbat::FixedWindowFactory;
 use utp_proto::{Config, ConnectionHandle, IcmpError, Stats};
 use utp_wire::PacketType;
@@ -85,6 +85,28 @@ fn a_lost_probe_is_no_sign_of_congestion() {
     // What fills a hole is all that is sent twice.
     assert_eq!(stats.retransmissions, stats.mtu_probes_lost);
     assert_eq!(stats.datagram_bytes, 1_292, "within sixteen bytes of what is carried");
+}
+
+// req: U-41
+#[test]
+fn a_probe_carries_bytes_of_the_stream_and_is_repeated_without_its_padding() {
+    // With each length of padding that the search comes to.
+    for path_bytes in 1_233..1_273 {
+        let pair = transfer(Path::silent(path_bytes), 400_000);
+        let packets = pair.sent(0, PacketType::Data);
+        let padded = |seen: &&Seen| seen.len > 20 + seen.payload_len && seen.payload_len > 0;
+        let probes: Vec<_> = packets.iter().filter(|seen| padded(*seen)).collect();
+        assert_eq!(probes.len(), stats(&pair, 0).mtu_probes as usize);
+        for probe in &probes {
+            assert!(probe.payload_len >= 1_212 - 20, "{probe:?}");
+            let mut resends = packets.iter().filter(|seen| seen.seq_nr == probe.seq_nr).skip(1);
+            let resend = resends.next().map(|seen| (seen.payload_len, seen.len));
+            let lost = probe.len > path_bytes;
+            let bare = (probe.payload_len, 20 + probe.payload_len);
+            assert_eq!(resend, lost.then_some(bare), "{probe:?}");
+        }
+        assert!(probes.iter().any(|probe| probe.len > path_bytes), "{path_bytes}");
+    }
 }
 
 /// When the receiver got more than it had at `since_us` into the run.
@@ -198,6 +220,7 @@ fn a_host_that_refuses_large_probes_leaves_no_hole() {
     let stats = stats(&pair, 0);
     assert!((1_335..=1_350).contains(&stats.datagram_bytes), "{stats:?}");
     assert_eq!((stats.retransmissions, stats.timeouts), (0, 0));
+    assert_eq!(stats.bytes_sent, 500_000, "what a probe carried went in others");
 }
 
 // req: MT-04

@@ -81,7 +81,7 @@ pub use packet::{
     EXTENSION_BIT_HOLDS_MORE, EXTENSION_BIT_PROBES_LIFE, EXTENSION_BITS, EXTENSION_CLOSE_REASON,
     EXTENSION_SELECTIVE_ACK, Packet, restamp,
 };
-pub use padding::{EXTENSION_PADDING, encode_padding};
+pub use padding::{EXTENSION_PADDING, encode_padding, padding_len};
 pub use selective_ack::{SELECTIVE_ACK_LEN_MAX, SelectiveAck, SelectiveAckBuilder};
 pub use seq::{ConnectionId, SeqNr};
 pub use time::{Instant, Timestamp, TimestampDiff};

@@ -3,13 +3,14 @@
 use crate::EXTENSION_BITS;
 
 /// Fills `out` with a chain of extensions that every peer skips; the header before it names
-/// [`EXTENSION_BITS`] as the first. Says whether there is a chain of that
-/// length: 10 bytes, or 13 and more.
+/// [`EXTENSION_BITS`] as the first, and a payload may follow. Says whether there is a chain of that
+/// length; [`padding_len`] tells which there are.
 ///
 /// The first element is that of libutp's extension bits, all clear: libutp takes a datagram that
 /// begins with an extension it does not know for another protocol's, and skips those behind one
 /// that it knows. Where there is room, the same element follows once more: Wireshark looks at the
-/// first two before it takes a datagram for uTP.
+/// first two before it takes a datagram for uTP. Every length is a multiple of four, since stacks
+/// exist that drop a packet with any other.
 ///
 /// ```
 /// let mut datagram = [0; 1_452];
@@ -20,21 +21,22 @@ use crate::EXTENSION_BITS;
 /// # Ok::<(), utp_wire::DecodeError>(())
 /// ```
 pub fn encode_padding(out: &mut [u8]) -> bool {
-    if out.len() < BITS_LEN || matches!(out.len() - BITS_LEN, 1..ELEMENT_LEN_MIN) {
+    if padding_len(out.len()) != out.len() {
         return false;
     }
     out.fill(0);
     let (mut element, mut rest) = out.split_at_mut(BITS_LEN);
     element[1] = 8;
-    if rest.len() == BITS_LEN || rest.len() >= BITS_LEN + ELEMENT_LEN_MIN {
+    if rest.len() >= BITS_LEN && is_filled_by_elements(rest.len() - BITS_LEN) {
         element[0] = EXTENSION_BITS;
         (element, rest) = rest.split_at_mut(BITS_LEN);
         element[1] = 8;
     }
     while !rest.is_empty() {
         let mut len = rest.len().min(ELEMENT_LEN_MAX);
-        if matches!(rest.len() - len, 1..ELEMENT_LEN_MIN) {
-            len -= ELEMENT_LEN_MIN;
+        len -= (len - 2) % 4;
+        while !is_filled_by_elements(rest.len() - len) {
+            len -= 4;
         }
         element[0] = EXTENSION_PADDING;
         (element, rest) = rest.split_at_mut(len);
@@ -43,14 +45,26 @@ pub fn encode_padding(out: &mut [u8]) -> bool {
     true
 }
 
+/// The length of the shortest padding of `at_least` bytes: 10, 16, or any even number from 20 on.
+pub const fn padding_len(at_least: usize) -> usize {
+    match at_least {
+        0..=BITS_LEN => BITS_LEN,
+        11..=16 => 16,
+        17..=20 => 20,
+        _ => at_least.next_multiple_of(2),
+    }
+}
+
+/// Whether there are elements of padding that take `len` bytes together.
+const fn is_filled_by_elements(len: usize) -> bool {
+    len.is_multiple_of(2) && !matches!(len, 2 | 4 | 8)
+}
+
 /// The extension that pads a packet: one that nobody knows. It is never the first.
 pub const EXTENSION_PADDING: u8 = 0x70;
 
 /// The element of the extension bits: two bytes before eight.
 const BITS_LEN: usize = 2 + 8;
 
-/// An element with a body of one byte. An empty one would be legal, and is rarely seen.
-const ELEMENT_LEN_MIN: usize = 3;
-
 /// An element with the longest body.
-const ELEMENT_LEN_MAX: usize = 2 + 255;
+const ELEMENT_LEN_MAX: usize = 2 + 252;

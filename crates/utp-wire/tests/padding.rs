@@ -2,7 +2,7 @@
 
 use utp_wire::{
     ConnectionId, EXTENSION_BITS, EXTENSION_PADDING, HEADER_LEN, Header, Packet, PacketType, SeqNr,
-    Timestamp, TimestampDiff, encode_padding,
+    Timestamp, TimestampDiff, encode_padding, padding_len,
 };
 
 /// An empty DATA packet of exactly `size` bytes, if there is one.
@@ -37,8 +37,8 @@ fn chain(datagram: &[u8]) -> Vec<(u8, usize)> {
 }
 
 #[test]
-fn every_size_up_to_the_largest_datagram_is_reached_to_the_byte() {
-    for size in (HEADER_LEN + 13)..=65_507 {
+fn every_even_size_up_to_the_largest_datagram_is_reached_to_the_byte() {
+    for size in (HEADER_LEN + 20..=65_507).step_by(2) {
         let datagram = padded(size).expect("there is a chain of this length");
         let packet = Packet::decode(&datagram).expect("the chain is well formed");
         assert_eq!(packet.payload_offset, size, "no byte is payload");
@@ -48,22 +48,26 @@ fn every_size_up_to_the_largest_datagram_is_reached_to_the_byte() {
 }
 
 #[test]
-fn what_every_peer_knows_comes_first() {
-    for size in [33, 40, 42, 43, 44, 298, 299, 300, 301, 302, 548, 1_200, 1_472, 65_507] {
+fn what_every_peer_knows_comes_first_and_lengths_are_multiples_of_four() {
+    for size in (HEADER_LEN + 20..=65_506).step_by(2) {
         let chain = chain(&padded(size).expect("there is a chain of this length"));
-        let known = if matches!(size, 33 | 42) { 1 } else { 2 };
+        let known = if matches!(size - HEADER_LEN, 22 | 24 | 28) { 1 } else { 2 };
         let (bits, padding) = chain.split_at(known);
         assert!(bits.iter().all(|bits| *bits == (EXTENSION_BITS, 8)), "{size}: {bits:?}");
         assert!(padding.iter().all(|(kind, len)| *kind == EXTENSION_PADDING && *len > 0));
-        assert!(chain.len() <= 3 + size / 257, "{} extensions for {size} bytes", chain.len());
+        assert!(padding.iter().all(|(_, len)| len % 4 == 0), "{size}: {padding:?}");
+        assert!(chain.len() <= 4 + size / 254, "{} extensions for {size} bytes", chain.len());
     }
 }
 
 #[test]
-fn bits_alone_are_the_smallest_padding() {
-    let datagram = padded(HEADER_LEN + 10).expect("there is a chain of this length");
-    assert_eq!(chain(&datagram), [(EXTENSION_BITS, 8)]);
-    for len in [0, 1, 9, 11, 12] {
-        assert_eq!(padded(HEADER_LEN + len), None, "{len} bytes");
+fn the_shortest_padding_of_a_length_is_known() {
+    assert_eq!(chain(&padded(HEADER_LEN + 10).expect("the smallest")), [(EXTENSION_BITS, 8)]);
+    for at_least in 0..2_000 {
+        let len = padding_len(at_least);
+        assert!(padded(HEADER_LEN + len).is_some(), "{len} bytes");
+        for shorter in at_least..len {
+            assert_eq!(padded(HEADER_LEN + shorter), None, "{shorter} bytes");
+        }
     }
 }

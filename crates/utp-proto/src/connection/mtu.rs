@@ -1,11 +1,12 @@
 //! Path MTU: when probes are sent, and what acks, losses, routers and the host say about sizes.
 //!
-//! A probe is an empty DATA packet with a number of its own, padded by extensions. Its loss costs
-//! nothing: the number is sent again without the padding, which says nothing about the size. A
-//! number that carried bytes keeps its length for ever; one that is larger than the path MTU has
-//! become goes out with leave to be fragmented.
+//! A probe is the next full packet of the stream, padded by extensions: stacks exist that drop DATA
+//! without payload, so that an empty packet would be a hole for ever. If it is lost, the number is
+//! sent again with the same bytes and without the padding, in a size that is known to arrive, and
+//! nothing else follows from it. A number keeps its length for ever; one that is larger than the
+//! path MTU has become goes out with leave to be fragmented.
 
-use utp_wire::{EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr};
+use utp_wire::{EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr, padding_len};
 
 use super::path_mtu::{HEADER_BYTES, Probe};
 use super::{Burst, Connection, LocalFin, Timer};
@@ -25,12 +26,16 @@ impl Connection {
             return None;
         }
         let size = self.mtu.next_size(now, self.config.mtu_search_us)?;
-        let seq_nr = self.push_packet(now, 0, false);
+        // Not every length can be padded: the payload is a few bytes short of full then.
+        let added = usize::from(size) - HEADER_LEN - usize::from(self.payload_max);
+        let padding = padding_len(added);
+        let last_partial = self.recovery.last_partial;
+        let seq_nr = self.push_packet(now, usize::from(size) - HEADER_LEN - padding, false);
+        self.recovery.last_partial = last_partial;
         self.mtu.on_probe_sent(Probe { seq_nr, size });
         self.stats.mtu_probes += 1;
         let size = self.append_packet(now, seq_nr, out);
-        // Its header is paid for, and what that leaves is padding.
-        self.charge_pacer(size.saturating_sub(2 * HEADER_LEN));
+        self.charge_pacer_padding(padding);
         Some(Burst { size, segment_size: None, dont_fragment: true })
     }
 
@@ -53,7 +58,7 @@ impl Connection {
     pub(super) fn padding(&self, seq_nr: SeqNr, slot: &Slot) -> (u8, usize) {
         match self.mtu.probe() {
             Some(probe) if probe.seq_nr == seq_nr && slot.transmissions == 1 => {
-                (EXTENSION_BITS, usize::from(probe.size) - HEADER_LEN)
+                (EXTENSION_BITS, usize::from(probe.size - datagram_bytes(slot)))
             }
             _ => (0, 0),
         }
@@ -94,7 +99,7 @@ impl Connection {
         is_probe
     }
 
-    /// The hole is filled at once: that takes an empty packet.
+    /// The hole is filled at once: that takes one packet of a size that arrives.
     fn on_probe_gone(&mut self) {
         self.stats.mtu_probes_lost += 1;
         self.flight.fast_resends = self.flight.fast_resends.max(1);

@@ -268,6 +268,12 @@ impl Connection {
         self.pacer.charge((len + HEADER_LEN) as u64, packet_bytes);
     }
 
+    /// One has `len` bytes of padding, too.
+    pub(super) fn charge_pacer_padding(&mut self, len: usize) {
+        let packet_bytes = self.packet_bytes();
+        self.pacer.charge(len as u64, packet_bytes);
+    }
+
     /// A packet with `len` bytes is held back by pacing alone.
     pub(super) fn on_held_by_pacing(&mut self, now: Instant, len: usize) {
         let bytes = (len + HEADER_LEN) as u64;
