@@ -25,8 +25,8 @@ pub struct EndpointConfig {
     /// a while, so this is generous.
     pub half_open_life_us: u64,
     /// Whether a connection is reported at its SYN already and not when its initiator has proved
-    /// itself by data; not so by default, since a SYN proves nothing and its connection costs
-    /// memory. Beyond [`half_open_max`](Self::half_open_max) it is reported at its data even so.
+    /// itself; not so by default, since a SYN proves nothing and its connection costs
+    /// memory. Beyond [`half_open_max`](Self::half_open_max) it is reported at that proof even so.
     pub report_at_syn: bool,
     /// Asked about every SYN before anything is kept or sent; none answers all.
     pub syn_filter: Option<Arc<dyn SynFilter>>,

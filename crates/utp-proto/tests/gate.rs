@@ -165,12 +165,36 @@ fn blind_packets_do_not_keep_a_dead_peer_alive() {
     assert_eq!(wire.connection().state(), State::Closed);
 }
 
+// req: U-42
+#[test]
+fn a_fin_without_a_difference_is_taken_if_all_else_is_right() {
+    for config in [plain(), dropping()] {
+        let mut wire = Wire::with(config);
+        wire.recv(wire.data(0, -1, b"all"));
+        assert_eq!(wire.read(), b"all");
+        let stamp = stepped(&wire, 40).0;
+        let (ahead, old_ack) = (wire.fin(2, -1), wire.fin(1, -2));
+        let other_clock = wire.fin(1, -1).stamp(stamp);
+        for mut wrong in [ahead, old_ack, other_clock] {
+            wrong.diff = 0;
+            wire.recv(wrong);
+            assert_eq!(wire.connection_mut().take_chunk(9), Err(ReadError::Blocked));
+        }
+        assert_eq!(wire.stats().gate_failures, 3);
+        let mut right = wire.fin(1, -1);
+        right.diff = 0;
+        wire.recv(right);
+        assert_eq!(wire.connection_mut().take_chunk(9), Err(ReadError::Finished));
+    }
+}
+
 // req: TM-12
 #[test]
 fn a_peer_that_never_stamps_is_served() {
     for config in [plain(), dropping()] {
         let mut wire = Wire::connecting(config, 100, 200, 1_000);
         wire.recv(wire.state(0, -2).stamp(0));
+        wire.write(1);
         wire.recv(wire.state(0, -1).stamp(0));
         for seq in 0..50 {
             wire.advance(10 * SECOND);

@@ -95,7 +95,7 @@ fn a_probe_carries_bytes_of_the_stream_and_is_repeated_without_its_padding() {
         let pair = transfer(Path::silent(path_bytes), 400_000);
         let packets = pair.sent(0, PacketType::Data);
         let padded = |seen: &&Seen| seen.len > 20 + seen.payload_len && seen.payload_len > 0;
-        let probes: Vec<_> = packets.iter().filter(|seen| padded(*seen)).collect();
+        let probes: Vec<_> = packets.iter().filter(|seen| padded(seen)).collect();
         assert_eq!(probes.len(), stats(&pair, 0).mtu_probes as usize);
         for probe in &probes {
             assert!(probe.payload_len >= 1_212 - 20, "{probe:?}");

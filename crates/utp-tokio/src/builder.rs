@@ -109,23 +109,23 @@ impl UtpSocketBuilder {
 
     /// How many streams from outside may wait for [`UtpSocket::accept`]; 128 by default.
     ///
-    /// Connects beyond are refused, all of them if this is 0. Streams whose peer has not sent data
-    /// yet do not count; [`EndpointConfig::half_open_max`] is about those. They are kept when
-    /// they come after that, so that the two limits together bound what can wait.
+    /// Connects beyond are refused, all of them if this is 0. Streams whose peer has not proved
+    /// itself yet do not count; [`EndpointConfig::half_open_max`] is about those. They are kept
+    /// when they come after that, so that the two limits together bound what can wait.
     pub const fn backlog(mut self, streams: usize) -> Self {
         self.backlog = streams;
         self
     }
 
-    /// Whether [`UtpSocket::accept`] resolves at the SYN already and not at the first data from
-    /// the peer; not so by default.
+    /// Whether [`UtpSocket::accept`] resolves at the SYN already and not when the peer has
+    /// acknowledged the answer to it; not so by default.
     ///
     /// A SYN proves nothing: its address may be forged, and each stream of a forged one costs
-    /// memory for a minute. Until data comes, nothing that is written leaves this host, and if none
-    /// comes in that minute the stream fails with
+    /// memory for a minute. Until that ack comes, nothing that is written leaves this host,
+    /// and if none comes in that minute the stream fails with
     /// [`TimedOut`](std::io::ErrorKind::TimedOut). On the other hand an acceptor that wants to
     /// decide before that, or waits for a peer that has nothing to say, needs it. While more than
-    /// [`EndpointConfig::half_open_max`] streams wait so, others come at their first data.
+    /// [`EndpointConfig::half_open_max`] streams wait so, others come with that ack.
     ///
     /// It sets [`EndpointConfig::report_at_syn`].
     pub const fn accept_at_syn(mut self, at_syn: bool) -> Self {

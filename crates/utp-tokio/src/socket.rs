@@ -142,11 +142,11 @@ impl UtpSocket {
 
     /// Waits for the next stream from outside. Nothing is lost if the future is dropped.
     ///
-    /// A stream comes when its peer has sent data, or at its SYN with
-    /// [`accept_at_syn`](UtpSocketBuilder::accept_at_syn). Peers of this implementation always
-    /// send an empty packet after the handshake; so this also works when the acceptor is the one
-    /// to speak first. With some other implementations it does not: they send nothing until they
-    /// have something to say, and may not be answered before.
+    /// A stream comes when its peer has acknowledged the answer to its SYN, or at the SYN with
+    /// [`accept_at_syn`](UtpSocketBuilder::accept_at_syn). Peers of this implementation acknowledge
+    /// it at once; so this also works when the acceptor is the one to speak first. Some other
+    /// implementations send nothing until they have something to say: such a stream comes only at
+    /// its SYN, and its peer is asked for an ack when the first bytes are written.
     ///
     /// # Errors
     ///

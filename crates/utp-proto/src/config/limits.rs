@@ -107,6 +107,15 @@ pub const UNPROVEN_FACTOR: u16 = 3;
 /// factor above, so that a packet as large as what came may be lost twice.
 pub const UNPROVEN_RESENDS_MAX: u8 = 2;
 
+/// Silence of both sides after a connect before an initiator sees to it that the peer can speak, in
+/// microseconds: longer than most acceptors take to say something of their own, and than most
+/// applications take to their first write; shorter than anybody waits for without noticing.
+pub const OPENER_SILENT_US: u64 = 300_000;
+
+/// How often it asks whether the peer takes empty packets, at doubling pauses. That all of them, or
+/// all answers, are lost is rare on any path that carries a stream.
+pub const OPENER_QUESTIONS: u8 = 5;
+
 /// Ended connections that are remembered, 32 bytes each, to answer what still comes for them. A
 /// power of two.
 pub const TOMBSTONES_MAX: usize = 4_096;

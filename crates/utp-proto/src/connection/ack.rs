@@ -60,7 +60,11 @@ impl Connection {
         self.count_duplicate(now, packet, progress || opens);
         self.detect_losses(now);
         if acked.bytes > 0 {
-            self.watch_stall(now);
+            // The byte that probes a shut window is not one that the peer has asked for.
+            let asked_for = acked.bytes > 1 || header.wnd_size > 0;
+            if asked_for || self.send_queue.buffered_bytes() == 0 {
+                self.watch_stall(now);
+            }
             self.stats.bytes_acked += acked.bytes;
             let (bytes, rtt_us) = (acked.bytes, acked.rtt_us);
             self.trace.record(|| TraceEvent::Acked { bytes, rtt_us });

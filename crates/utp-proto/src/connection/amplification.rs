@@ -8,6 +8,7 @@
 
 use utp_wire::{HEADER_LEN, Instant};
 
+use super::extension_bits::REPEATED_LEN;
 use super::{Burst, Connection, LocalFin, Timer};
 use crate::config::{UNPROVEN_FACTOR, UNPROVEN_RESENDS_MAX};
 
@@ -33,10 +34,41 @@ impl Connection {
     }
 
     /// The longest payload that leaves room for its resends, while the peer is unproven. A peer
-    /// that has sent no more than a header gets an empty packet, which it acks as well.
+    /// that has sent no more than a header gets a few bytes and fewer resends: there are stacks
+    /// that drop DATA without payload.
     pub(super) fn unproven_len_max(&self) -> Option<usize> {
         let room = usize::from(self.unproven?.room);
-        Some((room / (1 + usize::from(UNPROVEN_RESENDS_MAX))).saturating_sub(HEADER_LEN))
+        let copies_max = 1 + usize::from(UNPROVEN_RESENDS_MAX);
+        let lens = (1..=copies_max).rev().map(|copies| (room / copies).saturating_sub(HEADER_LEN));
+        Some(lens.into_iter().find(|len| *len > 0).unwrap_or(0))
+    }
+
+    /// The SYN was answered with as many bytes as it had: of three times as much, two are left.
+    pub(super) fn charge_syn_ack(&mut self, datagram_bytes: usize) {
+        if let Some(unproven) = &mut self.unproven {
+            let bytes = u16::try_from(datagram_bytes).unwrap_or(u16::MAX);
+            unproven.room = unproven.room.saturating_add(bytes.saturating_mul(UNPROVEN_FACTOR - 1));
+            unproven.resends = 0;
+        }
+    }
+
+    /// What was written waits for an initiator that may have nothing to say itself: it is asked,
+    /// once for each SYN, with a packet that it has already. Its ack proves it, and tells whether
+    /// it counts the SYN-ACK, which our first packet cannot do without.
+    pub(super) fn transmit_question_to_unproven(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        let waits = self.send_queue.unsent_bytes() > 0 || self.local_fin == LocalFin::Queued;
+        let unproven = self.unproven.as_mut()?;
+        let room = unproven.room.checked_sub(REPEATED_LEN)?;
+        if !waits || unproven.resends > 0 {
+            return None;
+        }
+        unproven.room = room;
+        unproven.resends += 1;
+        Some(self.emit_repeated(now, self.sent.first().previous(), false, out))
     }
 
     /// What is sent while the peer is unproven.

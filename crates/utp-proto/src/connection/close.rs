@@ -266,6 +266,7 @@ impl Connection {
                 self.timers.set(Timer::Keepalive, now.saturating_add(self.keepalive_us()));
                 self.release_idle_memory();
             }
+            Timer::Opener => self.on_opener_timer(),
             Timer::Linger => {
                 self.forget_sending();
                 self.transition(Transition::Forgotten);

@@ -95,9 +95,9 @@ impl Connection {
         let is_end = self.remote_fin == RemoteFin::Reached(header.seq_nr);
         let hash = || hash(self.clock.secret(), payload, fin);
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
-        // A probe for life repeats the last number that the peer knows to have arrived, without its
-        // payload; acks of what came after it may have been lost.
-        let probes = !fin && payload.is_empty() && probes_life(packet.extension_bits);
+        // A probe for life repeats a number that the peer knows to have arrived, without what it
+        // brought.
+        let probes = !fin && probes_life(packet.extension_bits);
         believed && !self.released && !probes && (differs || (is_end && !fin))
     }
 

@@ -4,9 +4,10 @@
 
 use utp_wire::{
     EXTENSION_BIT_HOLDS_MORE, EXTENSION_BIT_PROBES_LIFE, EXTENSION_BITS, HEADER_LEN, Header,
-    Instant,
+    Instant, PacketType, SeqNr,
 };
 
+use super::path_mtu::HEADER_BYTES;
 use super::{Burst, Connection, NewId};
 
 /// The body of extension 2.
@@ -44,14 +45,25 @@ impl Connection {
         self.emit_with_bits(now, header, holds_more_bits(), out)
     }
 
-    /// Sends a probe for life.
-    pub(super) fn emit_life_probe(
+    /// Sends DATA with the number `seq_nr` that the peer has already, so that it acks it, and one
+    /// byte, since stacks exist that drop DATA without payload. Nobody reads that byte. With
+    /// `probes_life` it says what it is, as a packet of ours with that number may have brought
+    /// something else.
+    pub(super) fn emit_repeated(
         &mut self,
         now: Instant,
-        header: &Header,
+        seq_nr: SeqNr,
+        probes_life: bool,
         out: &mut Vec<u8>,
     ) -> Burst {
-        self.emit_with_bits(now, header, EXTENSION_BIT_PROBES_LIFE.to_be_bytes(), out)
+        let header = self.header(now, PacketType::Data, seq_nr);
+        let burst = if probes_life {
+            self.emit_with_bits(now, &header, EXTENSION_BIT_PROBES_LIFE.to_be_bytes(), out)
+        } else {
+            self.emit(now, &header, out)
+        };
+        out.push(0);
+        Burst::single(burst.size + 1)
     }
 
     fn emit_with_bits(
@@ -73,3 +85,6 @@ impl Connection {
         self.peer_holds_more = self.announces_holding_more && tells_of_holding_more(bits);
     }
 }
+
+/// The size of a repeated packet that does not say what it is.
+pub(super) const REPEATED_LEN: u16 = HEADER_BYTES + 1;

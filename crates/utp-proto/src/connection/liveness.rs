@@ -3,8 +3,9 @@
 //! Silence alone is no death: libutp answers no keepalive. What every peer answers is DATA that it
 //! has already, since its ack may have been lost.
 
-use utp_wire::{Header, Instant, PacketType};
+use utp_wire::Instant;
 
+use super::opener::Opener;
 use super::{Burst, Connection, LocalFin, State, Timer};
 use crate::config::{IDLE_PROBE_US_MIN, IDLE_PROBES, LIVENESS_PAUSE_US};
 use crate::error::ConnectionError;
@@ -66,9 +67,10 @@ impl Connection {
         self.liveness = Liveness::default();
     }
 
-    /// An empty DATA packet with a number that the peer said last to have: it says so again. If the
-    /// ack that freed the number before the oldest outstanding one was none of the peer's, it may
-    /// miss that one, and would take the empty packet for it.
+    /// DATA with a number before the one that the peer said last to have: it says so again. What
+    /// the packet bears is not what went with that number, so that it must never be news: if the
+    /// ack that freed the number before the oldest outstanding one was none of the peer's, the peer
+    /// may miss that one. Nor does it come before the first of the stream, where some know none.
     // req: TM-09
     pub(super) fn transmit_liveness_probe(
         &mut self,
@@ -85,12 +87,11 @@ impl Connection {
         let seq_nr = if self.local_fin == LocalFin::Acked { last.previous() } else { last };
         let heard = self.heard_ack_nr;
         let seq_nr = if heard.precedes(seq_nr) { heard } else { seq_nr };
-        let header: Header = self.header(now, PacketType::Data, seq_nr);
-        // It says what it is, since a packet of ours with that number may have brought something.
-        // The second does not: nobody shall be given up because he drops what has extensions.
-        if self.liveness.unanswered == 2 {
-            return Some(self.emit(now, &header, out));
-        }
-        Some(self.emit_life_probe(now, &header, out))
+        let begun = self.stats.bytes_acked > 0 || self.opener == Opener::Sent;
+        let seq_nr = if begun { seq_nr.previous() } else { seq_nr };
+        // The last does not say what it is: nobody shall be given up because he drops what has
+        // extensions. But a peer that doubts the packet with that number takes it for a conflict.
+        let says = self.liveness.unanswered < IDLE_PROBES;
+        Some(self.emit_repeated(now, seq_nr, says, out))
     }
 }

@@ -159,7 +159,7 @@ impl Connection {
             self.close(ConnectionError::TimedOut);
             return;
         }
-        if self.release_withheld(now) || self.on_mtu_timeout(now) {
+        if self.release_withheld(now) || self.on_mtu_timeout(now) || self.probe_window_again(now) {
             return;
         }
         let in_flight_bytes = self.flight.in_flight_bytes;
@@ -196,6 +196,24 @@ impl Connection {
         self.trace.record(|| TraceEvent::TimedOut { in_flight_bytes, rto_us });
         self.report_timeout(now, in_flight_bytes);
         self.set_rto(now);
+    }
+
+    /// Says whether nothing is outstanding but a packet that the peer has no room for by its own
+    /// word, which is then sent again to learn its window: that it was dropped is no congestion.
+    fn probe_window_again(&mut self, now: Instant) -> bool {
+        let first = self.sent.first();
+        let refused = self.sent.get(first).is_some_and(|slot| {
+            u32::from(slot.len) > self.peer_window && slot.state() == SlotState::InFlight
+        });
+        if !refused || self.sent.len() > 1 {
+            return false;
+        }
+        self.lose_quietly(first);
+        self.flight.fast_resends = 1;
+        self.stats.window_probes += 1;
+        self.rtt.back_off();
+        self.set_rto(now);
+        true
     }
 
     /// Arms the retransmission timer; never beyond the moment to give up.

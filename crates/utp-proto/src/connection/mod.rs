@@ -20,6 +20,7 @@ mod liveness;
 mod loss;
 mod mtu;
 mod next_packet;
+mod opener;
 mod opening;
 mod pacing;
 mod path_mtu;
@@ -63,6 +64,7 @@ pub(crate) use extension_bits::{holds_more_bits, tells_of_holding_more};
 use flight::Flight;
 use gate::{Clocks, Passage};
 use liveness::Liveness;
+use opener::Opener;
 use opening::NewId;
 use pacing::Pacer;
 use path_mtu::PathMtu;
@@ -118,8 +120,8 @@ pub struct Connection {
     flight: Lazy<Flight>,
     /// The peer has dropped what it named, and its cumulative ack has not moved since.
     reneged: bool,
-    /// The peer's acceptor cannot speak before it has seen DATA.
-    unlock_pending: bool,
+    /// The peer's acceptor may not speak before it has seen DATA.
+    opener: Opener,
     peer_window: u32,
     /// Stamp of the packet that told the window, 0 for none.
     peer_window_stamp: Timestamp,

@@ -31,12 +31,10 @@ impl Connection {
         if unsent > 0 {
             return self.next_new(now, len_max, unsent);
         }
-        // Acceptors in the field may not speak before they have seen DATA, and libutp ignores a FIN
-        // until then, so an initiator with nothing to say sends an empty packet.
-        if self.unlock_pending {
-            return Some(self.push_packet(now, 0, false));
+        if let Some(seq_nr) = self.next_opener(now) {
+            return Some(seq_nr);
         }
-        if self.local_fin == LocalFin::Queued {
+        if self.local_fin == LocalFin::Queued && !self.holds_fin_for_opener() {
             if self.reason_len() > len_max {
                 return None;
             }
@@ -74,7 +72,7 @@ impl Connection {
     fn next_new(&mut self, now: Instant, len_max: usize, unsent: usize) -> Option<SeqNr> {
         let full = usize::from(self.payload_max);
         let mut len = unsent.min(full).min(self.unproven_len_max().unwrap_or(full));
-        if len > len_max {
+        if len > len_max || len == 0 {
             return None;
         }
         if self.waits_for_more(len, full) {
@@ -82,11 +80,11 @@ impl Connection {
             return None;
         }
         if self.probe_pending && self.sent.is_empty() {
-            // Nothing is in flight and the window is shut or tiny: send what it takes, or an empty
-            // packet, which every peer acks with its present window.
+            // Nothing is in flight and the window is shut or tiny: send what it takes, or one byte,
+            // as TCP does. A peer that has no room for it says so; some never ack an empty packet.
             self.probe_pending = false;
             self.stats.window_probes += 1;
-            len = len.min(self.peer_window as usize);
+            len = len.min(self.peer_window.max(1) as usize);
             return Some(self.push_packet(now, len, false));
         }
         if let Some(held) = self.held(len)

@@ -11,6 +11,7 @@ use super::conflict::Doubts;
 use super::flight::Flight;
 use super::gate::Clocks;
 use super::liveness::Liveness;
+use super::opener::Opener;
 use super::pacing::Pacer;
 use super::path_mtu::PathMtu;
 use super::receive_window::{ReceiveWindow, Round};
@@ -50,7 +51,7 @@ impl Connection {
         let mut connection = Self::new(now, remote, None, config, State::SynSent);
         connection.set_initiator_ids(id, syn_seq_nr);
         connection.syn_pending = true;
-        connection.unlock_pending = true;
+        connection.opener = Opener::Waiting;
         connection
             .timers
             .set(Timer::Connect, now.saturating_add(connection.config.connect_timeout_us));
@@ -123,7 +124,7 @@ impl Connection {
             loss_cursor: first,
             flight,
             reneged: false,
-            unlock_pending: false,
+            opener: Opener::Unneeded,
             // Until the peer says: libutp assumes 255 packets, we one buffer of its default size.
             peer_window: 1 << 18,
             peer_window_stamp: Timestamp(0),

@@ -46,6 +46,7 @@ impl Connection {
         }
         // Another's ack must not free what the peer has not got, nor its window stop us.
         if believed {
+            self.hear_opener_answer(header);
             self.measure_delay(received_at, header);
             self.on_ack(now, received_at, packet);
             if self.state == State::Closed {
@@ -63,7 +64,7 @@ impl Connection {
         let opened = match self.state {
             State::Closed => false,
             State::SynSent => self.on_syn_ack(now, packet),
-            State::SynReceived => self.on_first_data(now, header),
+            State::SynReceived => self.on_proof(now, header),
             State::Connected | State::Lingering => {
                 let possible =
                     self.is_ack_possible(header.ack_nr) && self.is_number_possible(header.seq_nr);
@@ -99,6 +100,7 @@ impl Connection {
         self.syn_pending = false;
         self.peer_window = header.wnd_size;
         self.peer_window_stamp = header.timestamp_microseconds;
+        self.begin_opener(now);
         self.flight.last_progress_at = now;
         self.watch_stall(now);
         if self.syn_sends == 1 {
@@ -107,16 +109,16 @@ impl Connection {
         true
     }
 
-    /// The initiator proves that it got the SYN-ACK.
+    /// The initiator proves that it got the SYN-ACK. A STATE does so, too: some have nothing to say
+    /// before they are spoken to. Others then ask with the number of their SYN.
     ///
     /// A peer that follows the text of BEP-29 takes the number of the SYN-ACK for used and acks
     /// it; everything in the field acks the one before. Towards the former our stream begins one
     /// later.
-    fn on_first_data(&mut self, now: Instant, header: &Header) -> bool {
+    fn on_proof(&mut self, now: Instant, header: &Header) -> bool {
         let first = self.sent.first();
         let ahead = header.seq_nr.distance_from(self.ack_nr.next());
-        let is_data = matches!(header.packet_type, PacketType::Data | PacketType::Fin);
-        if !is_data || ahead > HELD_PACKETS_MAX {
+        if ahead > HELD_PACKETS_MAX && header.seq_nr != self.ack_nr {
             return false;
         }
         if header.ack_nr == first {

@@ -22,8 +22,9 @@ fn connected() -> Connection {
     let mut connection =
         Connection::connect(now, remote, ConnectionId(1), SeqNr(0xffff), Arc::new(config));
     transmit(&mut connection, now);
-    connection.unlock_pending = false;
+    connection.drop_opener();
     receive(&mut connection, now, SeqNr(0xffff));
+    transmit(&mut connection, now);
     connection
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Keepalive,
     /// A finished connection may be forgotten.
     Linger,
+    /// Neither side has said anything since the connect.
+    Opener,
     /// There is credit for packets that were held back to spread them in time.
     Pace,
     /// The peer's window has been shut (or tiny) for long enough to probe it.
@@ -35,12 +37,13 @@ pub(crate) enum Timer {
 }
 
 /// All timers, in the order they are handled.
-pub(crate) const TIMERS: [Timer; 13] = [
+pub(crate) const TIMERS: [Timer; 14] = [
     Timer::Connect,
     Timer::Unproven,
     Timer::Idle,
     Timer::Keepalive,
     Timer::Linger,
+    Timer::Opener,
     Timer::Pace,
     Timer::Persist,
     Timer::Probe,

@@ -31,7 +31,9 @@ impl Connection {
         match self.state {
             State::Closed => self.transmit_reset(now, out),
             State::SynSent => self.transmit_syn(now, out),
-            State::SynReceived => self.transmit_syn_ack(now, out),
+            State::SynReceived => self
+                .transmit_syn_ack(now, out)
+                .or_else(|| self.transmit_question_to_unproven(now, out)),
             State::Lingering => self.transmit_ack(now, out),
             State::Connected if self.unproven.is_some() => self.transmit_to_unproven(now, out),
             State::Connected => {
@@ -42,6 +44,7 @@ impl Connection {
                     .or_else(|| self.transmit_data(now, max_datagrams, out))
                     .or_else(|| self.transmit_ack(now, out))
                     .or_else(|| self.transmit_keepalive(now, out))
+                    .or_else(|| self.transmit_opener_question(now, out))
                     .or_else(|| self.transmit_liveness_probe(now, out))
             }
         }
@@ -69,7 +72,9 @@ impl Connection {
             return None;
         }
         let header = self.header(now, PacketType::State, self.sent.next());
-        Some(self.emit_opening(now, &header, out))
+        let burst = self.emit_opening(now, &header, out);
+        self.charge_syn_ack(burst.size);
+        Some(burst)
     }
 
     fn transmit_reset(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Burst> {
@@ -179,7 +184,7 @@ impl Connection {
         let bytes = u16::try_from(len).expect("a packet is shorter than 64 KiB");
         self.sent.push(Slot::new(position, bytes, fin));
         self.flight.lost_count += 1;
-        self.unlock_pending = false;
+        self.drop_opener();
         if len < usize::from(self.payload_max) && len > 0 {
             self.recovery.last_partial = Some(seq_nr);
         }

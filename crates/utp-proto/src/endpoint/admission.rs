@@ -2,7 +2,8 @@
 //!
 //! A bare SYN makes no connection. It is answered with a number that only who receives the answer
 //! can know (`numbers.rs`), and at most a line in a table of fixed size is kept (`half_open.rs`).
-//! The first DATA or FIN that acknowledges that number is what the application is told of.
+//! The first packet that acknowledges that number is what the application is told of: DATA, a FIN,
+//! or a STATE of an initiator that waits to be spoken to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,9 +27,9 @@ pub struct Incoming {
     remote: SocketAddr,
     local_ip: Option<IpAddr>,
     opening: Opening,
-    /// What came: the SYN, or the first data.
+    /// What came: the SYN, or the proof.
     header: Header,
-    /// The first data, if it is that.
+    /// The first packet after the SYN, if it is that.
     proof: Option<Proof>,
 }
 
@@ -50,8 +51,9 @@ impl Incoming {
         self.local_ip
     }
 
-    /// Whether the initiator has sent data and so shown that it receives at its address. Always,
-    /// unless [`report_at_syn`](crate::EndpointConfig::report_at_syn) is set.
+    /// Whether the initiator has acknowledged the answer to its SYN and so shown that it receives
+    /// at its address. Always, unless [`report_at_syn`](crate::EndpointConfig::report_at_syn) is
+    /// set.
     pub const fn is_proven(&self) -> bool {
         self.proof.is_some()
     }
@@ -59,8 +61,8 @@ impl Incoming {
 
 impl Endpoint {
     /// Accepts what [`Disposition::Incoming`] brought. [`Event::Connected`] follows: at once if the
-    /// initiator is proven, otherwise when it has sent data; bytes may be written before and are
-    /// sent then. If none comes within
+    /// initiator is proven, otherwise when it has acknowledged our answer; bytes may be written
+    /// before, and it is asked for that ack then. If none comes within
     /// [`half_open_life_us`](crate::EndpointConfig::half_open_life_us), the connection ends with
     /// [`TimedOut`](crate::ConnectionError::TimedOut).
     ///
@@ -231,13 +233,15 @@ impl Endpoint {
         datagram: &[u8],
     ) -> Option<Disposition> {
         let header = &packet.header;
-        let opening = self.opening_proved_by(now, meta.remote, header)?;
+        let Some(opening) = self.opening_proved_by(now, meta.remote, header) else {
+            // A keepalive of libutp's acks one less. It has nothing to say yet; it may have later.
+            let true_ack = Header { ack_nr: header.ack_nr.next(), ..*header };
+            let lives = header.packet_type == PacketType::State
+                && self.opening_proved_by(now, meta.remote, &true_ack).is_some();
+            return lives.then_some(Disposition::Consumed);
+        };
         let key = Key::new(meta.remote, header.connection_id);
         if self.tombstones.is_late_copy(now, &key, opening.syn_seq_nr) {
-            return Some(Disposition::Consumed);
-        }
-        if header.packet_type == PacketType::State {
-            // It has nothing to say yet (a keepalive of libutp's); it may have later.
             return Some(Disposition::Consumed);
         }
         if self.entries.len() >= self.config.connections_max {
@@ -264,7 +268,9 @@ impl Endpoint {
         let known = self.openings.get(now, &Key::new(remote, id_recv)).filter(|known| {
             let ahead = header.seq_nr.distance_from(known.syn_seq_nr.next());
             let acks = header.ack_nr == known.first || header.ack_nr == known.first.previous();
-            acks && ahead <= IN_FLIGHT_PACKETS_UNPROVEN
+            // An initiator that has nothing to say asks with the number of its SYN.
+            let possible = ahead <= IN_FLIGHT_PACKETS_UNPROVEN || header.seq_nr == known.syn_seq_nr;
+            acks && possible
         });
         known.or_else(|| {
             if !self.openings.is_incomplete(now) {

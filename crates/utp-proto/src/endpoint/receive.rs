@@ -30,7 +30,7 @@ pub enum Disposition {
     /// It was uTP and is dealt with.
     Consumed,
     /// Somebody wants to connect: accept it, refuse it, or drop it to ignore it. It comes with the
-    /// first data of an initiator, or already with its SYN if
+    /// first ack of an initiator, or already with its SYN if
     /// [`report_at_syn`](crate::EndpointConfig::report_at_syn) says so.
     Incoming(Incoming),
     /// It is not uTP, but for instance of a DHT on the same port; nothing was done with it.

@@ -33,6 +33,7 @@ pub struct EndpointStats {
     pub memory_bytes: usize,
     /// Connections that exist, finished ones that linger included.
     pub connections: usize,
-    /// Initiators that have not sent data yet: those remembered, and those accepted at the SYN.
+    /// Initiators that have not proved themselves yet: those remembered, and those accepted at the
+    /// SYN.
     pub half_open: usize,
 }

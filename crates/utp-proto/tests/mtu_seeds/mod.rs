@@ -5,7 +5,7 @@
 
 #![allow(unreachable_pub, reason = "a module of a test binary and of an example")]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use utp_ledbat::FixedWindowFactory;
@@ -97,7 +97,7 @@ pub fn run(seed: u64) -> Outcome {
     let app = pair.app(0, handle);
     assert!(done, "seed {seed}: {app:?} {:?}", pair.apps[1]);
     assert_eq!((pair.only(1).read, app.read), (size, answer), "seed {seed}");
-    let mut lens = HashMap::new();
+    let mut lens = BTreeMap::new();
     for seen in pair.seen.iter().filter(|seen| seen.packet_type == PacketType::Data) {
         let len = *lens.entry((seen.from, seen.seq_nr)).or_insert(seen.payload_len);
         assert_eq!(seen.payload_len, len, "seed {seed}: number {} was cut again", seen.seq_nr);

@@ -134,7 +134,7 @@ impl Wire {
         }
     }
 
-    /// A connection that has sent its SYN: number -2 (-1 is the packet that unlocks the acceptor).
+    /// A connection that has sent its SYN: number -2.
     pub fn connecting(config: Config, us: u16, them: u16, id: u16) -> Self {
         Self::connecting_with(EndpointConfig::default(), config, us, them, id)
     }
@@ -195,6 +195,7 @@ impl Wire {
                 let mut wire = Self::connecting(config, us, them, 1_000);
                 wire.advance(20 * MS);
                 wire.recv(wire.state(0, -2));
+                wire.write(1);
                 wire.advance(20 * MS);
                 wire.recv(wire.state(0, -1));
                 wire.take();
@@ -205,11 +206,9 @@ impl Wire {
                 let limits = EndpointConfig::default();
                 let mut wire = Self::idle(limits, config, us.wrapping_sub(2), them, 1_000);
                 wire.open(b"");
-                // It is sent no more than it sent before it acks something of ours: an empty
-                // packet at first.
                 wire.us = us;
-                wire.write(1);
                 for ack in [-2, -1] {
+                    wire.write(1);
                     wire.advance(20 * MS);
                     wire.recv(wire.state(0, ack));
                 }

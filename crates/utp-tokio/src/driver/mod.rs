@@ -44,7 +44,7 @@ pub(crate) struct DriverParts {
     pub(crate) backlog: Option<Backlog>,
     /// Where the events of connections go.
     pub(crate) trace: Option<TraceSink>,
-    /// Whether streams go there before their peer has sent data, if the core reports them then.
+    /// Whether streams go there before their peer has proved itself, if the core reports them then.
     pub(crate) accept_at_syn: bool,
     /// Where datagrams go that are not uTP.
     pub(crate) unclaimed: mpsc::Sender<Unclaimed>,
