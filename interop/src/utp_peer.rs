@@ -3,12 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite as _;
 use tokio::time::timeout;
+use utp_ledbat::{CONTROLLER_NAMES, ControllerFactory, by_name};
 use utp_proto::Config;
 use utp_tokio::{UtpSocket, UtpStream};
 
@@ -24,6 +26,15 @@ pub struct UtpArgs {
     /// Report `accepted` at a peer's SYN and not at its first data.
     #[arg(long, global = true)]
     pub accept_at_syn: bool,
+    /// The law of the congestion window, such as ledbat++ or libutp.
+    #[arg(long, value_parser = controller, global = true)]
+    pub controller: Option<Arc<dyn ControllerFactory>>,
+}
+
+/// Parses the name of a law.
+fn controller(name: &str) -> Result<Arc<dyn ControllerFactory>, String> {
+    let found = by_name(name).map(Arc::from);
+    found.ok_or_else(|| format!("expected one of {}", CONTROLLER_NAMES.join(", ")))
 }
 
 /// Runs the shim until it is done, and returns its exit status.
@@ -31,7 +42,7 @@ pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> u8 {
     let mode = args.mode.clone();
     let buffers = mode.stream().buffers;
     let socket = UtpSocket::builder()
-        .config(config(buffers))
+        .config(config(buffers, utp))
         .udp_buffer_bytes(buffers.udp_buffer)
         .accept_at_syn(utp.accept_at_syn)
         .bind(mode.local())
@@ -98,9 +109,12 @@ impl Stream for OurStream {
     }
 }
 
-/// The adapter's defaults, with the buffers that were asked for.
-fn config(buffers: Buffers) -> Config {
+/// The adapter's defaults, with the buffers and the law that were asked for.
+fn config(buffers: Buffers, utp: &UtpArgs) -> Config {
     let mut config = Config::default();
+    if let Some(controller) = &utp.controller {
+        config.controller = Arc::clone(controller);
+    }
     let to_u32 = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     if let Some(bytes) = buffers.rcvbuf {
         config.receive_buffer_bytes = to_u32(bytes);

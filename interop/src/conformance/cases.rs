@@ -1,5 +1,6 @@
 //! The cases that are written in Rust, by group.
 
+mod cc;
 mod cl;
 mod ex;
 mod hs;
@@ -16,6 +17,7 @@ use super::case::Case;
 /// Every case that is written in Rust.
 pub(crate) fn all() -> Vec<Case> {
     let groups = [
+        cc::cases(),
         cl::cases(),
         ex::cases(),
         hs::cases(),

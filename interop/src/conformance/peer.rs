@@ -12,6 +12,7 @@ mod expect;
 mod implementation;
 mod in_flight;
 mod intake;
+mod path;
 mod process;
 mod send;
 mod shim;
@@ -38,6 +39,7 @@ use crate::shim::Event;
 
 pub(crate) use self::call::{Call, Mode};
 pub(crate) use self::event::{WantEvent, error_kind};
+pub(crate) use self::path::Path;
 
 /// What a case is run against.
 #[derive(Clone, Debug)]

@@ -11,6 +11,8 @@ pub enum Ability {
     Close,
     /// The mode `connect`.
     Connect,
+    /// The option `--controller`.
+    Controller,
     /// The options `--count` and `--parallel`.
     Count,
     /// The role `echo`.
@@ -44,10 +46,11 @@ pub enum Ability {
 }
 
 impl Ability {
-    const NAMED: [(Self, &'static str); 18] = [
+    const NAMED: [(Self, &'static str); 19] = [
         (Self::Abort, "abort"),
         (Self::Close, "close"),
         (Self::Connect, "connect"),
+        (Self::Controller, "controller"),
         (Self::Count, "count"),
         (Self::Echo, "echo"),
         (Self::Icmp, "icmp"),
@@ -84,7 +87,7 @@ impl Ability {
     pub fn of_option(option: &str) -> Option<Self> {
         match option {
             "--count" | "--parallel" => Some(Self::Count),
-            "--local" | "--rcvbuf" | "--sndbuf" => Self::named(&option[2..]),
+            "--controller" | "--local" | "--rcvbuf" | "--sndbuf" => Self::named(&option[2..]),
             _ => None,
         }
     }

@@ -56,7 +56,7 @@ pub const STACKS: &[Stack] = &[
         origin: Origin::Reference,
         by_default: true,
         version: "libutp-rs2-sys 0.1.3",
-        lacks: &[Ability::Abort, Ability::Icmp],
+        lacks: &[Ability::Abort, Ability::Controller, Ability::Icmp],
         takes_syn_seq: true,
         loses_repeated_syn: true,
     },
@@ -67,7 +67,7 @@ pub const STACKS: &[Stack] = &[
         by_default: false,
         version: env!("CARGO_PKG_VERSION"),
         // As libutp, whose interface it has.
-        lacks: &[Ability::Abort, Ability::Icmp],
+        lacks: &[Ability::Abort, Ability::Controller, Ability::Icmp],
         takes_syn_seq: false,
         loses_repeated_syn: false,
     },
@@ -77,7 +77,7 @@ pub const STACKS: &[Stack] = &[
         origin: Origin::Registry,
         by_default: false,
         version: "librqbit-utp 0.7.0",
-        lacks: &[Ability::Abort, Ability::Icmp, Ability::Shutdown],
+        lacks: &[Ability::Abort, Ability::Controller, Ability::Icmp, Ability::Shutdown],
         takes_syn_seq: false,
         loses_repeated_syn: false,
     },
@@ -90,6 +90,7 @@ pub const STACKS: &[Stack] = &[
         // It takes everything off the network at once, so that pausing shows nowhere.
         lacks: &[
             Ability::Abort,
+            Ability::Controller,
             Ability::Icmp,
             Ability::Pause,
             Ability::ReceiveBuffer,
@@ -108,6 +109,7 @@ pub const STACKS: &[Stack] = &[
         // It blocks while it reads, and its acceptor cannot speak first.
         lacks: &[
             Ability::Abort,
+            Ability::Controller,
             Ability::Count,
             Ability::Icmp,
             Ability::Local,

@@ -34,18 +34,28 @@ pub struct Conditions {
     pub to_client: LinkConfig,
     /// When both links are down: since the first datagram, and for how long.
     pub outage: Option<(Duration, Duration)>,
+    /// When a flow of TCP CUBIC to the client, which never ends, begins to share the links, since
+    /// the first datagram.
+    pub cubic: Option<Duration>,
 }
 
 impl Conditions {
     /// The same both ways, with losses that are independent.
     pub fn symmetric(link: LinkConfig) -> Self {
-        Self { to_server: link.clone(), to_client: link, outage: None }
+        Self { to_server: link.clone(), to_client: link, outage: None, cubic: None }
     }
 
     /// With both links down from `start` on, which counts from the first datagram, `span` long.
     #[must_use]
     pub fn without_link(self, start: Duration, span: Duration) -> Self {
         Self { outage: Some((start, span)), ..self }
+    }
+
+    /// Beside a flow of TCP CUBIC to the client, which begins at `start`, counted from the first
+    /// datagram, and lives inside the network.
+    #[must_use]
+    pub fn with_cubic(self, start: Duration) -> Self {
+        Self { cubic: Some(start), ..self }
     }
 
     /// A network of these two links with `flows` pairs of ports, whose random draws are those of
@@ -75,6 +85,14 @@ impl Conditions {
             stop: None,
         };
         scenario.flows.extend((0..flows).map(flow));
+        scenario.flows.extend(self.cubic.map(|start| FlowSpec {
+            name: "cubic".into(),
+            kind: FlowKind::Cubic { bytes: None },
+            via: vec![1],
+            back: Some(vec![0]),
+            start: Ns::from_duration(start),
+            ..flow(flows)
+        }));
         Network::new(&scenario)
     }
 }

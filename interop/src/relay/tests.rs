@@ -189,3 +189,18 @@ fn an_observer_sees_what_comes_and_what_goes() {
     assert_eq!(*seen.lock().expect("one thread"), [COUNT, passed]);
     assert_eq!(record.sent, u64::from(passed));
 }
+
+#[test]
+fn cubic_fills_the_link_to_the_client_from_its_start_on() {
+    let link = LinkConfig { rate: Rate::Constant(10_000_000), ..lossy() };
+    let link = LinkConfig { loss: Loss::None, ..link };
+    let conditions = Conditions::symmetric(link).with_cubic(Duration::from_secs(2));
+    let mut network = conditions.network(1, 1);
+    network.run_until(Ns::from_secs(4), &mut |_, _, _| unreachable!("no host takes part"));
+    let [to_server, to_client] = &network.finish().links[..] else { panic!("there are two") };
+    // In tenths of a second.
+    let busy_ms = |busy_ns: &[u64]| busy_ns.iter().sum::<u64>() / 1_000_000;
+    assert_eq!(busy_ms(&to_client.busy_ns[..20]), 0);
+    assert!(busy_ms(&to_client.busy_ns[20..]) > 1000);
+    assert!(busy_ms(&to_server.busy_ns) < 200);
+}

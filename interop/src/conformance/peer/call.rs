@@ -59,6 +59,12 @@ impl Call {
         self
     }
 
+    /// Adds an option that takes none.
+    pub(crate) fn flag(mut self, name: &str) -> Self {
+        self.options.push(format!("--{name}"));
+        self
+    }
+
     /// What the implementation has to be able to do.
     pub(crate) fn needs(&self) -> Vec<Ability> {
         let mode = match self.mode {

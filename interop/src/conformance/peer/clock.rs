@@ -10,17 +10,29 @@ use crate::conformance::packet::Packet;
 pub(super) struct Clock {
     origin: Instant,
     offset_us: u32,
+    /// How much faster than the real time it goes, in millionths.
+    ppm: i32,
 }
 
 impl Clock {
     pub(super) const fn starting_at(origin: Instant) -> Self {
-        Self { origin, offset_us: START_US }
+        Self { origin, offset_us: START_US, ppm: 0 }
     }
 
     /// What it shows at a moment.
     pub(super) fn stamp_us(self, at: Instant) -> u32 {
         let elapsed = at.saturating_duration_since(self.origin).as_micros() & u128::from(u32::MAX);
-        self.offset_us.wrapping_add(u32::try_from(elapsed).expect("masked"))
+        let elapsed_us = u32::try_from(elapsed).expect("masked");
+        self.offset_us.wrapping_add(elapsed_us).wrapping_add(self.gained_us(at))
+    }
+
+    /// What its rate has added until a moment, modulo 2^32.
+    pub(super) fn gained_us(self, at: Instant) -> u32 {
+        let elapsed_s = at.saturating_duration_since(self.origin).as_secs_f64();
+        let gained_us = elapsed_s * f64::from(self.ppm);
+        #[expect(clippy::cast_possible_truncation, reason = "a case lasts no years")]
+        let gained_us = gained_us as i32;
+        gained_us.cast_unsigned()
     }
 }
 
@@ -44,6 +56,14 @@ impl Peer {
     /// Puts the clock of the peer forward, or back modulo 2^32.
     pub(crate) const fn shift_clock_us(&mut self, by_us: u32) {
         self.clock.offset_us = self.clock.offset_us.wrapping_add(by_us);
+    }
+
+    /// Has the clock of the peer go faster by so many millionths from now on, and lets it show the
+    /// same now.
+    pub(crate) fn set_clock_ppm(&mut self, ppm: i32) {
+        let now = Instant::now();
+        let shown_us = self.clock.stamp_us(now);
+        self.clock = Clock { origin: now, offset_us: shown_us, ppm };
     }
 
     /// Has all stamps be 0 from now on, as of a peer that has no clock.
