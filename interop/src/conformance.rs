@@ -5,8 +5,8 @@
 //! - The `peer` sends and awaits packets and events. It speaks in terms of `packet`, `want`
 //!   and `flow`, remembers in a `trace`, and shares no code with the stacks.
 //! - `script` reads and runs the language of the scripts.
-//! - `run` and `schedule` run cases, `outcome` and `known` judge them, `report`
-//!   writes them down.
+//! - `run` and `schedule` run cases, some of them in an `own_network`; `outcome` and `known` judge
+//!   them, `report` writes them down.
 //! - [`Conformance`] is the command.
 
 #![expect(dead_code, reason = "the peer can do what groups of cases that are not here yet need")]
@@ -17,6 +17,7 @@ mod command;
 mod flow;
 mod known;
 mod outcome;
+mod own_network;
 mod packet;
 mod peer;
 mod report;

@@ -46,6 +46,9 @@ pub(crate) enum Grade {
 pub(crate) enum Flag {
     /// It takes much processor time or sends floods: it runs by itself.
     Heavy,
+    /// It needs a network of its own: a namespace of Linux, which has nothing but a loopback
+    /// device, and where ICMP messages may be made and sizes set without harm to others.
+    OwnNetwork,
     /// It hurts: it runs against our own stack only and is in no published table.
     Hostile,
     /// It takes minutes: it runs only with `--slow`.
@@ -141,7 +144,8 @@ impl FromStr for Grade {
 }
 
 impl Flag {
-    const NAMED: [(Self, &'static str); 4] = [
+    const NAMED: [(Self, &'static str); 5] = [
+        (Self::OwnNetwork, "own-network"),
         (Self::Heavy, "heavy"),
         (Self::Hostile, "hostile"),
         (Self::Slow, "slow"),
@@ -161,7 +165,7 @@ impl FromStr for Flag {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let flag = Self::NAMED.iter().find(|(_, name)| *name == text).map(|(flag, _)| *flag);
-        flag.ok_or_else(|| format!("`{text}` is not heavy, hostile, slow or timing"))
+        flag.ok_or_else(|| format!("`{text}` is not heavy, hostile, own-network, slow or timing"))
     }
 }
 

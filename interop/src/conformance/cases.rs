@@ -6,6 +6,7 @@ mod ex;
 mod hs;
 mod id;
 mod mf;
+mod mt;
 mod rs;
 mod sk;
 mod sq;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Case> {
         hs::cases(),
         id::cases(),
         mf::cases(),
+        mt::cases(),
         rs::cases(),
         sk::cases(),
         sq::cases(),

@@ -9,6 +9,7 @@ mod call;
 mod clock;
 mod event;
 mod expect;
+mod icmp;
 mod implementation;
 mod in_flight;
 mod intake;

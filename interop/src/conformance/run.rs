@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::case::{Body, Case};
+use super::case::{Body, Case, Flag};
+use super::own_network;
 use super::peer::{Peer, Target};
 use super::stop::Stop;
 use crate::harness::Family;
@@ -95,6 +96,12 @@ pub(crate) fn run(case: &Case, target: &Target, family: Family, whole: bool) -> 
     let plain = |verdict, reason| done(verdict, reason, String::new(), String::new());
     if let Some(ability) = case.needs.iter().find(|ability| target.lacks.contains(ability)) {
         return plain(Verdict::Skip, format!("{} cannot do: {ability}", target.name));
+    }
+    // Each run has a thread of its own, whose sockets and processes are then those of the network.
+    if case.has(Flag::OwnNetwork)
+        && let Err(error) = own_network::enter()
+    {
+        return plain(Verdict::Skip, format!("no network of its own: {error}"));
     }
     let mut peer = match Peer::new(target.clone(), family, case.limit) {
         Ok(peer) => peer,
