@@ -9,7 +9,7 @@ pub enum Event {
     /// The connection ended with an error; bytes that arrived before stay readable.
     Closed(ConnectionError),
     /// The handshake is complete: at the initiator with the SYN-ACK, at the acceptor with the
-    /// first valid DATA.
+    /// ack of it.
     Connected,
     /// The peer has acknowledged our FIN and with it every byte written.
     Finished,

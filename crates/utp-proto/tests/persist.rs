@@ -34,6 +34,33 @@ fn a_shut_window_is_probed_with_one_byte() {
     });
 }
 
+// req: U-43, WN-03
+#[test]
+fn a_probe_that_finds_no_room_is_repeated_and_is_no_congestion() {
+    let mut wire = Wire::plain();
+    wire.recv(wire.state(0, -1).wnd(0));
+    wire.write(FULL * 2);
+    for _ in 0..60 {
+        wire.advance(SECOND);
+        wire.recv(wire.state(0, -1).wnd(0));
+    }
+    let mut probes = wire.flow();
+    probes.retain(|sent| sent.starts_with("DATA"));
+    assert!(probes.iter().all(|sent| sent == "DATA 0 ack -1 len 1"), "{probes:?}");
+    assert!((8..=12).contains(&probes.len()), "{probes:?}");
+    assert_eq!((wire.stats().timeouts, wire.stats().losses_detected), (0, 0));
+    assert_eq!(wire.take_events(), [], "it is not silent");
+    wire.recv(wire.state(0, -1).wnd(1 << 20));
+    wire.expect(&["DATA 1 ack -1 len 1382"]);
+    wire.recv(wire.state(0, -1).wnd(1 << 20).sack(&[0b1, 0, 0, 0]));
+    wire.advance(SECOND);
+    let sent = wire.flow();
+    assert_eq!(sent[0], "DATA 0 ack -1 len 1", "the byte is tried again first");
+    assert!(sent.contains(&"DATA 2 ack -1 len 1381".to_owned()), "{sent:?}");
+    wire.recv(wire.state(0, 2).wnd(1 << 20));
+    assert_eq!(wire.stats().send_buffered_bytes, 0);
+}
+
 // req: WN-04
 #[test]
 fn a_window_that_opens_ends_the_probing_and_its_back_off() {

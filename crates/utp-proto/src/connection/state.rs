@@ -15,7 +15,7 @@ pub enum State {
     Connected,
     /// Both directions are finished; a repeated FIN is still answered.
     Lingering,
-    /// The initiator has not proved itself by sending data; we may not send data yet.
+    /// The initiator has not proved itself by an ack of our SYN-ACK; we may not send data yet.
     SynReceived,
     /// SYN sent, no answer yet.
     SynSent,

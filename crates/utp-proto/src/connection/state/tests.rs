@@ -19,7 +19,7 @@ const BIRTHS: [(State, &str); 2] = [(SynSent, "connect"), (SynReceived, "SYN acc
 const fn words(transition: Transition) -> &'static str {
     match transition {
         Answered => "STATE that acknowledges the SYN",
-        Proved => "first valid DATA or FIN of the initiator",
+        Proved => "first packet of the initiator that acks the SYN-ACK",
         Finished => "both directions at their end, or ours once the owner has left",
         Forgotten => "lingered, replaced, unknown to the peer, or abandoned for too long",
         Failed => "reset, time-out, conflict, abort",
