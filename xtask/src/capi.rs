@@ -1,6 +1,7 @@
 //! `cargo xtask capi`: installs the C library, and compares it with libutp.
 
 mod compare;
+mod consumers;
 mod figures;
 mod install;
 mod linked;
@@ -23,16 +24,24 @@ Examples:
   cargo xtask capi random --calls 1000000 --sanitize
   cargo xtask capi ucat
   cargo xtask capi figures
+  cargo xtask capi consumers utp-native
 
 compare builds the programs of crates/utp-capi/tests/programs against the installed library and
 against libutp, runs both, and fails when one tells something else than its file there has. It needs
 a C and a C++ compiler. figures needs valgrind as well, and fails when utp_check_timeouts costs more
-than 5 % of libutp's; how long transfers take fails nothing.";
+than 5 % of libutp's; how long transfers take fails nothing. consumers fetches from registries, and
+needs cargo's, and npm and Node for utp-native.";
 
 #[derive(Subcommand)]
 pub(crate) enum Capi {
     /// Run the same programs against this library and libutp, and compare what they are told
     Compare,
+    /// Run the tests of programs that others wrote for libutp
+    Consumers {
+        /// Which of them; all when left out
+        #[arg(value_enum)]
+        names: Vec<consumers::Consumer>,
+    },
     /// Measure this library beside libutp: idle sockets, and transfers over loopback
     Figures,
     /// Install library, headers and the file for pkg-config
@@ -57,6 +66,7 @@ pub(crate) enum Capi {
 pub(crate) fn run(capi: &Capi) -> Result<(), Failure> {
     match capi {
         Capi::Compare => compare::run(),
+        Capi::Consumers { names } => consumers::run(names),
         Capi::Figures => figures::run(),
         Capi::Install { prefix } => install::run(&crate::place::Place::here()?.name(prefix)),
         Capi::Ucat => ucat::run(),

@@ -160,7 +160,9 @@ fn artifacts(line: &str, mark: &str) -> Vec<PathBuf> {
         let names = files.split(',').map(|name| name.trim_matches('"'));
         Some(names.map(|name| PathBuf::from(name.replace(r"\\", r"\"))).collect())
     };
-    if line.contains(mark) { files().unwrap_or_default() } else { Vec::new() }
+    // A build script is a program of the package and no form of its library.
+    let is_library = line.contains(mark) && !line.contains(r#""custom-build""#);
+    if is_library { files().unwrap_or_default() } else { Vec::new() }
 }
 
 /// The directory that the build of `program`, a path from [`build`], put its output in.
@@ -219,6 +221,8 @@ mod tests {
         let paths = ["/t/release/libsome.so", "/t/release/libsome.a"].map(PathBuf::from);
         assert_eq!(artifacts(line, "/some-lib#"), paths);
         assert!(artifacts(line, "/other-lib#").is_empty());
+        let script = line.replace(r#","filenames""#, r#","kind":["custom-build"],"filenames""#);
+        assert!(artifacts(&script, "/some-lib#").is_empty());
     }
 
     #[test]

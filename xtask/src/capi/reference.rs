@@ -42,7 +42,7 @@ fn sources() -> Result<PathBuf, Failure> {
 }
 
 /// The manifest of a package, out of what cargo tells.
-fn manifest_of(metadata: &str, package: &str) -> Option<PathBuf> {
+pub(super) fn manifest_of(metadata: &str, package: &str) -> Option<PathBuf> {
     metadata.split(r#""manifest_path":""#).skip(1).find_map(|rest| {
         let (path, _) = rest.split_once('"')?;
         let path = PathBuf::from(path.replace(r"\\", r"\"));
