@@ -53,6 +53,9 @@ fn a_stream_that_ends_at_once_unlocks_the_acceptor_with_data_before_its_fin() {
     // Who acks an empty packet takes one, too.
     wire.advance(20 * MS);
     wire.recv(wire.state(0, -2));
+    wire.expect(&["DATA -2 ack -1"]);
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -2));
     wire.expect(&["DATA -1 ack -1", "FIN 0 ack -1"]);
     wire.recv(wire.state(0, 0));
     assert_eq!(wire.take_events(), [Event::Connected, Event::Finished]);

@@ -83,7 +83,8 @@ impl Connection {
     }
 
     /// A packet of the peer was believed; nothing of it has been noted yet. A SYN-ACK that comes
-    /// once more is no answer: there is one for each SYN, and the network may copy it.
+    /// once more is no answer: there is one for each SYN, one more from a peer that has not got our
+    /// ack in time, and the network may copy it.
     pub(super) fn hear_opener_answer(&mut self, header: &Header) {
         if !self.opener.is_open() {
             return;
@@ -96,8 +97,9 @@ impl Connection {
         if !asked || copied || header.ack_nr != self.sent.first().previous() {
             return;
         }
-        if self.syn_sends > 1 {
+        if self.syn_sends > 0 {
             self.syn_sends -= 1;
+            self.opener = Opener::Asking(self.opener.asked());
         } else {
             self.opener = Opener::Due;
             self.timers.stop(Timer::Opener);
