@@ -46,9 +46,9 @@ enum Task {
     /// Measure throughput over loopback, this stack next to libutp
     #[command(after_help = interop::BENCH_HELP, override_usage = interop::BENCH_USAGE)]
     Bench(PassedOn),
-    /// Plant known bugs in the core and look whether the tests find them
+    /// Plant known bugs in the core and look whether the tests find them, or conformance does
     #[command(after_help = canaries::HELP)]
-    Canaries,
+    Canaries(canaries::Canaries),
     /// Install the C library, or compare it with libutp
     #[command(subcommand, after_help = capi::HELP)]
     Capi(capi::Capi),
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().command {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
-        Task::Canaries => canaries::run(),
+        Task::Canaries(canaries) => canaries.run(),
         Task::Capi(capi) => capi::run(&capi),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),

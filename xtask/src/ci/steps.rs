@@ -7,7 +7,7 @@ use std::{
 
 use super::{Step, compare};
 use crate::{
-    canaries,
+    canaries::Canaries,
     capi::{self, Capi},
     cite,
     command::{self, Failure, Profile, cargo},
@@ -69,7 +69,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Alone => alone(),
         Step::Test => test::run(),
         Step::Cite => cite::run(true),
-        Step::Canaries => canaries::run(),
+        Step::Canaries => Canaries::default().run(),
         Step::Swarm => swarm::run(&["--seeds".into(), "2000".into()]),
         Step::Simulate => simulate(),
         Step::Determinism => determinism(),
