@@ -12,6 +12,7 @@ mod sk;
 mod sq;
 mod tm;
 mod wn;
+mod wr;
 
 use super::case::Case;
 
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<Case> {
         sq::cases(),
         tm::cases(),
         wn::cases(),
+        wr::cases(),
     ];
     groups.concat()
 }
