@@ -3,6 +3,7 @@
 mod cc;
 mod cl;
 mod ex;
+mod ho;
 mod hs;
 mod id;
 mod mf;
@@ -11,6 +12,7 @@ mod rs;
 mod sk;
 mod sq;
 mod tm;
+mod witness;
 mod wn;
 mod wr;
 
@@ -22,6 +24,7 @@ pub(crate) fn all() -> Vec<Case> {
         cc::cases(),
         cl::cases(),
         ex::cases(),
+        ho::cases(),
         hs::cases(),
         id::cases(),
         mf::cases(),

@@ -4,28 +4,15 @@ use std::time::Duration;
 
 use crate::shim::SplitMix64;
 
+use crate::conformance::cases::witness::{BATCH, Witness};
 use crate::conformance::flow::{Flow, pattern};
 use crate::conformance::packet::{Kind, Packet};
-use crate::conformance::peer::{Call, Peer, WantEvent};
+use crate::conformance::peer::{Call, Peer};
 use crate::conformance::stop::CaseResult;
-
-/// Who finds out that everything has been taken in, on the first socket.
-struct Witness {
-    flow: Flow,
-    sent: Packet,
-}
-
-fn witness(peer: &mut Peer) -> CaseResult<Witness> {
-    let mut flow = peer.open(100, 1)?;
-    let sent = flow.data(100);
-    peer.send(&sent)?;
-    peer.settle(&flow, &sent)?;
-    Ok(Witness { flow, sent })
-}
 
 pub(super) fn random_datagrams(peer: &mut Peer) -> CaseResult {
     peer.start(&Call::listen("sink"))?;
-    let mut witness = witness(peer)?;
+    let witness = Witness::open(peer)?;
     let from = peer.open_socket()?;
     let mut random = SplitMix64::new(4);
     let noise = pattern(5, 0, NOISE_LEN + LEN_MAX);
@@ -58,12 +45,12 @@ pub(super) fn random_datagrams(peer: &mut Peer) -> CaseResult {
         format!("{sent:?} drew {received:?}")
     })?;
     peer.check(grown <= 1024, || format!("memory grew by {grown} KiB, allowed are 1024"))?;
-    ends_well(peer, &mut witness)
+    witness.ends_well(peer)
 }
 
 pub(super) fn mutated_packets(peer: &mut Peer) -> CaseResult {
     peer.start(&Call::listen("sink"))?;
-    let mut witness = witness(peer)?;
+    let witness = Witness::open(peer)?;
     let mut random = SplitMix64::new(6);
     let (mut from, mut packets) = (0, Vec::new());
     for number in 0..DATAGRAMS {
@@ -82,7 +69,7 @@ pub(super) fn mutated_packets(peer: &mut Peer) -> CaseResult {
         }
     }
     settle(peer, &witness, from)?;
-    ends_well(peer, &mut witness)
+    witness.ends_well(peer)
 }
 
 /// Packets of a connection that has just begun, of every kind.
@@ -135,28 +122,12 @@ fn spoil(datagram: &mut Vec<u8>, dice: u64, random: &mut SplitMix64) {
 
 /// Waits until the implementation has taken in what was sent, and counts what came from it.
 fn settle(peer: &mut Peer, witness: &Witness, from: usize) -> CaseResult<Sum> {
-    peer.settle(&witness.flow, &witness.sent)?;
+    witness.settle(peer)?;
     let mut sum = Sum::default();
     while let Some(seen) = peer.next_packet(from, std::time::Instant::now())? {
         sum.add(seen.size);
     }
     Ok(sum)
-}
-
-/// The stream of the witness is whole, and the port serves others.
-fn ends_well(peer: &mut Peer, witness: &mut Witness) -> CaseResult {
-    peer.push(&mut witness.flow, 900, 900, Duration::from_secs(3))?;
-    let fin = witness.flow.fin();
-    peer.send(&fin)?;
-    let until = std::time::Instant::now() + Duration::from_secs(3);
-    while peer.count_events(&WantEvent::data(1000, 1)) == 0 {
-        peer.check(std::time::Instant::now() < until, || "the stream beside it is lost".into())?;
-        peer.sleep(Duration::from_millis(20))?;
-    }
-    peer.forget_packets()?;
-    let other = peer.open_socket()?;
-    let mut flow = peer.open_on(other, 100, 1)?;
-    peer.push(&mut flow, 3000, 1000, Duration::from_secs(3))
 }
 
 /// Datagrams and their bytes.
@@ -184,9 +155,6 @@ const DATAGRAMS: u32 = 1_000_000;
 
 /// What comes before memory is looked at: buffers that are kept are made then.
 const WARM_UP: u32 = 2000;
-
-/// So many fit into any socket's buffer.
-const BATCH: u32 = 128;
 
 /// How many packets one connection is fuzzed with.
 const PER_CONNECTION: u32 = 20_000;
