@@ -8,8 +8,7 @@
 use std::ffi::CString;
 use std::num::NonZeroUsize;
 
-use bytes::Bytes;
-use utp_proto::{ConnectionError, Event, Incoming, Instant, ReadError, State as Stage, Transmit};
+use utp_proto::{ConnectionError, Event, Incoming, Instant, ReadError, Transmit};
 
 use crate::address::RawAddress;
 use crate::callbacks::Call;
@@ -253,14 +252,17 @@ impl Worker<'_> {
     fn read(&self, id: Id) {
         let mut told = false;
         let end = loop {
-            let (bytes, call) = match self.context.take_chunk(self.now, id) {
+            let taken = match self.context.take_chunk(self.now, id) {
                 Some(Ok(taken)) => taken,
                 Some(Err(end)) => break Some(end),
                 None => break None,
             };
-            if let Some(call) = call {
+            if let Some(call) = taken.call {
                 told = true;
-                call.run_with_bytes(&bytes);
+                call.run_with_bytes(&taken.bytes);
+            }
+            if taken.end.is_some() {
+                break taken.end;
             }
         };
         if told {
@@ -339,38 +341,6 @@ impl State {
     }
 }
 
-impl Context {
-    /// Takes the next bytes of a socket, and the callback that they are for, if anybody wants them.
-    fn take_chunk(&self, now: Instant, id: Id) -> Option<Result<(Bytes, Option<Call>), ReadError>> {
-        let mut state = self.lock().filter(|state| state.life == Life::Open)?;
-        let State { callbacks, sockets, endpoint, .. } = &mut *state;
-        let socket = sockets.get(id)?;
-        let wanted = !socket.flags.closed && !socket.flags.deaf;
-        let mut connection = endpoint.as_mut()?.connection_mut(socket.connection()?)?;
-        let bytes = match connection.take_chunk(READ_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(end) => return Some(Err(end)),
-        };
-        let callback = callbacks.get(Name::OnRead).filter(|_| wanted);
-        // Whoever says what he holds is asked once he has it.
-        if callback.is_none() || !callbacks.has(Name::GetReadBufferSize) {
-            connection.consume(now, bytes.len());
-        }
-        let call = callback.map(|callback| Call::new(self, Name::OnRead, callback).of(id));
-        Some(Ok((bytes, call)))
-    }
-
-    /// Whether the program is to hear of the end of the stream.
-    fn note_end(&self, id: Id) -> bool {
-        let Some(mut state) = self.lock() else { return false };
-        let stage = state.stage(id);
-        let Some(socket) = state.sockets.get_mut(id) else { return false };
-        // With the end came the ack of our own FIN, and a closed socket is gone with that.
-        let gone = socket.flags.closed && stage == Some(Stage::Lingering);
-        !std::mem::replace(&mut socket.flags.ended, true) && !gone
-    }
-}
-
 /// What a program is told of an error; nothing of one that it has made itself.
 const fn code_of(error: ConnectionError) -> Option<ErrorCode> {
     match error {
@@ -386,7 +356,3 @@ const fn code_of(error: ConnectionError) -> Option<ErrorCode> {
 /// Datagrams up to this size cross every path whole, and need no flag that says so: the floor of
 /// libutp's search.
 const FRAGMENTS_NEVER: usize = 576;
-
-/// Most bytes that a program is handed at once: no more than libutp hands out, which is what came
-/// in one datagram. There are programs that have room for no more.
-const READ_BYTES_MAX: usize = 1_380;

@@ -7,7 +7,7 @@
 //!   (`handles.rs`), or fails.
 //! - `context.rs` has what a context is, behind a lock that no callback is called under.
 //! - `dispatch.rs` does what follows from a change: callbacks in libutp's order, and datagrams.
-//! - `opening.rs`, `stream.rs`, `io.rs` and `icmp.rs` have what the functions change.
+//! - `opening.rs`, `stream.rs`, `reading.rs`, `io.rs` and `icmp.rs` have what the functions change.
 //! - `gauge.rs` stands between a connection and its congestion control, `entropy.rs` and `clock.rs`
 //!   between the core and the system.
 //!
@@ -31,6 +31,7 @@ mod names;
 mod opening;
 mod options;
 mod overhead;
+mod reading;
 mod socket;
 mod stats;
 mod stream;

@@ -57,6 +57,11 @@ impl Connection {
         self.own_send_room().min(self.memory.room(self.send_queue.buffered_bytes()))
     }
 
+    /// Bytes of the stream that are there to be taken.
+    pub fn readable_bytes(&self) -> usize {
+        self.recv_queue.unread_bytes()
+    }
+
     /// Moves at most `len_max` bytes of the stream out. They stay charged against the receive
     /// window until [`Self::consume`] says that the application has them.
     ///
