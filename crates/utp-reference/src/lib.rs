@@ -17,6 +17,7 @@
 
 mod callbacks;
 mod gauges;
+mod icmp;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use libutp_rs2_sys as sys;
 use socket2::SockAddr;
 
 pub use gauges::Gauges;
+pub use icmp::IcmpError;
 
 /// Names one socket of a [`Context`]; never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

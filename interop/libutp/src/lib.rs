@@ -7,6 +7,7 @@
 //! can take more, and datagrams that leave the moment it makes them.
 
 mod connections;
+mod icmp;
 mod outside;
 mod udp;
 
@@ -64,10 +65,19 @@ struct LibraryArgs {
     seed: Option<u64>,
 }
 
+/// Whether the library hears of ICMP messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Icmp {
+    /// They are handed on, as far as the system tells of them.
+    Heard,
+    /// They are not: libutp takes each for the end of a connection.
+    Ignored,
+}
+
 /// The shim, a program that is called `name`.
-pub fn main(name: &str) -> ExitCode {
+pub fn main(name: &str, icmp: Icmp) -> ExitCode {
     let args = Args::parse();
-    match Shim::new(&args.shim, &args.library).and_then(Shim::run) {
+    match Shim::new(&args.shim, &args.library, icmp).and_then(Shim::run) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("{name}: {error}");
@@ -93,11 +103,11 @@ struct Shim {
 }
 
 impl Shim {
-    fn new(args: &ShimArgs, library: &LibraryArgs) -> io::Result<Self> {
+    fn new(args: &ShimArgs, library: &LibraryArgs, icmp: Icmp) -> io::Result<Self> {
         let mode = args.mode.clone();
         let buffers = mode.stream().buffers;
         let poll = Poll::new()?;
-        let mut udp = Udp::bind(mode.local(), buffers.udp_buffer)?;
+        let mut udp = Udp::bind(mode.local(), buffers.udp_buffer, icmp)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(udp.source(), UDP, interest)?;
         let udp = Rc::new(udp);
@@ -197,6 +207,10 @@ impl Shim {
         }
         if received {
             self.context.issue_deferred_acks();
+        }
+        while let Some(message) = self.udp.next_icmp() {
+            self.context.process_icmp(&message.quoted, message.to, message.error);
+            self.handle_events()?;
         }
         Ok(())
     }

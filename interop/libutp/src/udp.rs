@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::{Icmp, icmp};
+
 /// A non-blocking UDP socket.
 #[derive(Debug)]
 pub(super) struct Udp {
@@ -17,22 +19,28 @@ pub(super) struct Udp {
     sent: Cell<u64>,
     received: Cell<u64>,
     blocked: Cell<u64>,
+    hears_icmp: bool,
 }
 
 impl Udp {
     /// Binds, with kernel buffers of `buffer_bytes` or what the kernel grants of it.
-    pub(super) fn bind(local: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
+    pub(super) fn bind(local: SocketAddr, buffer_bytes: usize, icmp: Icmp) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(buffer_bytes)?;
         socket.set_send_buffer_size(buffer_bytes)?;
         socket.bind(&local.into())?;
+        let hears_icmp = icmp == Icmp::Heard;
+        if hears_icmp {
+            icmp::ask_for(&socket, local)?;
+        }
         Ok(Self {
             socket: UdpSocket::from_std(socket.into()),
             waiting: RefCell::default(),
             sent: Cell::new(0),
             received: Cell::new(0),
             blocked: Cell::new(0),
+            hears_icmp,
         })
     }
 
@@ -81,11 +89,19 @@ impl Udp {
                     // What ICMP reports, some systems hand to the next receive.
                     io::ErrorKind::ConnectionRefused
                     | io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::Interrupted => {}
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::Interrupted
+                    | io::ErrorKind::NetworkUnreachable => {}
+                    _ if is_too_large(&error) => {}
                     _ => return Err(error),
                 },
             }
         }
+    }
+
+    /// The next ICMP message about what was sent.
+    pub(super) fn next_icmp(&self) -> Option<icmp::Message> {
+        if self.hears_icmp { icmp::next(&self.socket) } else { None }
     }
 
     /// Receive and send buffer that the kernel granted.
@@ -122,6 +138,14 @@ impl Udp {
         }
     }
 }
+
+/// Whether a socket reports that something which was sent does not fit the path.
+fn is_too_large(error: &io::Error) -> bool {
+    cfg!(target_os = "linux") && error.raw_os_error() == Some(EMSGSIZE)
+}
+
+/// The number of that error on Linux.
+const EMSGSIZE: i32 = 90;
 
 /// The largest UDP datagram.
 pub(super) const DATAGRAM_MAX: usize = 65_535;

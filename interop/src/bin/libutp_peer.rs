@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use utp_libutp_peer::Icmp;
+
 fn main() -> ExitCode {
-    utp_libutp_peer::main("libutp-peer")
+    utp_libutp_peer::main("libutp-peer", Icmp::Ignored)
 }

@@ -66,8 +66,8 @@ pub const STACKS: &[Stack] = &[
         origin: Origin::Ours,
         by_default: false,
         version: env!("CARGO_PKG_VERSION"),
-        // As libutp, whose interface it has.
-        lacks: &[Ability::Abort, Ability::Controller, Ability::Icmp],
+        // As libutp, whose interface it has; but its shim hands ICMP on.
+        lacks: &[Ability::Abort, Ability::Controller],
         takes_syn_seq: false,
         loses_repeated_syn: false,
     },

@@ -117,6 +117,21 @@ unsafe extern "C" {
         from: *const sockaddr,
         from_len: socklen_t,
     ) -> c_int;
+    pub fn utp_process_icmp_error(
+        context: *mut utp_context,
+        quoted: *const byte,
+        len: usize,
+        to: *const sockaddr,
+        to_len: socklen_t,
+    ) -> c_int;
+    pub fn utp_process_icmp_fragmentation(
+        context: *mut utp_context,
+        quoted: *const byte,
+        len: usize,
+        to: *const sockaddr,
+        to_len: socklen_t,
+        next_hop_mtu: u16,
+    ) -> c_int;
     pub fn utp_check_timeouts(context: *mut utp_context);
     pub fn utp_issue_deferred_acks(context: *mut utp_context);
     pub fn utp_create_socket(context: *mut utp_context) -> *mut utp_socket;

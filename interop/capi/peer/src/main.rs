@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use utp_capi_peer::Icmp;
+
 fn main() -> ExitCode {
-    utp_capi_peer::main("capi-peer")
+    utp_capi_peer::main("capi-peer", Icmp::Heard)
 }
