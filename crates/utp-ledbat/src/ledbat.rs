@@ -8,10 +8,11 @@ use core::num::NonZeroU32;
 use utp_wire::{Instant, TimestampDiff};
 
 use crate::base_delay::FineBase;
-use crate::config::{Config, FilterAge, GrowthLimit, Guards, Size, TARGET_US};
+use crate::config::{Config, FilterAge, GrowthLimit, TARGET_US};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
+use crate::params::Params;
 use crate::plateau::{Found, PLATEAU_PACKETS_MAX, Plateau};
 use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
@@ -49,46 +50,6 @@ pub struct Ledbat {
     plateau: Option<Box<Plateau>>,
     /// The last thing that happened to the window was a time-out.
     timed_out: bool,
-}
-
-/// What the running law needs of a [`Config`].
-#[derive(Clone, Debug)]
-struct Params {
-    target_us: u32,
-    gain: Size,
-    window_min: Size,
-    window_max_bytes: u32,
-    growth_limit: GrowthLimit,
-    cut_interval_us: u32,
-    guards: Guards,
-    current_filter_age: FilterAge,
-}
-
-impl Params {
-    fn new(config: &Config) -> Self {
-        Self {
-            target_us: config.target_us,
-            gain: config.gain,
-            window_min: config.window_min,
-            window_max_bytes: u32::try_from(config.window_max_bytes).unwrap_or(u32::MAX),
-            growth_limit: config.growth_limit,
-            cut_interval_us: config.cut_interval_us,
-            guards: config.guards,
-            current_filter_age: config.current_filter_age,
-        }
-    }
-
-    fn window_max_bytes(&self) -> u64 {
-        self.window_max_bytes.into()
-    }
-
-    fn is_guarded(&self) -> bool {
-        self.guards >= Guards::Peer
-    }
-
-    fn is_path_guarded(&self) -> bool {
-        self.guards >= Guards::PeerAndPath
-    }
 }
 
 /// What a cut that turns out needless is undone with.

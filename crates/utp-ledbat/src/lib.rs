@@ -159,6 +159,7 @@ mod loss_only;
 mod loss_window;
 mod moment;
 mod names;
+mod params;
 mod plateau;
 mod presets;
 mod round_trips;
