@@ -117,6 +117,10 @@ pub struct Config {
     /// The largest window, and the first slow-start threshold, in bytes; 10 to 2^30. It wins over
     /// every minimum.
     pub window_max_bytes: u64,
+    /// Whether each change leaves a whole number of bytes and forgets the rest, as in libutp. The
+    /// window then settles below its target, further the larger it is: near the target an
+    /// acknowledgement is worth less than a byte, which counts as nothing.
+    pub whole_bytes: bool,
     /// How growth is tied to what the sender really uses.
     pub growth_limit: GrowthLimit,
     /// How far apart two cuts of the window are at least, in microseconds, on paths with a round

@@ -199,6 +199,11 @@ impl Ledbat {
         }
     }
 
+    /// A window as it is kept.
+    fn counted(&self, window: u64) -> u64 {
+        if self.params.whole_bytes { subbytes(whole_bytes(window)) } else { window }
+    }
+
     fn packet(&self) -> u64 {
         subbytes(u64::from(self.payload_bytes_max).min(self.params.window_max_bytes()))
     }
@@ -283,7 +288,8 @@ impl Controller for Ledbat {
             window = window.min(self.window);
         }
         let window_max = subbytes(self.params.window_max_bytes());
-        self.window = window.min(self.growth_limit(ack)).max(self.window_min()).min(window_max);
+        let window = window.min(self.growth_limit(ack)).max(self.window_min()).min(window_max);
+        self.window = self.counted(window);
     }
 
     fn on_loss(&mut self, loss: &Loss) {
@@ -295,7 +301,7 @@ impl Controller for Ledbat {
         self.before_cut();
         self.cut_at = loss.now;
         self.plateau = None;
-        self.window = self.window.min((self.window / 2).max(self.loss_floor()));
+        self.window = self.counted(self.window.min((self.window / 2).max(self.loss_floor())));
         self.slow_start.on_cut(self.window);
     }
 
@@ -311,7 +317,7 @@ impl Controller for Ledbat {
         let packet = self.packet();
         if in_flight_bytes == 0 && self.window > packet {
             let floor = packet.max(self.window_min());
-            self.window = self.window.min((self.window / 3 * 2).max(floor));
+            self.window = self.counted(self.window.min((self.window / 3 * 2).max(floor)));
             return;
         }
         self.before_cut();

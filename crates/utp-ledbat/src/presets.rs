@@ -6,7 +6,7 @@ impl Config {
     /// The default: the law of libutp with all guards on, for paths and peers as they are.
     #[must_use]
     pub const fn utp() -> Self {
-        Self { name: "utp", guards: Guards::PeerAndPath, ..Self::libutp() }
+        Self { name: "utp", guards: Guards::PeerAndPath, whole_bytes: false, ..Self::libutp() }
     }
 
     /// The law of libutp, which nearly all peers run: 3000 bytes per round trip, 100 ms target,
@@ -26,6 +26,7 @@ impl Config {
             window_initial: Size::Packets(1),
             window_min: Size::Bytes(10),
             window_max_bytes: WINDOW_MAX_BYTES,
+            whole_bytes: true,
             growth_limit: GrowthLimit::RecentlyLimited,
             cut_interval_us: 100_000,
             slow_start: SlowStart::OnePacket,
@@ -72,6 +73,7 @@ impl Config {
             window_initial: Size::Packets(2),
             window_min: Size::Packets(2),
             window_max_bytes: WINDOW_MAX_BYTES,
+            whole_bytes: false,
             growth_limit: GrowthLimit::InFlightPlus(Size::Packets(1)),
             cut_interval_us: 0,
             slow_start: SlowStart::Off,

@@ -131,14 +131,29 @@ fn an_acknowledgement_of_more_than_the_window_earns_less_than_the_gain() {
 
 #[test]
 fn growth_of_less_than_a_byte_per_acknowledgement_adds_up() {
-    // One percent below the target, each of these 758 packets earns 0.04 bytes.
-    let mut bench = Bench::with_window(Config::libutp(), 1_000_000);
+    // One percent below the target, each of these 723 packets earns 0.04 bytes.
+    assert_eq!(after_round_trip_at(99_000, Config::utp()), 1_000_029);
+    // One percent above it each costs as much.
+    assert_eq!(after_round_trip_at(101_000, Config::utp()), 999_970);
+}
+
+#[test]
+fn a_window_of_whole_bytes_forgets_the_fractions_as_libutp_does() {
+    for config in [Config::libutp(), Config::libutp_strict()] {
+        assert_eq!(after_round_trip_at(99_000, config.clone()), 1_000_000);
+        assert_eq!(after_round_trip_at(101_000, config), 1_000_000 - 723);
+    }
+}
+
+/// What a window of 1 000 000 bytes is after a round trip of acknowledgements of single packets.
+fn after_round_trip_at(delay_us: u32, config: Config) -> u64 {
+    let mut bench = Bench::with_window(config, 1_000_000);
     bench.limited();
-    bench.settle(99_000);
+    bench.settle(delay_us);
     for _ in 0..1_000_000 / u64::from(PAYLOAD) {
         bench.ack(PAYLOAD.into());
     }
-    assert_eq!(bench.window(), 1_000_029);
+    bench.window()
 }
 
 // req: CC-05, B-38
