@@ -36,7 +36,7 @@ impl CurrentDelay {
 
     /// Takes a sample, which replaces the oldest one.
     pub(crate) fn on_sample(&mut self, now: Instant, sample: TimestampDiff) {
-        let since_us = saturated(now.saturating_since(self.newest_at));
+        let since_us = saturated(self.since_newest_us(now));
         for behind_us in &mut self.behind_us {
             *behind_us = behind_us.saturating_add(since_us);
         }
@@ -54,6 +54,11 @@ impl CurrentDelay {
         (self.filled > 0).then(|| self.samples[usize::from(newest)])
     }
 
+    /// How long ago that was, in microseconds; since the beginning of time without a sample.
+    pub(crate) fn since_newest_us(&self, now: Instant) -> u64 {
+        now.saturating_since(self.newest_at)
+    }
+
     /// How far the smallest sample lies above `base`, in microseconds; a sample below it counts as
     /// zero. `age_max_us` leaves out older samples. `None` if no sample is left.
     pub(crate) fn above(
@@ -62,7 +67,7 @@ impl CurrentDelay {
         now: Instant,
         age_max_us: Option<u32>,
     ) -> Option<u32> {
-        let newest_us = saturated(now.saturating_since(self.newest_at));
+        let newest_us = saturated(self.since_newest_us(now));
         let age_max_us = age_max_us.unwrap_or(u32::MAX);
         let samples = self.samples.iter().zip(&self.behind_us).take(self.filled.into());
         samples

@@ -13,7 +13,7 @@ use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
 use crate::params::Params;
-use crate::plateau::{Found, PLATEAU_PACKETS_MAX, Plateau};
+use crate::plateau::{Found, PLATEAU_PACKETS_MAX, Plateau, Steps};
 use crate::round_trips::RoundTrips;
 use crate::skew::Skew;
 use crate::slow_start::{Phase, Step};
@@ -48,6 +48,8 @@ pub struct Ledbat {
     before_cut: Option<Box<BeforeCut>>,
     /// A delay above the target that has not moved for a while; forgotten in idle times.
     plateau: Option<Box<Plateau>>,
+    /// What may be a longer path of the delay.
+    steps: Steps,
     /// The last thing that happened to the window was a time-out.
     timed_out: bool,
 }
@@ -88,6 +90,7 @@ impl Ledbat {
             cut_at: NEVER,
             before_cut: None,
             plateau: None,
+            steps: Steps::default(),
             timed_out: false,
             params,
         }
@@ -105,8 +108,7 @@ impl Ledbat {
     /// The queuing delay the law acts on; corrects the base on the way.
     fn corrected_delay_us(&mut self, ack: &Ack) -> Option<u32> {
         let mut delay_us = self.filtered_delay_us(ack.now)?;
-        let reported_us = self.current.newest()?.distance_from(self.base.get()?);
-        let reported_us = reported_us.max(0).unsigned_abs();
+        let reported_us = above_us(self.current.newest()?, self.base.get()?);
         let target_us = self.params.target_us;
         let queuing_us = ack.rtt_us.map(|rtt_us| self.round_trips.on_round_trip(ack.now, rtt_us));
         if let Some(skew) = &mut self.skew {
@@ -146,6 +148,7 @@ impl Ledbat {
             return delay_us;
         };
         let found = plateau.on_delay(ack.now, ours, rtt_us);
+        let found = found.filter(|found| self.steps.explain(above_us(found.ours, base)));
         if let Some(Found { ours, rtt_us }) = found {
             self.base.clear();
             self.base.on_sample(ack.now, ours);
@@ -250,7 +253,11 @@ impl Controller for Ledbat {
             self.base.on_sample(now, base);
             self.current.clear();
         }
-        self.base.on_sample(now, ours);
+        let base = self.base.on_sample(now, ours);
+        if let Some(last) = self.current.newest() {
+            let since_us = self.current.since_newest_us(now);
+            self.steps.on_delay(above_us(ours, base), above_us(ours, last), since_us);
+        }
         self.current.on_sample(now, ours);
         if let Some(skew) = &mut self.skew {
             skew.on_ours(now, ours);
@@ -353,6 +360,11 @@ impl Controller for Ledbat {
             slow_start: self.slow_start.is_active(),
         }
     }
+}
+
+/// How far a delay lies above another, in microseconds; below it counts as zero.
+fn above_us(delay: TimestampDiff, low: TimestampDiff) -> u32 {
+    delay.distance_from(low).max(0).unsigned_abs()
 }
 
 /// A delay that is unknown: longer than any round trip.

@@ -5,14 +5,21 @@
 //! minutes and more. What tells the two apart is that our packets make no queue any more and the
 //! delay stands still, while a queue of others would rise and fall with their windows. So when the
 //! window has been a few packets at most for ten seconds and the delay has not moved by 2 ms, it is
-//! that of the path.
+//! that of the path, if it came as routes do.
+//!
+//! For another sender that steers by delay keeps a queue still as well: a libutp that starts
+//! beside ours takes our queue for the empty path and puts its own on top of it. But a queue takes
+//! its time to fill, at least as long as it is, while what arrives at a link is no more than twice
+//! what leaves it. A route is longer from one packet to the next. So only as much of the delay is
+//! believed to be the path's as has come at once ([`Steps`]).
 //!
 //! To look only then matters. While a large window shrinks, a TCP flow may fill just what it
 //! leaves, and the queue stands still as well. In ten seconds, a TCP flow of 100 Mbit/s fills 40
 //! packets more, and 16 of them are not enough to hide that. Faster flows than that, and others who
-//! keep a queue of constant length, deceive this. The sender then adds a queue of its own to
-//! theirs, as it does when it starts beside them. A lower delay is taken for the base at once. More
-//! jitter than 2 ms, after the filter of the current delay, turns this off.
+//! keep a queue of constant length, deceive this where the delay has come at once, or while nobody
+//! watched. The sender then adds a queue of its own to theirs, as it does when it starts beside
+//! them. A lower delay is taken for the base at once. More jitter than 2 ms, after the filter of
+//! the current delay, turns this off, and so does a path that becomes longer little by little.
 
 use utp_wire::{Instant, TimestampDiff};
 
@@ -60,6 +67,40 @@ impl Plateau {
         is_long.then_some(Found { ours: self.lowest, rtt_us: self.rtt_us_min })
     }
 }
+
+/// How much of the delay above the base has come at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steps {
+    us: u32,
+}
+
+impl Steps {
+    /// Takes a delay that lies `above_us` above the base and `rise_us` above the one before, which
+    /// came `since_us` ago. What has once been seen below a step has no part of it.
+    ///
+    /// Of two packets the second comes later by the rise, so that of `since_us` only the rest lay
+    /// between their departures.
+    pub(crate) fn on_delay(&mut self, above_us: u32, rise_us: u32, since_us: u64) {
+        let between_us = since_us.saturating_sub(rise_us.into());
+        let is_sudden = between_us <= rise_us.into() || since_us >= UNWATCHED_US;
+        if rise_us >= STEP_US_MIN && is_sudden {
+            self.us = self.us.saturating_add(rise_us);
+        }
+        self.us = self.us.min(above_us);
+    }
+
+    /// Whether they explain a delay that stands `above_us` above the base. A quarter may be
+    /// missing: several packets may stand in a queue of ours.
+    pub(crate) fn explain(self, above_us: u32) -> bool {
+        self.us >= above_us / 4 * 3
+    }
+}
+
+/// More than a few packets make of a delay on a slow link.
+const STEP_US_MIN: u32 = 20_000;
+
+/// Nobody knows how the delay came about of which nothing was seen for so long.
+const UNWATCHED_US: u64 = 1_000_000;
 
 /// The window up to which a still delay is that of the path, in packets.
 pub(crate) const PLATEAU_PACKETS_MAX: u64 = 16;
@@ -111,6 +152,41 @@ mod tests {
         assert_eq!(plateau.on_delay(at_ms(9_999), later, 169_000), None);
         let found = plateau.on_delay(at_ms(10_000), later, 171_000);
         assert_eq!(found, Some(Found { ours: OURS, rtt_us: 169_000 }));
+    }
+
+    /// Whether a delay of 200 ms is explained that has come in steps of so much and so often.
+    fn is_explained(rise_us: u32, since_us: u64) -> bool {
+        let mut steps = Steps::default();
+        let delays_us = (1..).map(|step| step * rise_us).take_while(|us| *us <= 200_000);
+        delays_us.for_each(|above_us| steps.on_delay(above_us, rise_us, since_us));
+        steps.explain(200_000)
+    }
+
+    #[test]
+    fn a_delay_that_has_come_at_once_is_explained() {
+        assert!(is_explained(200_000, 200_000));
+        assert!(is_explained(200_000, 400_000), "200 ms between two departures");
+        assert!(is_explained(50_000, 60_000), "four longer routes");
+        assert!(is_explained(200_000, 1_000_000), "nobody has watched");
+    }
+
+    #[test]
+    fn a_delay_that_has_grown_is_not_explained() {
+        assert!(!is_explained(1_000, 2_000));
+        assert!(!is_explained(19_999, 19_999));
+        assert!(!is_explained(50_000, 100_001));
+        assert!(!is_explained(200_000, 400_001));
+    }
+
+    #[test]
+    fn a_step_counts_no_more_than_the_lowest_delay_since() {
+        let mut steps = Steps::default();
+        steps.on_delay(260_000, 160_000, 161_000);
+        steps.on_delay(160_000, 0, 1_000);
+        assert!(steps.explain(200_000));
+        steps.on_delay(140_000, 0, 1_000);
+        assert!(!steps.explain(200_000));
+        assert!(steps.explain(186_000));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use utp_ledbat::{Config, LossOnlyFactory};
 
 use crate::claims::{SECOND_US, bulk, mean, queues_us, slow_path, utilisation_permille};
-use crate::model::{Lie, Model, Path, Source};
+use crate::model::{Lie, Model, PAYLOAD, Path, Source};
 
 /// The goodput in per mille over twenty minutes, and the mean queue in the last of them.
 fn skewed(config: &Config, receiver_clock_ppm: i64) -> (u64, u64) {
@@ -62,6 +62,20 @@ fn the_default_finds_its_way_on_a_path_that_has_become_longer() {
         let slow_permille = after_route_change(&Config::utp(), slow_path(), by_ms);
         assert!(permille >= 850, "{by_ms}: {permille}");
         assert!(slow_permille >= 850, "{by_ms} at 2 Mbit/s: {slow_permille}");
+    }
+}
+
+#[test]
+fn a_queue_that_grows_and_then_stays_is_not_taken_for_a_longer_path() {
+    // As one of a libutp that starts beside the sender: 5 ms more every 50 ms, up to the target.
+    for path in [Path::clean(), slow_path()] {
+        let mut model = bulk(&Config::utp(), path);
+        for step in 0..=24 {
+            model.run_until(60 * SECOND_US + step * 50_000, |_| ());
+            model.path.foreign_queue_us = (0, step * 5_000);
+        }
+        model.run_until(120 * SECOND_US, |_| ());
+        model.run_until(300 * SECOND_US, |model| assert!(model.window() <= 5 * PAYLOAD));
     }
 }
 
