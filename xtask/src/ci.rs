@@ -40,6 +40,8 @@ pub(crate) enum Step {
     /// Scenarios of every kind give what they expect, and the results that are committed; cargo
     /// xtask results --check runs all of them
     Simulate,
+    /// Our presets of libutp's law do in the simulator what libutp does there
+    Reference,
     /// A scenario gives the same bytes when run again, and in a debug build
     Determinism,
     /// Transfers between all implementations arrive over real UDP

@@ -72,6 +72,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Canaries => Canaries::default().run(),
         Step::Swarm => swarm::run(&["--seeds".into(), "2000".into()]),
         Step::Simulate => simulate(),
+        Step::Reference => reference(),
         Step::Determinism => determinism(),
         Step::Interop => interop::run("interop", &["--quick".into()]),
         Step::Conformance => interop::run("conformance", &CONFORMANCE.map(Into::into)),
@@ -131,6 +132,12 @@ fn simulate() -> Result<(), Failure> {
         differences.extend(found.map_err(unreadable)?);
     }
     no_differences(&differences, RESULTS_DIFFER)
+}
+
+/// In release: it simulates half an hour, and the tests of `cargo xtask test` are built without.
+fn reference() -> Result<(), Failure> {
+    let simulator = ["test", "--release", "--package", "utp-sim", "--features", "reference"];
+    command::run(cargo(&simulator).args(["--test", "side_by_side"]))
 }
 
 fn determinism() -> Result<(), Failure> {
