@@ -11,7 +11,9 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite as _;
 use tokio::time::timeout;
 use utp_ledbat::{CONTROLLER_NAMES, ControllerFactory, by_name};
-use utp_proto::Config;
+use utp_proto::{Config, Instant};
+use utp_tokio::runtime::{Runtime, Timer, TokioRuntime};
+use utp_tokio::transport::UdpTransport;
 use utp_tokio::{UtpSocket, UtpStream};
 
 use crate::shim::driver::{self, Stack, Stream};
@@ -29,6 +31,9 @@ pub struct UtpArgs {
     /// The law of the congestion window, such as ledbat++ or libutp.
     #[arg(long, value_parser = controller, global = true)]
     pub controller: Option<Arc<dyn ControllerFactory>>,
+    /// Each byte of a random number, in place of what the system draws.
+    #[arg(long, value_name = "BYTE", global = true)]
+    pub random_byte: Option<u8>,
 }
 
 /// Parses the name of a law.
@@ -41,13 +46,43 @@ fn controller(name: &str) -> Result<Arc<dyn ControllerFactory>, String> {
 pub async fn run(args: &ShimArgs, utp: &UtpArgs) -> u8 {
     let mode = args.mode.clone();
     let buffers = mode.stream().buffers;
-    let socket = UtpSocket::builder()
+    let builder = UtpSocket::builder()
         .config(config(buffers, utp))
         .udp_buffer_bytes(buffers.udp_buffer)
-        .accept_at_syn(utp.accept_at_syn)
-        .bind(mode.local())
-        .await;
+        .accept_at_syn(utp.accept_at_syn);
+    let socket = match utp.random_byte {
+        None => builder.bind(mode.local()).await,
+        Some(byte) => UdpTransport::bind(mode.local(), buffers.udp_buffer).and_then(|udp| {
+            let runtime = OneByte { tokio: TokioRuntime::new(), byte };
+            builder.with_transport(Arc::new(udp), Arc::new(runtime))
+        }),
+    };
     driver::run("utp-peer", socket.map(Ours), mode).await
+}
+
+/// A runtime whose random numbers are always the same.
+#[derive(Debug)]
+struct OneByte {
+    tokio: TokioRuntime,
+    byte: u8,
+}
+
+impl Runtime for OneByte {
+    fn now(&self) -> Instant {
+        self.tokio.now()
+    }
+
+    fn timer(&self) -> Pin<Box<dyn Timer>> {
+        self.tokio.timer()
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.tokio.spawn(future);
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        bytes.fill(self.byte);
+    }
 }
 
 struct Ours(UtpSocket);

@@ -63,6 +63,9 @@ struct LibraryArgs {
     /// Seeds ids and sequence numbers; random when left out.
     #[arg(long, global = true)]
     seed: Option<u64>,
+    /// Each byte of the first random number, in place of what is drawn.
+    #[arg(long, value_name = "BYTE", global = true)]
+    random_byte: Option<u8>,
 }
 
 /// Whether the library hears of ICMP messages.
@@ -119,7 +122,8 @@ impl Shim {
             gauges: false,
         };
         let seed = library.seed.unwrap_or_else(random_seed);
-        let context = Context::new(options, Rc::new(System::new(seed, Rc::clone(&udp))));
+        let context =
+            Context::new(options, Rc::new(System::new(seed, library.random_byte, Rc::clone(&udp))));
         let waker = Waker::new(poll.registry(), INPUT)?;
         let (sender, input) = mpsc::channel();
         read_input(move |line| sender.send(line).is_ok() && waker.wake().is_ok());

@@ -165,6 +165,11 @@ impl Peer {
         &self.target
     }
 
+    /// Whether the implementation can do something.
+    pub(crate) fn can(&self, ability: Ability) -> bool {
+        !self.target.lacks.contains(&ability)
+    }
+
     /// Leaves the case out when the implementation cannot do something.
     pub(crate) fn need(&self, ability: Ability) -> CaseResult {
         match self.target.lacks.contains(&ability) {

@@ -25,6 +25,8 @@ pub enum Ability {
     Local,
     /// The commands `pause` and `resume`.
     Pause,
+    /// The option `--random-byte`.
+    RandomByte,
     /// The command `read`.
     Read,
     /// The option `--rcvbuf`.
@@ -46,7 +48,7 @@ pub enum Ability {
 }
 
 impl Ability {
-    const NAMED: [(Self, &'static str); 19] = [
+    const NAMED: [(Self, &'static str); 20] = [
         (Self::Abort, "abort"),
         (Self::Close, "close"),
         (Self::Connect, "connect"),
@@ -57,6 +59,7 @@ impl Ability {
         (Self::Listen, "listen"),
         (Self::Local, "local"),
         (Self::Pause, "pause"),
+        (Self::RandomByte, "random-byte"),
         (Self::Read, "read"),
         (Self::ReceiveBuffer, "rcvbuf"),
         (Self::Script, "script"),
@@ -87,7 +90,9 @@ impl Ability {
     pub fn of_option(option: &str) -> Option<Self> {
         match option {
             "--count" | "--parallel" => Some(Self::Count),
-            "--controller" | "--local" | "--rcvbuf" | "--sndbuf" => Self::named(&option[2..]),
+            "--controller" | "--local" | "--random-byte" | "--rcvbuf" | "--sndbuf" => {
+                Self::named(&option[2..])
+            }
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use crate::conformance::packet::{Kind, Packet};
 use crate::conformance::peer::{Call, Peer, WantEvent};
 use crate::conformance::stop::{CaseResult, Stop};
 use crate::conformance::want::Want;
-use crate::harness::Family;
+use crate::harness::{Ability, Family};
 use crate::shim::ErrorKind;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -41,11 +41,17 @@ pub(super) fn cases() -> Vec<Case> {
             "ID-05",
             "BEP-29 connection_id, 16 bits",
             "the id 65535 works, with data on id 0",
-            |peer| echo_on(peer, 65_535),
+            |peer| {
+                connect_with(peer, 0xff)?;
+                echo_on(peer, 65_535)
+            },
         )
         .req(&["B-04"]),
-        must("ID-06", "BEP-29 connection_id", "the id 0 works", |peer| echo_on(peer, 0))
-            .req(&["B-04"]),
+        must("ID-06", "BEP-29 connection_id", "the id 0 works", |peer| {
+            connect_with(peer, 0)?;
+            echo_on(peer, 0)
+        })
+        .req(&["B-04"]),
         should(
             "ID-08",
             "RFC 5961 section 4",
@@ -98,16 +104,36 @@ fn echo_two_streams(peer: &mut Peer, other: usize) -> CaseResult {
     peer.expect_count(&WantEvent::Accepted, 2, Duration::from_secs(1))
 }
 
-/// A connection with this id works in both directions, to its end.
+/// A connection to the implementation with this id works in both directions, to its end.
 fn echo_on(peer: &mut Peer, id: u16) -> CaseResult {
     peer.start(&Call::listen("echo"))?;
-    let mut flow = peer.open(id, 1)?;
+    let flow = peer.open(id, 1)?;
+    echo_to_the_end(peer, flow)
+}
+
+/// So does a connection of the implementation whose id is drawn as such bytes. It may take another
+/// id than the one that is drawn: there are peers that cannot count beyond 65 535.
+fn connect_with(peer: &mut Peer, byte: u8) -> CaseResult {
+    if !peer.can(Ability::RandomByte) {
+        peer.remark("which id it connects with cannot be chosen");
+        return Ok(());
+    }
+    peer.start(&Call::connect("echo").option("random-byte", byte))?;
+    let flow = peer.answer(500)?;
+    peer.remark(format_args!("it connects with id {}", flow.send_id));
+    echo_to_the_end(peer, flow)?;
+    peer.kill_shim();
+    peer.forget_packets()
+}
+
+/// What is sent comes back, and so does the end.
+fn echo_to_the_end(peer: &mut Peer, mut flow: Flow) -> CaseResult {
     peer.push(&mut flow, 3000, 1000, Duration::from_secs(3))?;
     let echoed = peer.pull(&mut flow, 3000, Duration::from_secs(5))?;
     peer.check(echoed == pattern(1, 0, 3000), || "other bytes came back".into())?;
     let fin = flow.fin();
     peer.send(&fin)?;
-    peer.eventually(&Want::fin().id(id), Duration::from_secs(2))?;
+    peer.eventually(&Want::fin().id(flow.recv_id), Duration::from_secs(2))?;
     Ok(())
 }
 
