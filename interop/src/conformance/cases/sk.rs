@@ -220,27 +220,33 @@ fn stale_mask(peer: &mut Peer) -> CaseResult {
 
 fn resends_are_spread(peer: &mut Peer) -> CaseResult {
     let mut flow = receiving(peer)?;
-    let sent = peer.stall(&mut flow, 24)?;
-    let named = sent.len() - 4..=sent.len() - 1;
-    let lost = &sent[..sent.len() - 4];
-    peer.send(&naming(&flow, named))?;
-    let after = peer.collect(Duration::from_millis(100))?;
-    let is_resend = |seen: &&Seen| lost.iter().any(|lost| lost.seq == seen.seq);
-    let resent = after.iter().filter(is_resend).count();
-    let at_once = |first: &Seen| {
-        let close = first.at..=first.at + Duration::from_micros(500);
-        after.iter().filter(|seen| seen.kind.is_numbered() && close.contains(&seen.at)).count()
-    };
-    let burst = after.iter().map(at_once).max().unwrap_or(0);
-    let allowed = 4.max(sent.len() / 2);
-    peer.check((1..=allowed).contains(&resent) && burst <= 10, || {
-        let in_flight = sent.len();
-        format!(
-            "of {in_flight} packets in flight {resent} were sent again, {burst} at once; \
-             allowed are {allowed}, 10 at once"
-        )
-    })?;
-    peer.goes_on(&mut flow, &sent)
+    let mut bursts = Vec::new();
+    for _ in 0..4 {
+        let sent = peer.stall(&mut flow, 30)?;
+        let named = sent.len() - 4..=sent.len() - 1;
+        let lost = &sent[..sent.len() - 4];
+        peer.send(&naming(&flow, named))?;
+        let mut after = peer.collect(Duration::from_millis(100))?;
+        after.retain(|seen| lost.iter().any(|lost| lost.seq == seen.seq));
+        // A window that is halved has room for no more, before anything else is acked, but for the
+        // packet by which it had grown meanwhile.
+        let (resent, in_flight) = (after.len(), sent.len());
+        let allowed = 4.max(in_flight / 2 + 1);
+        peer.check((1..=allowed).contains(&resent), || {
+            format!("of {in_flight} packets {resent} were sent again, allowed are {allowed}")
+        })?;
+        let at_once = |first: &Seen| {
+            let close = first.at..=first.at + Duration::from_millis(1);
+            after.iter().filter(|seen| close.contains(&seen.at)).count()
+        };
+        bursts.push(after.iter().map(at_once).max().unwrap_or(0));
+        peer.goes_on(&mut flow, &sent)?;
+    }
+    // A busy machine may hold packets up, which then come together: what the implementation does,
+    // it does each time.
+    let least = bursts.iter().min().copied().unwrap_or(0);
+    peer.remark(format_args!("resends that came at once: {bursts:?}"));
+    peer.check(least <= 10, || format!("{bursts:?} resends came at once, allowed are 10"))
 }
 
 fn far_holes(peer: &mut Peer) -> CaseResult {
