@@ -86,6 +86,7 @@ mod tests {
             place: String::new(),
             trace: String::new(),
             seconds: 1.0,
+            late: std::time::Duration::ZERO,
         }
     }
 

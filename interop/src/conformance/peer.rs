@@ -9,6 +9,7 @@ mod call;
 mod clock;
 mod event;
 mod expect;
+mod headers;
 mod icmp;
 mod implementation;
 mod in_flight;
@@ -40,6 +41,7 @@ use crate::shim::Event;
 
 pub(crate) use self::call::{Call, Mode};
 pub(crate) use self::event::{WantEvent, error_kind};
+pub(crate) use self::headers::Headers;
 pub(crate) use self::path::Path;
 
 /// What a case is run against.
@@ -82,6 +84,8 @@ pub(crate) struct Peer {
     mark: Instant,
     /// The line of the script that is being run, in place of that of the Rust code.
     place: Option<String>,
+    /// The most that it was late with what was due at a moment.
+    late: Duration,
     trace: Trace,
 }
 
@@ -151,6 +155,7 @@ impl Peer {
             deadline: now + limit,
             mark: now,
             place: None,
+            late: Duration::ZERO,
             trace: Trace::default(),
         };
         peer.open_socket()?;
@@ -206,6 +211,11 @@ impl Peer {
     /// When the run of the case began.
     pub(crate) const fn started(&self) -> Instant {
         self.started
+    }
+
+    /// The most that it was late with what was due at a moment.
+    pub(crate) const fn late(&self) -> Duration {
+        self.late
     }
 
     /// Runs a line of a script: failures name it.

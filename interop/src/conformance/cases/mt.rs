@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::conformance::case::{Case, Flag, Grade};
 use crate::conformance::flow::Flow;
 use crate::conformance::own_network;
-use crate::conformance::peer::{Call, Path, Peer, WantEvent};
+use crate::conformance::peer::{Call, Headers, Path, Peer, WantEvent};
 use crate::conformance::stop::{CaseResult, Stop};
 use crate::harness::{Ability, Family};
 
@@ -38,6 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
             black_hole_is_passed,
         )
         .req(&["H-35"])
+        .flag(Flag::OwnNetwork)
         .flag(Flag::Slow)
         .limit_s(90),
         must(
@@ -57,6 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
             probes_again,
         )
         .req(&["U-37"])
+        .flag(Flag::OwnNetwork)
         .flag(Flag::Slow)
         .limit_s(2000),
         must(
@@ -118,42 +120,60 @@ fn lost_probe_cuts_nothing(peer: &mut Peer) -> CaseResult {
         let lost = path.log.iter().filter(|one| one.is_lost && !one.is_again);
         lost.map(|one| one.at).collect()
     };
-    // The first comes while there is hardly a window yet.
     let time = Duration::from_secs(15);
-    peer.carry_until(&mut flow, &mut path, time, |path| path.lost() >= 2)?;
+    peer.carry_until(&mut flow, &mut path, time, |path| path.lost() > 0)?;
+    // The first comes while there is hardly a window yet; others follow.
+    peer.carry(&mut flow, &mut path, Duration::from_secs(3))?;
     let probes = probes(&path);
     if probes.is_empty() {
         return Err(Stop::Skip("nothing larger than the first packets is tried".into()));
     }
-    peer.carry(&mut flow, &mut path, ROUND_TRIP * 4)?;
-    for at in probes {
-        // It is found a round trip later; what was sent until then is acked half of one after that.
+    let end = Instant::now() - ROUND_TRIP * 4;
+    for at in probes.into_iter().filter(|at| *at <= end) {
         let before = path.window(at.checked_sub(ROUND_TRIP).unwrap_or(at), at + ROUND_TRIP / 2);
-        let after = path.window(at + ROUND_TRIP * 5 / 2, at + ROUND_TRIP * 7 / 2);
+        // It is found a round trip later, and what was sent until then is acked another one later.
+        // The window grows all the while, so that its least counts.
+        let halves = (3..7).map(|half| at + ROUND_TRIP * half / 2);
+        let windows = halves.map(|from| path.window(from, from + ROUND_TRIP / 2));
+        let after = windows.filter(|window| *window > 0).min().unwrap_or(0);
         peer.remark(format_args!("{before} bytes in flight, a probe is lost, then {after}"));
-        peer.check(after * 5 >= before * 4, || {
+        // A packet more or less tells nothing.
+        peer.check(after + path.size_max >= before, || {
             format!("of {before} bytes in flight {after} were left after a lost probe")
         })?;
     }
     Ok(())
 }
 
+/// Over IPv4 a router takes larger packets apart that allow it. Over IPv6 nobody does, and what was
+/// sent before the path shrank, and keeps its number and bytes, can only be taken apart by its
+/// sender, which the loopback device does not show.
 fn black_hole_is_passed(peer: &mut Peer) -> CaseResult {
     const LARGEST: usize = 1200;
-    for begins_later in [false, true] {
+    let begins_later: &[bool] = match peer.family() {
+        Family::V4 => &[false, true],
+        Family::V6 => &[false],
+    };
+    for &begins_later in begins_later {
         let mut path = Path::new(ROUND_TRIP);
+        if peer.family() == Family::V4 {
+            path.headers = Some(Headers::watch()?);
+        }
         path.size_max = if begins_later { usize::MAX } else { LARGEST };
         let mut flow = sending(peer, &mut path)?;
+        flow.wnd = WINDOW;
         if begins_later {
             peer.carry(&mut flow, &mut path, Duration::from_secs(3))?;
             path.size_max = LARGEST;
         }
         let enough = path.taken + 50_000;
         let time = Duration::from_secs(10);
+        let since = Instant::now();
         let flows = peer.carry_until(&mut flow, &mut path, time, |path| path.taken >= enough)?;
         let found = path.taken + 50_000 - enough;
+        let when = if begins_later { "shrank" } else { "began" };
+        peer.remark(format_args!("{found} bytes {:?} after the path {when}", since.elapsed()));
         peer.check(flows, || {
-            let when = if begins_later { "shrank" } else { "began" };
             format!("{found} bytes came within 10 s after the path {when}, 50 000 wanted")
         })?;
         peer.kill_shim();
@@ -198,10 +218,16 @@ fn refused_datagrams_cost_nothing(peer: &mut Peer) -> CaseResult {
 
 fn probes_again(peer: &mut Peer) -> CaseResult {
     let mut path = Path::new(Duration::from_millis(100));
+    if peer.family() == Family::V4 {
+        path.headers = Some(Headers::watch()?);
+    }
     let mut flow = sending(peer, &mut path)?;
     flow.wnd = WINDOW;
     path.size_max = 1250;
     peer.carry(&mut flow, &mut path, Duration::from_secs(60))?;
+    if path.lost() == 0 {
+        return Err(Stop::Skip("nothing is tried that is larger than what passes".into()));
+    }
     let usual = |path: &Path| {
         let arrived = path.log.iter().filter(|one| !one.is_lost);
         arrived.map(|one| one.size).max().unwrap_or(0)

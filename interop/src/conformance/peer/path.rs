@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{Call, Peer, Seen};
+use super::{Call, Headers, Peer, Seen};
 use crate::conformance::flow::{Flow, pattern};
 use crate::conformance::packet::Packet;
 use crate::conformance::stop::CaseResult;
@@ -23,8 +23,10 @@ pub(crate) struct Path {
     pub(crate) queue_max: Duration,
     /// How much longer the way to the peer is than it was at first.
     pub(crate) detour: Duration,
-    /// The largest datagram that arrives.
+    /// The largest datagram that arrives whole.
     pub(crate) size_max: usize,
+    /// Tells of larger ones whether a router would take them apart; without it none does.
+    pub(crate) headers: Option<Headers>,
     /// Packets whose next copy is lost.
     pub(crate) lose: BTreeSet<u16>,
     /// Nothing arrives.
@@ -82,6 +84,7 @@ impl Path {
             queue_max: Duration::MAX,
             detour: Duration::ZERO,
             size_max: usize::MAX,
+            headers: None,
             lose: BTreeSet::new(),
             is_down: false,
             tell: None,
@@ -152,12 +155,15 @@ impl Path {
         if !is_again {
             self.highest = Some(seen.seq);
         }
+        let mut is_whole = seen.size <= self.size_max;
+        if let Some(headers) = &mut self.headers {
+            // It is asked of each packet, lest it holds too many.
+            is_whole |= headers.may_be_cut(&seen);
+        }
         let start = self.free_at.max(seen.at);
         let queue = start.saturating_duration_since(seen.at);
-        let is_lost = self.lose.remove(&seen.seq)
-            || self.is_down
-            || seen.size > self.size_max
-            || queue > self.queue_max;
+        let is_lost =
+            self.lose.remove(&seen.seq) || self.is_down || !is_whole || queue > self.queue_max;
         let is_copy = is_again && self.due.iter().any(|due| due.seen.seq == seen.seq);
         let bytes = if is_lost || is_copy { 0 } else { seen.payload.len() };
         self.in_flight += bytes;
@@ -235,8 +241,9 @@ impl Peer {
     #[track_caller]
     fn ack_due(&mut self, flow: &mut Flow, path: &mut Path) -> CaseResult {
         while path.due.front().is_some_and(|due| due.at <= Instant::now())
-            && let Some(Due { delay_us, seen, bytes, .. }) = path.due.pop_front()
+            && let Some(Due { at, delay_us, seen, bytes }) = path.due.pop_front()
         {
+            self.late = self.late.max(at.elapsed());
             path.in_flight -= bytes;
             flow.hear(&seen);
             let told_us = match &mut path.tell {

@@ -15,7 +15,7 @@ use crate::conformance::packet::HEADER_LEN;
 use crate::conformance::peer::{Call, Peer};
 use crate::conformance::stop::{CaseResult, Stop};
 use crate::harness::Ability;
-use crate::relay::{Conditions, Moment, Relay};
+use crate::relay::{Conditions, Moment, Relay, RelayRecord};
 
 pub(super) fn cases() -> Vec<Case> {
     let slow = |id, grade, reference, title, run| {
@@ -125,6 +125,21 @@ impl Link {
     }
 }
 
+/// Fails the case unless something holds; where the relay could not keep its times it has measured
+/// the machine.
+fn judge(peer: &Peer, record: &RelayRecord, holds: bool, what: String) -> CaseResult {
+    let late = record.late as f64 / record.sent.max(1) as f64;
+    match holds {
+        true => Ok(()),
+        false if late > LATE_MAX => {
+            let busy =
+                format!("the machine is too busy: {:.0} % left the relay late", late * 100.0);
+            Err(Stop::Skip(format!("{busy}; {what}")))
+        }
+        false => Err(peer.fail(what)),
+    }
+}
+
 fn source() -> Call {
     Call::listen("source:1000000000")
 }
@@ -136,9 +151,8 @@ fn link_is_used(peer: &mut Peer) -> CaseResult {
     let shares = link.shares(START_UP, Duration::from_secs(40));
     let share = shares.first().copied().unwrap_or(0.0);
     peer.remark(format_args!("goodput is {:.1} % of the link", share * 100.0));
-    peer.check(share >= 0.9, || {
-        format!("goodput was {:.1} % of the link, at least 90 % wanted", share * 100.0)
-    })
+    let what = format!("goodput was {:.1} % of the link, at least 90 % wanted", share * 100.0);
+    judge(peer, &link.relay.finish(), share >= 0.9, what)
 }
 
 fn queue_is_short(peer: &mut Peer) -> CaseResult {
@@ -156,9 +170,8 @@ fn queue_is_short(peer: &mut Peer) -> CaseResult {
     let high_us = high_us.ok_or_else(|| peer.fail("nothing crossed the link"))?;
     let middle_us = queues_us[queues_us.len() / 2];
     peer.remark(format_args!("queue: middle {middle_us} us, 95 % below {high_us} us"));
-    peer.check(high_us <= 125_000, || {
-        format!("95 % of the time up to {} ms were queued, allowed are 125", high_us / 1000)
-    })
+    let what = format!("95 % of the time up to {} ms were queued, allowed 125", high_us / 1000);
+    judge(peer, &record, high_us <= 125_000, what)
 }
 
 fn yields_to_cubic(peer: &mut Peer) -> CaseResult {
@@ -171,10 +184,11 @@ fn yields_to_cubic(peer: &mut Peer) -> CaseResult {
     let share = shares.first().copied().unwrap_or(0.0);
     let alone = link.shares(Duration::from_secs(8), cubic_from).first().copied().unwrap_or(0.0);
     peer.remark(format_args!("{:.1} % alone, then {:.1} %", alone * 100.0, share * 100.0));
-    peer.check(alone >= 0.5, || format!("alone it used {:.1} % of the link", alone * 100.0))?;
-    peer.check(share <= 0.2, || {
-        format!("{:.1} % of the link were taken from CUBIC, allowed are 20 %", share * 100.0)
-    })
+    let record = link.relay.finish();
+    let what = format!("alone it used {:.1} % of the link", alone * 100.0);
+    judge(peer, &record, alone >= 0.5, what)?;
+    let what = format!("{:.1} % of the link were taken from CUBIC, allowed 20", share * 100.0);
+    judge(peer, &record, share <= 0.2, what)
 }
 
 fn two_flows_share(peer: &mut Peer) -> CaseResult {
@@ -195,15 +209,17 @@ fn two_flows_share(peer: &mut Peer) -> CaseResult {
         "Jain's index {jain:.3}, the later one has {:.1} %",
         of_later * 100.0
     ));
-    peer.check(jain >= 0.9 && of_later <= 0.65, || {
-        format!("shares are {first:.3} and {later:.3}: Jain's index {jain:.3}, at least 0.9 wanted")
-    })
+    let what = format!("shares are {first:.3} and {later:.3}: Jain's index {jain:.3}, wanted 0.9");
+    judge(peer, &link.relay.finish(), jain >= 0.9 && of_later <= 0.65, what)
 }
 
 /// The number of the link from the source in the record of a relay.
 const TO_CLIENT: usize = 1;
 
 const BITS_PER_S: u64 = 10_000_000;
+
+/// The part of the datagrams that may leave the relay late.
+const LATE_MAX: f64 = 0.02;
 
 /// What is not counted at the start.
 const START_UP: Duration = Duration::from_secs(10);
