@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite as _;
 use tokio::time::timeout;
 use utp_ledbat::{CONTROLLER_NAMES, ControllerFactory, by_name};
-use utp_proto::{Config, Instant};
+use utp_proto::{Config, Gate, Instant};
 use utp_tokio::runtime::{Runtime, Timer, TokioRuntime};
 use utp_tokio::transport::UdpTransport;
 use utp_tokio::{UtpSocket, UtpStream};
@@ -28,6 +28,9 @@ pub struct UtpArgs {
     /// Report `accepted` at a peer's SYN and not at its first data.
     #[arg(long, global = true)]
     pub accept_at_syn: bool,
+    /// Drop packets that do not show the clocks of their connection.
+    #[arg(long, global = true)]
+    pub gate: bool,
     /// The law of the congestion window, such as ledbat++ or libutp.
     #[arg(long, value_parser = controller, global = true)]
     pub controller: Option<Arc<dyn ControllerFactory>>,
@@ -149,6 +152,9 @@ fn config(buffers: Buffers, utp: &UtpArgs) -> Config {
     let mut config = Config::default();
     if let Some(controller) = &utp.controller {
         config.controller = Arc::clone(controller);
+    }
+    if utp.gate {
+        config.timestamp_gate = Gate::Drop;
     }
     let to_u32 = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
     if let Some(bytes) = buffers.rcvbuf {

@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
             "HO-10",
             Grade::Should,
             "libutp",
-            "a stray packet takes half a microsecond beyond what any datagram takes, the last as the first",
+            "a stray packet takes 500 ns beyond what any datagram takes, the last as the first",
             strays_cost_little,
         )
         .req(&["H-13"])

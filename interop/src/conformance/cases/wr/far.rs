@@ -28,9 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
             "with a window of 4 GiB no more than 32 767 packets are in flight",
             flight_is_bounded,
         )
-        .req(&["H-28", "U-38"])
-        .flag(Flag::Heavy)
-        .limit_s(45),
+        .req(&["H-28", "U-38"]),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::before_the_wrap;
 use crate::conformance::case::{Case, Grade};
 use crate::conformance::flow::{Flow, pattern};
-use crate::conformance::packet::Kind;
+use crate::conformance::packet::{HEADER_LEN, Kind};
 use crate::conformance::peer::{Call, Peer, WantEvent};
 use crate::conformance::stop::{CaseResult, Stop};
 
@@ -57,13 +57,15 @@ fn is_probed(peer: &mut Peer, distance: u16, lossy: bool) -> CaseResult<bool> {
     peer.command(&format!("write {BULK} 8"))?;
     let path = Path { lossy, ..Path::default() };
     let path = take_bulk(peer, &mut flow, path)?;
-    let Path { likely, largest, probed, .. } = path;
-    if probed && !lossy {
-        peer.check(largest > likely, || {
-            format!("datagrams stay at {likely} bytes, though a larger one arrived")
+    let Path { likely, probe, grown, again, .. } = path;
+    if probe > 0 && !lossy {
+        peer.check(grown && !again, || {
+            format!(
+                "one of {probe} bytes arrived, others have {likely}: grown {grown}, asked again {again}"
+            )
         })?;
     }
-    Ok(probed)
+    Ok(probe > 0)
 }
 
 /// What is known of the sizes of datagrams.
@@ -72,15 +74,16 @@ struct Path {
     lossy: bool,
     /// The size of the first packet of the bulk.
     likely: usize,
-    /// The largest behind the one with the number 0.
-    largest: usize,
-    /// The packet with the number 0 was larger than `likely`.
-    probed: bool,
+    /// The size of the packet with the number 0, if that is larger.
+    probe: usize,
+    /// Then packets brought more bytes than the first.
+    grown: bool,
+    /// Before that, another one had the size of the probe.
+    again: bool,
 }
 
 fn take_bulk(peer: &mut Peer, flow: &mut Flow, mut path: Path) -> CaseResult<Path> {
     let until = Instant::now() + Duration::from_secs(8);
-    let mut past = false;
     while flow.received.len() < BULK {
         let Some(seen) = peer.next_packet(flow.socket, until)? else {
             let found = flow.received.len();
@@ -93,11 +96,12 @@ fn take_bulk(peer: &mut Peer, flow: &mut Flow, mut path: Path) -> CaseResult<Pat
             path.likely = seen.size;
         }
         let large = path.likely > 0 && seen.size > path.likely;
-        if past && large && !path.lossy {
-            path.largest = path.largest.max(seen.size);
+        if seen.seq == 0 && large {
+            path.probe = seen.size;
+        } else if path.probe > 0 {
+            path.grown |= seen.payload.len() + HEADER_LEN > path.likely;
+            path.again |= !path.grown && seen.size >= path.probe;
         }
-        path.probed |= seen.seq == 0 && large;
-        past |= seen.seq == 0;
         if !(path.lossy && large) {
             flow.hear(&seen);
         }
