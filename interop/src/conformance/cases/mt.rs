@@ -128,15 +128,15 @@ fn lost_probe_cuts_nothing(peer: &mut Peer) -> CaseResult {
     if probes.is_empty() {
         return Err(Stop::Skip("nothing larger than the first packets is tried".into()));
     }
-    let end = Instant::now() - ROUND_TRIP * 4;
+    let end = Instant::now() - ROUND_TRIP * 5;
     for at in probes.into_iter().filter(|at| *at <= end) {
         let before = path.window(at.checked_sub(ROUND_TRIP).unwrap_or(at), at + ROUND_TRIP / 2);
         // It is found a round trip later; half of one after that as much is acked as a cut takes.
+        // The window grows meanwhile, but by far less; and a busy machine holds it up for a moment.
         let found = at + ROUND_TRIP * 8 / 5;
-        let after = path.window(found, found + ROUND_TRIP);
+        let after = path.window(found, found + ROUND_TRIP * 3);
         peer.remark(format_args!("{before} bytes in flight, a probe is lost, then {after}"));
-        // A packet more or less tells nothing.
-        peer.check(after + path.size_max >= before, || {
+        peer.check(after >= before, || {
             format!("of {before} bytes in flight {after} were left after a lost probe")
         })?;
     }
