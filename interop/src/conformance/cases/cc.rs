@@ -94,7 +94,7 @@ fn losses_halve_the_window_once(peer: &mut Peer) -> CaseResult {
         // Half a round trip apart, so that they are found one after the other.
         let far = u16::try_from(path.in_flight() / 2000).unwrap_or(u16::MAX);
         let found = lose(peer, &mut flow, &mut path, &[1, 4, far.max(6)])?;
-        let before = path.window_before(found, ROUND_TRIP * 5 / 4);
+        let before = path.window_before(found, ROUND_TRIP * 2);
         peer.carry(&mut flow, &mut path, ROUND_TRIP * 5 / 2)?;
         // A round trip later all is acked that was sent before, and growth has hardly begun.
         let after = path.window(found + ROUND_TRIP, found + ROUND_TRIP * 2);
