@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
+use utp_interop::bench;
 use utp_interop::bittorrent::Libtorrent;
 use utp_interop::conformance::Conformance;
 use utp_interop::harness::{
-    BenchReport, Case, Direction, DissectError, Dissected, ExchangeRun, Family, Impairment, Matrix,
-    Namespaces, Pair, Plan, Progress, Provenance, Report, Run, STACKS, Shims, Stack, Transfer, Via,
-    exchanges, page, run, run_exchanges, write_files,
+    Case, Direction, DissectError, Dissected, ExchangeRun, Family, Impairment, Matrix, Namespaces,
+    Pair, Plan, Progress, Provenance, Report, Run, STACKS, Shims, Stack, Transfer, Via, exchanges,
+    page, run, run_exchanges, write_files,
 };
 use utp_interop::shim::{parse_buffer, parse_size};
 
@@ -35,7 +35,6 @@ Examples:
   utp-interop interop --impairment loss --size 1MiB --rounds 1 --out target/loss
   utp-interop interop --impairment clean --pair ours:libutp --case many-short
   utp-interop interop --quick --no-exchanges --pcap target/pcap
-  utp-interop bench                              256 MiB, ours beside libutp; writes results/bench
 
 Exit status: 0 every transfer between ours and libutp arrived unchanged and in time, 1 one did not,
 2 wrong usage, 3 internal error. A speed that misses its goal, and a transfer of another stack that
@@ -45,6 +44,9 @@ fails, is shown and fails nothing.";
 pub(crate) enum Task {
     #[command(flatten)]
     Transfers(Transfers),
+    /// Throughput, latency, connections and memory: ours and other stacks, in turns.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(bench::Command),
     /// A scripted peer against one implementation, case by case.
     #[command(after_help = CONFORMANCE_EXAMPLES)]
     Conformance(Conformance),
@@ -58,10 +60,16 @@ pub(crate) enum Transfers {
     /// Every pair over loopback, through all that may lie in between, and in short conversations.
     #[command(after_help = EXAMPLES)]
     Interop(Interop),
-    /// Throughput over loopback: each implementation with itself, in turns.
-    #[command(after_help = EXAMPLES)]
-    Bench(Bench),
 }
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  utp-interop bench                              everything; writes results/bench
+  utp-interop bench --quick                      whether it runs, in seconds
+  utp-interop bench --bench stream --impl ours --impl libutp --runs 3
+
+Exit status: 0 nothing went wrong with ours, 1 something did, 2 wrong usage, 3 internal error. What
+other stacks cannot do, and figures that miss their goals, are shown and fail nothing.";
 
 const CONFORMANCE_EXAMPLES: &str = "\
 Examples:
@@ -123,18 +131,6 @@ pub(crate) struct Interop {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Bench {
-    #[command(flatten)]
-    common: Common,
-    /// Only this implementation; may be repeated.
-    #[arg(long = "impl", value_name = "NAME")]
-    stacks: Vec<String>,
-    /// Bytes of each transfer.
-    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = parse_length)]
-    size: u64,
-}
-
-#[derive(Debug, Args)]
 struct Common {
     /// Only this version of IP; may be repeated.
     #[arg(long = "family", value_enum)]
@@ -178,7 +174,6 @@ impl Transfers {
         }
         match self {
             Self::Interop(interop) => interop.run().await,
-            Self::Bench(bench) => bench.run().await,
         }
     }
 }
@@ -261,37 +256,6 @@ impl Interop {
             || !self.cases.is_empty();
         let all = Stack::named(&self.stacks).is_ok_and(|stacks| stacks.len() == STACKS.len());
         all && !parts && !filters && self.common.is_full()
-    }
-}
-
-impl Bench {
-    async fn run(self) -> Result<bool, Failure> {
-        let provenance = Provenance::now();
-        let shims = self.common.shims()?;
-        let stacks = Stack::named(&self.stacks).map_err(Failure::Usage)?;
-        let with_itself = stacks.into_iter().map(|stack| Pair { client: stack, server: stack });
-        let directions = vec![Direction::ClientSends];
-        let matrix = self.common.matrix(with_itself.collect(), directions, &shims)?;
-        let transfers = matrix.transfers(&Plan {
-            impairment: Impairment::Clean,
-            bytes: self.size,
-            rounds: self.common.rounds(5),
-            look: false,
-            seed: 1,
-            namespaces: None,
-            pcap: None,
-        });
-        let progress = Progress::new(transfers.len());
-        let runs = run(transfers, 1, &shims, &progress).await?;
-        drop(progress);
-        let report = BenchReport::new(provenance, &runs);
-        let files = [("summary.json", json(&report)?), ("table.md", report.markdown())];
-        let full = self.stacks.is_empty() && self.size == 256 << 20 && self.common.is_full();
-        self.common.publish(full, "results/bench", &files)?;
-        show_failures(&runs);
-        let text = if self.common.json { json(&report)? } else { report.text() };
-        self.common.print(&text)?;
-        Ok(report.pass)
     }
 }
 
@@ -396,10 +360,6 @@ pub(crate) fn write_out(out: &mut impl Write, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
-}
-
-fn json(report: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
 /// Repeats every failure at the end, where it is not missed.

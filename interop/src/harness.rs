@@ -33,11 +33,10 @@ pub use self::matrix::{Matrix, MatrixError, Plan};
 pub use self::namespaces::{Host, Namespaces, NamespacesError};
 pub use self::progress::Progress;
 pub use self::provenance::{Machine, Provenance, utc_date_time};
-pub use self::report::{
-    BenchRatio, BenchReport, BenchRow, Cell, Ratio, Report, Run, Spread, page, write_files,
-};
+pub use self::report::{Cell, Ratio, Report, Run, Spread, page, write_files};
 pub use self::run::run;
 pub use self::series::{Observed, Percentiles, STEP, Step};
 pub use self::shim_process::ShimProcess;
 pub use self::stack::{Origin, Pair, STACKS, Stack};
+pub(crate) use self::table::Table;
 pub use self::transfer::{Direction, Family, Outcome, Received, Shims, Transfer, Via};

@@ -10,8 +10,10 @@
 //! - [`relay`] delays, drops and rate-limits datagrams between two real sockets.
 //! - [`conformance`] plays a scripted peer against one implementation, case by case.
 //! - [`bittorrent`] is a client of the least kind, for transfers with libtorrent.
+//! - [`mod@bench`] measures implementations side by side.
 //! - [`harness`] plans the transfers, runs them and writes the results.
 
+pub mod bench;
 pub mod bittorrent;
 pub mod conformance;
 pub mod harness;

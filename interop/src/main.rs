@@ -12,6 +12,7 @@ use crate::cli::{Cli, Failure, Task, write_out};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Task::Bench(bench) => run(async { Ok(u8::from(!bench.run().await?)) }),
         Task::Conformance(suite) => conformance(&suite),
         Task::Libtorrent(libtorrent) => run(async {
             let (status, text) = libtorrent.run().await?;

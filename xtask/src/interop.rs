@@ -38,16 +38,21 @@ pub(crate) const BENCH_USAGE: &str = "cargo xtask bench [OPTIONS]";
 
 pub(crate) const BENCH_HELP: &str = "\
 Examples:
-  cargo xtask bench
-  cargo xtask bench --size 64MiB --rounds 5 --json
-  cargo xtask bench -- --help    builds the harness and lists its options";
+  cargo xtask bench                everything of every stack, in somewhat more than an hour
+  cargo xtask bench --quick        whether it runs, of what is in this workspace, in seconds
+  cargo xtask bench --bench stream --impl ours --impl libutp --runs 5 --json
+  cargo xtask bench -- --help      builds the harness and lists its options
+
+Exit status: 0 nothing went wrong with ours, 1 something did, 2 wrong usage, 3 the harness failed.
+What other stacks cannot do, and figures that miss their goals, are shown and fail nothing.";
 
 /// The options of the harness that name a folder, or a program.
-const FOLDERS: [&str; 6] = ["--known", "--out", "--pcap", "--scripts", "--shim", "--shims"];
+const FOLDERS: [&str; 7] =
+    ["--known", "--out", "--pcap", "--programs", "--scripts", "--shim", "--shims"];
 
 /// The options that name stacks, and what of them is built on demand.
 const STACK_OPTIONS: [&str; 2] = ["--impl", "--pair"];
-const FOREIGN: [&str; 4] = ["all", "librqbit-utp", "utp", "utp-rs"];
+const FOREIGN: [&str; 5] = ["all", "librqbit-utp", "quinn", "utp", "utp-rs"];
 const OVER_THE_C_INTERFACE: [&str; 3] = ["all", "capi", "utp-capi"];
 
 /// The workspace of the shims that are built on demand.
@@ -69,13 +74,22 @@ pub(crate) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     if asks_for(&OVER_THE_C_INTERFACE, arguments) {
         command::build("utp-capi-peer", "capi-peer", Profile::Release)?;
     }
-    if asks_for(&FOREIGN, arguments) {
+    if asks_for(&FOREIGN, arguments) || is_whole_bench(name, arguments) {
         let build = ["build", "--release", "--locked", "--manifest-path", PEERS, "--target-dir"];
         let mut build = command::cargo(&build);
         command::run(build.arg(command::target_dir(&harness)))
             .map_err(|_| Failure::Internal("the foreign stacks could not be built".into()))?;
     }
     command::run(command::program(harness).arg(name).args(arguments))
+}
+
+/// Whether it is a benchmark of all stacks.
+fn is_whole_bench(name: &str, arguments: &[OsString]) -> bool {
+    let narrows = |argument: &OsString| {
+        let text = argument.to_str().unwrap_or_default();
+        text == "--quick" || text == "--impl" || text.starts_with("--impl=")
+    };
+    name == "bench" && !arguments.iter().any(narrows)
 }
 
 /// Whether one of these stacks is named.
@@ -138,16 +152,21 @@ mod tests {
 
     #[test]
     fn foreign_stacks_are_built_when_they_are_named() {
-        let asks = |text: &str| {
-            let arguments: Vec<OsString> = text.split(' ').map(OsString::from).collect();
-            asks_for(&FOREIGN, &arguments)
-        };
+        let given = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let asks = |text: &str| asks_for(&FOREIGN, &given(text));
         for text in ["--impl all", "--quick --impl=utp-rs", "--pair ours:utp", "--pair=utp:libutp"]
         {
             assert!(asks(text), "{text}");
         }
         for text in ["", "--quick", "--impl libutp", "--pair ours:libutp", "--out all", "all"] {
             assert!(!asks(text), "{text}");
+        }
+        for text in ["", "--bench stream", "--out target/mine"] {
+            assert!(is_whole_bench("bench", &given(text)), "{text}");
+            assert!(!is_whole_bench("interop", &given(text)), "{text}");
+        }
+        for text in ["--quick", "--bench ping --impl ours --impl=tcp", "--impl=tcp"] {
+            assert!(!is_whole_bench("bench", &given(text)), "{text}");
         }
     }
 }

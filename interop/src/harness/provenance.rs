@@ -47,6 +47,16 @@ impl Provenance {
             optimised: !cfg!(debug_assertions),
         }
     }
+
+    /// A sentence for a page, with its end of line.
+    pub(crate) fn line(&self) -> String {
+        let Self { commit, machine, date, command, optimised } = self;
+        let debug = if *optimised { "" } else { " A debug build: its speeds mean nothing." };
+        format!(
+            "Commit {commit}, {date}, on {} with {} cores ({}), by `{command}`.{debug}\n",
+            machine.cpu, machine.cores, machine.os
+        )
+    }
 }
 
 impl Machine {

@@ -1,10 +1,10 @@
 //! The results of transfers: what is kept of each, how they compare, and the files they go to.
 
-mod bench;
 mod cell;
 mod grid;
 mod page;
 mod run;
+mod spread;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::table::Table;
 use super::{Direction, ExchangeRun, Family, Impairment, Origin, Provenance, STACKS};
 
-pub use self::bench::{BenchRatio, BenchReport, BenchRow, Spread};
 pub use self::cell::Cell;
 use self::grid::Grid;
 pub use self::page::page;
 pub use self::run::Run;
 use self::run::cases;
+pub use self::spread::Spread;
 
 /// How fast one pair is beside another, in the same run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl Report {
     /// The tables as a Markdown page.
     pub fn markdown(&self) -> String {
         let mut page = "# Transfers between implementations\n\n".to_owned();
-        page += &provenance_line(&self.provenance);
+        page += &self.provenance.line();
         page += MATRIX_NOTES;
         for grid in Grid::all(&self.runs) {
             write!(page, "\n## {}\n\n{}", grid.title, grid.table.markdown())
@@ -216,15 +216,6 @@ fn ratio_table(ratios: &[Ratio]) -> Table {
         ]);
     }
     table
-}
-
-fn provenance_line(provenance: &Provenance) -> String {
-    let Provenance { commit, machine, date, command, optimised } = provenance;
-    let debug = if *optimised { "" } else { " A debug build: its speeds mean nothing." };
-    format!(
-        "Commit {commit}, {date}, on {} with {} cores ({}), by `{command}`.{debug}\n",
-        machine.cpu, machine.cores, machine.os
-    )
 }
 
 /// The name of our stack.

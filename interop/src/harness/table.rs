@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 
 /// Rows under a heading. The first columns hold words, the rest numbers, which align right.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     words: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these headings, of which the first `words` are over words.
-    pub(super) fn new(words: usize, headings: &[&str]) -> Self {
+    pub(crate) fn new(words: usize, headings: &[&str]) -> Self {
         Self { words, rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
     /// Adds a row, which has as many cells as there are headings.
-    pub(super) fn push(&mut self, row: Vec<String>) {
+    pub(crate) fn push(&mut self, row: Vec<String>) {
         assert_eq!(row.len(), self.rows[0].len(), "a row fills every column");
         self.rows.push(row);
     }
 
     /// Columns apart by two blanks.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.rows.iter().fold(String::new(), |mut text, row| {
             writeln!(text, "{}", self.line(row, "  ").trim_end()).expect("a string takes it");
             text
@@ -30,7 +30,7 @@ impl Table {
     }
 
     /// A Markdown table.
-    pub(super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let rule = self.widths().enumerate().map(|(column, width)| {
             if column < self.words { "-".repeat(width) } else { "-".repeat(width - 1) + ":" }
         });

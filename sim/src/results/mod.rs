@@ -72,7 +72,7 @@ command:
 | folder | made by | what it shows |
 |---|---|---|
 | [interop](interop/matrix.md) | `cargo xtask interop --impl all` | transfers between all stacks |
-| [bench](bench/table.md) | `cargo xtask bench` | throughput over loopback, next to libutp |
+| [bench](bench/table.md) | `cargo xtask bench` | speed, latency and memory beside other stacks |
 
 The folder of a scenario has:
 

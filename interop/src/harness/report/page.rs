@@ -4,13 +4,13 @@
 use std::fmt::Write as _;
 
 use super::grid::{clients, find, groups, servers, text, title};
-use super::{Cell, Report, provenance_line};
+use super::{Cell, Report};
 use crate::harness::{Family, Observed, STEP, Step};
 
 /// The page of a report.
 pub fn page(report: &Report) -> String {
     let mut html = String::from(HEAD);
-    let line = escape(provenance_line(&report.provenance).trim_end());
+    let line = escape(report.provenance.line().trim_end());
     write!(html, "<p>{line}</p>\n{NOTES}").expect("a string takes it");
     // One family is enough to look at: the stacks do the same over the other.
     let family = match report.runs.iter().any(|cell| cell.family == Family::V4) {

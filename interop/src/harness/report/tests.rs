@@ -114,20 +114,6 @@ fn a_slow_pair_fails_nothing() {
 }
 
 #[test]
-fn a_bench_row_counts_megabytes_and_processor_time_for_a_gib() {
-    let runs = vec![run("libutp:libutp", 1, Some(1.0)), run("ours:ours", 1, Some(0.25))];
-    let report = BenchReport::new(provenance(), &runs);
-    let [libutp, ours] = &report.rows[..] else { panic!("{:?}", report.rows) };
-    assert!((libutp.mb_per_s.median - 67.108_864).abs() < 1e-6);
-    assert_eq!(libutp.sender_cpu_s_per_gib, Some(8.0));
-    assert_eq!(ours.receiver_cpu_s_per_gib, Some(4.0));
-    assert_eq!(ours.peak_rss_mib, Some(4.0));
-    let [ratio] = &report.ratios[..] else { panic!("{:?}", report.ratios) };
-    assert_eq!(ratio.ours_over, "libutp");
-    assert!((ratio.value - 4.0).abs() < 1e-9);
-}
-
-#[test]
 fn files_are_written_whole_and_leave_no_temporary_behind() {
     let folder = std::env::temp_dir().join(format!("utp-interop-report-{}", std::process::id()));
     write_files(&folder, &[("a.json", "1".into()), ("b.md", "2".into())]).expect("writes");

@@ -1,0 +1,193 @@
+//! The command `bench`: what to measure of whom, and where the results go.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use tokio::task::JoinSet;
+
+use super::plan::{BENCHES, Bench, IMPLEMENTATIONS, Implementation};
+use super::report::{Report, Row};
+use super::sample::{Shortfall, Values, sample};
+use crate::harness::{Progress, Provenance, write_files};
+
+/// The options of `bench`.
+#[derive(Debug, Args)]
+pub struct Command {
+    /// Only this bench; may be repeated.
+    #[arg(long = "bench", value_name = "NAME", value_parser = names(BENCHES.iter().map(|of| of.name)))]
+    benches: Vec<String>,
+    /// Only this implementation; may be repeated. Those of this workspace with --quick.
+    #[arg(long = "impl", value_name = "NAME", value_parser = implementation_names())]
+    implementations: Vec<String>,
+    /// How often each bench runs [default: 5, quick 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    /// Show in seconds that everything runs. The figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Print the summary as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Write the results here. A full run goes to results/bench by itself.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where the programs are; beside this one when left out.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+fn names(names: impl Iterator<Item = &'static str>) -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(names)
+}
+
+fn implementation_names() -> clap::builder::PossibleValuesParser {
+    names(["all", "ours"].into_iter().chain(IMPLEMENTATIONS.iter().map(|of| of.name)))
+}
+
+impl Command {
+    /// Measures. False when something went wrong with ours.
+    ///
+    /// # Errors
+    ///
+    /// When results cannot be written.
+    pub async fn run(self) -> anyhow::Result<bool> {
+        if cfg!(debug_assertions) {
+            eprintln!("utp-interop: a debug build: speeds mean nothing, use --release");
+        }
+        let provenance = Provenance::now();
+        let programs = match &self.programs {
+            Some(folder) => folder.clone(),
+            None => {
+                let program = std::env::current_exe().context("where this program is")?;
+                program.parent().ok_or_else(|| anyhow!("this program is nowhere"))?.to_owned()
+            }
+        };
+        let mut rows = self.rows();
+        let runs = self.runs.unwrap_or(if self.quick { 1 } else { 5 });
+        let progress = Progress::new(rows.len() * runs as usize);
+        for bench in BENCHES {
+            let mut rows: Vec<&mut Row> =
+                rows.iter_mut().filter(|row| row.bench.name == bench.name).collect();
+            for round in 0..runs {
+                // Each round begins with another, so that a slow moment meets all alike.
+                let len = rows.len().max(1);
+                rows.rotate_left(1 % len);
+                self.round(bench, &mut rows, &programs, u64::from(round), &progress).await;
+            }
+        }
+        drop(progress);
+        let report = Report { provenance, quick: self.quick, rows };
+        self.publish(&report)?;
+        let text = if self.json { report.json()? } else { report.text() };
+        match io::stdout().write_all(text.as_bytes()) {
+            // A reader that has seen enough is no error.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            result => result.context("writing to standard output")?,
+        }
+        Ok(report.pass())
+    }
+
+    /// A row for whatever was chosen, empty still.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for bench in BENCHES {
+            let chosen = self.benches.is_empty() || self.benches.iter().any(|of| of == bench.name);
+            for name in bench.of.iter().filter(|_| chosen) {
+                let named = IMPLEMENTATIONS.iter().find(|of| of.name == *name);
+                let implementation = named.expect("a test holds the names to this");
+                if self.takes(implementation) {
+                    let (samples, shortfalls) = (Vec::new(), Vec::new());
+                    rows.push(Row { bench, implementation, samples, shortfalls });
+                }
+            }
+        }
+        rows
+    }
+
+    fn takes(&self, implementation: &Implementation) -> bool {
+        let named = |name: &String| match name.as_str() {
+            "all" => true,
+            "ours" => implementation.name == "utp-tokio",
+            name => implementation.name == name,
+        };
+        match self.implementations.is_empty() {
+            true => !self.quick || implementation.is_near(),
+            false => self.implementations.iter().any(named),
+        }
+    }
+
+    /// Runs a bench once with each implementation: one after the other, or several at a time where
+    /// a slow link is what limits them.
+    async fn round(
+        &self,
+        bench: &'static Bench,
+        rows: &mut [&mut Row],
+        programs: &Path,
+        round: u64,
+        progress: &Progress,
+    ) {
+        let at_once = if bench.relay_loss_ppm.is_some() { RELAYS_MAX } else { 1 };
+        for rows in rows.chunks_mut(at_once) {
+            let mut samples = JoinSet::new();
+            for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_hopeless()) {
+                let (implementation, programs) = (row.implementation, programs.to_owned());
+                let bench = if self.quick { bench.quick() } else { bench.clone() };
+                progress.start(format!("{}: {}", bench.name, implementation.name));
+                samples.spawn(async move {
+                    (index, sample(&bench, implementation, &programs, round + 1).await)
+                });
+            }
+            while let Some(done) = samples.join_next().await {
+                let (index, result) = done.expect("a sample does not panic");
+                let row = &mut rows[index];
+                let what = format!("{}: {}", bench.name, row.implementation.name);
+                progress.finish(what, false);
+                row.take(result);
+            }
+        }
+    }
+
+    fn publish(&self, report: &Report) -> anyhow::Result<()> {
+        let all = self.benches.is_empty() && self.implementations.is_empty();
+        let full = all && !self.quick && self.runs.is_none() && !cfg!(debug_assertions);
+        let folder = match &self.out {
+            Some(folder) => folder,
+            None if full => Path::new("results/bench"),
+            None => {
+                eprintln!("utp-interop: not a full run: results are not written; see --out");
+                return Ok(());
+            }
+        };
+        let mut files = report.charts();
+        files.push(("summary.json".to_owned(), report.json()?));
+        files.push(("table.md".to_owned(), report.markdown()));
+        let files: Vec<(&str, String)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        write_files(folder, &files).with_context(|| format!("writing {}", folder.display()))
+    }
+}
+
+impl Row {
+    /// Whether it is not worth to try again: it cannot, or has failed more than once and never
+    /// worked.
+    fn is_hopeless(&self) -> bool {
+        let unable = self.shortfalls.iter().any(|why| matches!(why, Shortfall::Unable(_)));
+        unable || (self.samples.is_empty() && self.shortfalls.len() > 1)
+    }
+
+    fn take(&mut self, result: Result<Values, Shortfall>) {
+        match result {
+            Ok(values) => self.samples.push(values),
+            Err(shortfall) => {
+                let (bench, name) = (self.bench.name, self.implementation.name);
+                eprintln!("utp-interop: {bench}: {name}: {shortfall:?}");
+                self.shortfalls.push(shortfall);
+            }
+        }
+    }
+}
+
+/// Transfers through relays that run side by side.
+const RELAYS_MAX: usize = 4;
