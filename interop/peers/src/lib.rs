@@ -1,4 +1,7 @@
-//! What the shims of the registry's stacks share: their command line and the runtime.
+//! What the programs of the registry's stacks share: the shims' command line and runtime, and a
+//! stream.
+
+mod utp_rs_stream;
 
 use std::io;
 use std::process::ExitCode;
@@ -7,6 +10,8 @@ use clap::Parser;
 use tokio::runtime::Builder;
 use utp_shim::driver::{self, Stack, unsupported};
 use utp_shim::{Buffers, Mode, ShimArgs};
+
+pub use self::utp_rs_stream::UtpRsStream;
 
 /// A uTP implementation behind the shim protocol: commands on standard input, JSON lines on
 /// standard output.

@@ -1,19 +1,17 @@
 //! `utp-rs-peer`: the stack of Ethereum's Portal network behind the shim protocol.
 //!
-//! A stream of it reads, writes or closes, one at a time. What it has received it hands over
-//! without a limit, so that its window never closes. Closing ends both directions.
+//! Closing ends both directions.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::process::ExitCode;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
+use utp_peers::UtpRsStream;
 use utp_rs::conn::ConnectionConfig;
 use utp_rs::peer::Peer;
 use utp_rs::socket::UtpSocket;
@@ -42,19 +40,19 @@ struct UtpRs {
 }
 
 impl Stack for UtpRs {
-    type Stream = UtpRsStream;
+    type Stream = Shimmed;
 
     fn port(&self) -> u16 {
         self.port
     }
 
-    async fn accept(&self) -> io::Result<UtpRsStream> {
-        self.socket.accept(ConnectionConfig::default()).await.map(UtpRsStream::new)
+    async fn accept(&self) -> io::Result<Shimmed> {
+        self.socket.accept(ConnectionConfig::default()).await.map(Shimmed::new)
     }
 
-    async fn connect(&self, peer: SocketAddr) -> io::Result<UtpRsStream> {
+    async fn connect(&self, peer: SocketAddr) -> io::Result<Shimmed> {
         let config = ConnectionConfig::default();
-        self.socket.connect(Peer::new(peer), config).await.map(UtpRsStream::new)
+        self.socket.connect(Peer::new(peer), config).await.map(Shimmed::new)
     }
 
     async fn close(self) {
@@ -63,41 +61,15 @@ impl Stack for UtpRs {
     }
 }
 
-struct UtpRsStream {
-    state: State,
-    received: Vec<u8>,
-    /// How reading ended, once it has: it must not be tried again.
-    ended: Option<io::Result<()>>,
-}
+struct Shimmed(UtpRsStream);
 
-type Owned<T> = Pin<Box<dyn Future<Output = (UtpStream<SocketAddr>, io::Result<T>)> + Send>>;
-
-enum State {
-    Idle(UtpStream<SocketAddr>),
-    Writing(Owned<usize>),
-    Closing(Owned<()>),
-    /// Only while it changes.
-    Moving,
-}
-
-impl UtpRsStream {
+impl Shimmed {
     const fn new(stream: UtpStream<SocketAddr>) -> Self {
-        Self { state: State::Idle(stream), received: Vec::new(), ended: None }
-    }
-
-    /// The stream, if nothing else uses it.
-    fn take(&mut self) -> Option<UtpStream<SocketAddr>> {
-        match std::mem::replace(&mut self.state, State::Moving) {
-            State::Idle(stream) => Some(stream),
-            busy => {
-                self.state = busy;
-                None
-            }
-        }
+        Self(UtpRsStream::new(stream))
     }
 }
 
-impl Stream for UtpRsStream {
+impl Stream for Shimmed {
     type Chunk = Vec<u8>;
 
     const HALF_CLOSES: bool = false;
@@ -107,51 +79,14 @@ impl Stream for UtpRsStream {
         cx: &mut Context<'_>,
         len_max: usize,
     ) -> Poll<io::Result<Option<Vec<u8>>>> {
-        // Whatever the stream does meanwhile wakes the same task.
-        if let (None, State::Idle(stream)) = (&self.ended, &mut self.state) {
-            // It reads to the end or not at all, and leaves what came until now in the buffer.
-            if let Poll::Ready(end) = pin!(stream.read_to_eof(&mut self.received)).poll(cx) {
-                self.ended = Some(end.map(drop));
-            }
-        }
-        if !self.received.is_empty() {
-            let rest = self.received.split_off(len_max.min(self.received.len()));
-            return Poll::Ready(Ok(Some(std::mem::replace(&mut self.received, rest))));
-        }
-        match &mut self.ended {
-            None => Poll::Pending,
-            Some(end) => Poll::Ready(std::mem::replace(end, Ok(())).map(|()| None)),
-        }
+        self.0.poll_read(cx, len_max)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(mut stream) = self.take() {
-            let bytes = bytes.to_vec();
-            self.state = State::Writing(Box::pin(async move {
-                let written = stream.write(&bytes).await;
-                (stream, written)
-            }));
-        }
-        let State::Writing(writing) = &mut self.state else { return Poll::Pending };
-        let (stream, written) = ready!(writing.as_mut().poll(cx));
-        self.state = State::Idle(stream);
-        Poll::Ready(written)
+        self.0.poll_write(cx, bytes)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(mut stream) = self.take() {
-            self.state = State::Closing(Box::pin(async move {
-                let closed = stream.close().await;
-                (stream, closed)
-            }));
-        }
-        let State::Closing(closing) = &mut self.state else { return Poll::Pending };
-        let (stream, closed) = ready!(closing.as_mut().poll(cx));
-        self.state = State::Idle(stream);
-        Poll::Ready(match closed {
-            // A peer that closed first has closed this side, too.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            closed => closed,
-        })
+        self.0.poll_shutdown(cx)
     }
 }
