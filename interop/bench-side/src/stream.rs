@@ -124,7 +124,8 @@ pub(crate) async fn connect<S: Stack>(sockets: &[Rc<S>], args: &Args) -> io::Res
             while sent < share && (sent == 0 || Instant::now() < deadline) {
                 sent += stream.write(payload.at(number, sent, (share - sent).min(PIECE))).await?;
             }
-            stream.shutdown().await?;
+            // A peer that has it all may be gone already; what is missing the digests tell.
+            drop(stream.shutdown().await);
             // Until the peer has it all, if the stack says so.
             let end = async { while let Ok(1..) = stream.read(&mut [0]).await {} };
             drop(timeout(CLOSE_PATIENCE, end).await);
