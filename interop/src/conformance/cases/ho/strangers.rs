@@ -207,7 +207,9 @@ fn injected_fins(peer: &mut Peer) -> CaseResult {
             let mut again = flow.clone();
             let mut packets: Vec<Packet> = (0..10).map(|_| again.data(100)).collect();
             packets.push(again.fin());
-            for packet in packets {
+            // From the end: what lies beyond the other FIN comes before that can be reached, or
+            // nothing would tell it from one of the peer's.
+            for packet in packets.into_iter().rev() {
                 peer.send_unseen(0, &peer.stamped(&packet).encode())?;
             }
         }
