@@ -63,7 +63,8 @@ pub struct FlowRecord {
     /// be compared with the delay of the path; with drifting clocks it may be negative. Empty for a
     /// controller that has none.
     pub base_delay_us: Vec<(Ns, i32)>,
-    /// Queueing delay that the controller assumes, like [`FlowRecord::base_delay_us`].
+    /// Queueing delay that the controller assumes, like [`FlowRecord::base_delay_us`], or that of
+    /// the round trip where it measures those.
     pub queuing_delay_us: Vec<(Ns, u32)>,
     /// Time from each request to the end of its response as `(end, microseconds)`; kept for
     /// `request-response` flows.

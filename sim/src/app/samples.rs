@@ -39,6 +39,11 @@ impl Samples {
         if stats.base_delay_us > 0 {
             let base_us = stats.base_delay_us.wrapping_sub(offset_us).cast_signed();
             record.base_delay_us.push((now, base_us));
+        }
+        // A law that measures round trips has no base delay of ours, and 0 stands for unknown only
+        // at the beginning.
+        let measures = stats.base_delay_us > 0 || stats.queuing_delay_us > 0;
+        if measures || !record.queuing_delay_us.is_empty() {
             record.queuing_delay_us.push((now, stats.queuing_delay_us));
         }
     }
@@ -73,7 +78,7 @@ mod tests {
         stats.counters.retransmissions = 3;
         stats.counters.duplicates_received = 2;
         stats.base_delay_us = base_delay_us;
-        stats.queuing_delay_us = 7;
+        stats.queuing_delay_us = if base_delay_us > 0 { 7 } else { 0 };
         stats
     }
 
@@ -102,5 +107,19 @@ mod tests {
         let delays: Vec<i32> = record.base_delay_us.iter().map(|entry| entry.1).collect();
         assert_eq!(delays, [0, 10, -5]);
         assert_eq!(record.queuing_delay_us.len(), 3);
+    }
+
+    #[test]
+    fn queueing_delays_are_kept_for_a_law_that_measures_round_trips() {
+        let mut record = FlowRecord::default();
+        let samples = Samples::new(HostId::Left, &record);
+        for (bucket, queuing_delay_us) in [(1, 0), (2, 9), (3, 0), (4, 4)] {
+            let mut stats = stats(0);
+            stats.queuing_delay_us = queuing_delay_us;
+            samples.keep(Ns(bucket * BUCKET.0), 0, &stats, &mut record);
+        }
+        let delays: Vec<u32> = record.queuing_delay_us.iter().map(|entry| entry.1).collect();
+        assert_eq!(delays, [9, 0, 4], "from the first that is known on");
+        assert_eq!(record.base_delay_us, []);
     }
 }

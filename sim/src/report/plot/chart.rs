@@ -80,25 +80,31 @@ impl Figure {
     ) -> Result<(), Error> {
         let mut marks: Vec<_> = panel.marks.iter().filter(|mark| mark.at <= top).collect();
         marks.sort_by(|a, b| b.at.total_cmp(&a.at));
-        let mut free = i32::MIN;
-        for mark in marks {
+        let inside = place.right < MARK_ROOM;
+        let height = if inside { 22 } else { 54 };
+        let mut tops = Vec::new();
+        for mark in &marks {
             let ends = vec![(self.axis.from, mark.at), (self.axis.to, mark.at)];
             chart.draw_series([PathElement::new(ends, MARK.shape())])?;
-            let (x, y) = chart.backend_coord(&(self.axis.to, mark.at));
-            if place.right < MARK_ROOM {
+            tops.push(chart.backend_coord(&(self.axis.to, mark.at)).1 - 24);
+        }
+        let x = place.x + place.width - place.right;
+        keep_apart(&mut tops, height, place.y + place.height - AXIS_X);
+        for (mark, y) in marks.into_iter().zip(tops) {
+            if inside {
                 let text = format!("{} {}", mark.label[0], mark.label[1]);
-                let font = sized(fitting(&text, place.width / 2, SMALL_SIZE - 2));
-                write(root, &text, (x - 6, (y - 24).max(free)), to_the_left(font))?;
-                free = (y - 24).max(free) + 22;
+                let size = fitting(&text, place.width / 2, SMALL_SIZE - 2);
+                // The lines below it stay visible, and it stays legible.
+                let behind = [(x - 6 - width(&text, size), y), (x - 4, y + size + 2)];
+                root.draw(&Rectangle::new(behind, WHITE.mix(0.8).filled()))?;
+                write(root, &text, (x - 6, y), to_the_left(sized(size)))?;
                 continue;
             }
             // The second line below the first, both beside the end of the mark.
-            let first = (y - 24).max(free);
             for (label, offset) in mark.label.iter().zip([0, 26]) {
                 let size = fitting(label, place.right - 14, SMALL_SIZE);
-                write(root, label, (x + 10, first + offset), sized(size))?;
+                write(root, label, (x + 10, y + offset), sized(size))?;
             }
-            free = first + 54;
         }
         Ok(())
     }
@@ -190,6 +196,21 @@ fn range(chart: &mut Chart<'_, '_>, line: &Line, top: f64) -> Result<(), Error> 
     Ok(())
 }
 
+/// Moves what begins at `tops`, from above to below, so that nothing of this height covers the next
+/// or ends below `bottom`.
+fn keep_apart(tops: &mut [i32], height: i32, bottom: i32) {
+    let mut free = i32::MIN;
+    for top in &mut *tops {
+        *top = (*top).max(free);
+        free = *top + height;
+    }
+    let mut end = bottom;
+    for top in tops.iter_mut().rev() {
+        *top = (*top).min(end - height);
+        end = *top;
+    }
+}
+
 /// With their place in order of time; longer ones first, which would cover shorter ones.
 fn spans_longest_first(spans: &[Span]) -> Vec<(usize, &Span)> {
     let mut spans: Vec<_> = spans.iter().collect();
@@ -208,3 +229,19 @@ const SPAN_SHADES: [RGBColor; 3] =
     [RGBColor(0xec, 0xec, 0xec), RGBColor(0xf6, 0xf6, 0xf6), RGBColor(0xe2, 0xe2, 0xe2)];
 /// Darker, so that nobody takes a fault for a phase.
 const FAULT_SHADES: [RGBColor; 2] = [RGBColor(0xd4, 0xc4, 0xc0), RGBColor(0xc6, 0xb4, 0xb0)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_marks_stay_apart_and_above_the_axis() {
+        let kept = |mut tops: Vec<i32>| {
+            keep_apart(&mut tops, 50, 300);
+            tops
+        };
+        assert_eq!(kept(vec![20, 100, 200]), [20, 100, 200]);
+        assert_eq!(kept(vec![100, 110, 120]), [100, 150, 200]);
+        assert_eq!(kept(vec![20, 240, 260]), [20, 200, 250]);
+    }
+}

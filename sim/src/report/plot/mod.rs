@@ -124,7 +124,7 @@ pub fn window(report: Report<'_>) -> anyhow::Result<Option<String>> {
     let of = |make: &dyn Fn(View<'_>, &FlowRecord) -> Series| {
         per_flow(report, any, |view, member| {
             let record = view.record.flows.get(member.first())?;
-            // One without a base delay has an empty series, so that all groups look alike.
+            // One without a base delay has an empty series, so that colours stay what they are.
             windowed(record).then(|| (member.first_name.clone(), make(view, record)))
         })
     };

@@ -75,7 +75,7 @@ pub(super) fn arrange(
         }
     }
     let mut first: Option<Story> = None;
-    for drawing in drawings {
+    for drawing in drawings.into_iter().filter(has_values) {
         let mut story = Story::new(drawing.view.scenario, end, "");
         match &first {
             // The same words over every panel would say nothing.

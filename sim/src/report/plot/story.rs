@@ -41,7 +41,7 @@ impl Story {
             .map(|(index, flow)| {
                 (flow, scenario.start_of(index), flow.stop.unwrap_or(end).min(end))
             })
-            .filter(|(_, start, stop)| *start > Ns::ZERO || *stop < end)
+            .filter(|(_, start, stop)| stop.saturating_sub(*start).0 < end.0 / 100 * WHOLE_PERCENT)
             .collect();
         // More would only show that there are many: the flows themselves show when they send.
         if comes_or_goes.len() <= FLOWS_MAX {
@@ -222,6 +222,8 @@ pub(super) fn rate(bps: u64) -> String {
 
 /// Flows whose times are shaded.
 const FLOWS_MAX: usize = 3;
+/// A flow that sends for so much of the run is always there.
+const WHOLE_PERCENT: u64 = 97;
 /// Moments that have room for a label.
 const LABELLED_MAX: usize = 6;
 /// Moments that can be told apart.
@@ -230,7 +232,7 @@ const MARKED_MAX: usize = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Change, LinkSpec};
+    use crate::scenario::{Change, FlowKind, FlowSpec, LinkSpec};
 
     fn scenario(changes: Vec<(u64, What)>) -> Scenario {
         let config = LinkConfig { rate: Rate::Constant(10_000_000), ..LinkConfig::default() };
@@ -267,6 +269,25 @@ mod tests {
         let moments: Vec<_> =
             story.moments.iter().map(|moment| (&*moment.label, moment.at_s)).collect();
         assert_eq!(moments, [("uplink 2.5 Mbit/s", 20.0), ("right host clock -1.5 ms", 40.0)]);
+    }
+
+    #[test]
+    fn a_flow_that_sends_all_the_time_is_not_shaded() {
+        let shaded = |start, stop| {
+            let mut scenario = scenario(Vec::new());
+            scenario.flows.push(FlowSpec {
+                name: "bulk".to_owned(),
+                kind: FlowKind::Reno { bytes: None },
+                via: vec![0],
+                back: None,
+                start: Ns::from_millis(start),
+                start_jitter: Ns::ZERO,
+                stop: Some(Ns::from_millis(stop)),
+            });
+            !Story::new(&scenario, Ns::from_secs(60), "").spans.is_empty()
+        };
+        assert_eq!([shaded(0, 60_000), shaded(200, 59_500)], [false; 2]);
+        assert_eq!([shaded(5_000, 60_000), shaded(0, 50_000)], [true; 2]);
     }
 
     #[test]
