@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{panic, thread};
 
@@ -12,7 +12,8 @@ use utp_swarm::{Plan, Report, check, run_traced, shrink};
 
 /// Random operations on two endpoints, judged by what no stream may do.
 ///
-/// The exit status is 0 when no seed fails, 1 when one does.
+/// The exit status is 0 when no seed fails, 1 when one does, 130 after Ctrl-C, which tells what was
+/// found until then and how to go on.
 #[derive(Parser)]
 #[command(name = "cargo xtask swarm", bin_name = "cargo xtask swarm")]
 #[command(after_help = "\
@@ -43,6 +44,9 @@ struct Cli {
     #[arg(long, requires = "replay")]
     trace: bool,
 }
+
+/// Set by Ctrl-C.
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// What all threads have found.
 #[derive(Default)]
@@ -96,13 +100,24 @@ fn swarm(cli: &Cli) -> ExitCode {
     let bar = ProgressBar::new(cli.seeds).with_style(style);
     // A panic is a finding and is told as one, not as it happens.
     panic::set_hook(Box::new(|_| {}));
+    let watched = ctrlc::set_handler(|| STOPPED.store(true, Ordering::Relaxed));
+    if let Err(error) = watched {
+        eprintln!("warning: Ctrl-C will lose what was found: {error}");
+    }
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| work(cli, began, &next, end, &found, &bar));
         }
     });
     bar.finish_and_clear();
-    summary(&found.into_inner().unwrap_or_default(), began.elapsed(), jobs)
+    let status = summary(&found.into_inner().unwrap_or_default(), began.elapsed(), jobs);
+    // Every seed that was begun is done.
+    let rest = end.saturating_sub(next.into_inner());
+    if rest > 0 && STOPPED.load(Ordering::Relaxed) {
+        println!("stopped: cargo xtask swarm --seeds {rest} --start {} goes on", end - rest);
+        return ExitCode::from(130);
+    }
+    status
 }
 
 fn work(
@@ -114,7 +129,8 @@ fn work(
     bar: &ProgressBar,
 ) {
     loop {
-        if cli.time_limit.is_some_and(|limit| began.elapsed() >= limit) {
+        let over = cli.time_limit.is_some_and(|limit| began.elapsed() >= limit);
+        if over || STOPPED.load(Ordering::Relaxed) {
             return;
         }
         let seed = next.fetch_add(1, Ordering::Relaxed);
