@@ -148,7 +148,10 @@ impl Ledbat {
             return delay_us;
         };
         let found = plateau.on_delay(ack.now, ours, rtt_us);
-        let found = found.filter(|found| self.steps.explain(above_us(found.ours, base)));
+        // The delay in force may be that of round trips, which no report has shown: a receiver that
+        // says the same for ever is not to look like a longer path.
+        let found =
+            found.filter(|found| self.steps.explain(above_us(found.ours, base).max(delay_us)));
         if let Some(Found { ours, rtt_us }) = found {
             self.base.clear();
             self.base.on_sample(ack.now, ours);

@@ -91,6 +91,14 @@ fn a_queue_taken_for_a_longer_path_costs_no_more_than_it_was() {
     assert!(mean_us <= 221_000, "{mean_us}");
 }
 
+// req: R-24
+#[test]
+fn the_queue_of_others_is_no_longer_path_to_who_is_told_the_same_delay_for_ever() {
+    let path = Path { lie: Lie::Constant, ..Path::clean() };
+    let permille = after_route_change(&Config::utp(), path, 150);
+    assert!(permille <= 200, "{permille}");
+}
+
 /// The mean queue over four minutes in a buffer of 686 ms.
 fn lied_to_us(config: &Config, lie: Lie) -> u64 {
     let path = Path { lie, buffer_packets: 600, ..Path::clean() };
