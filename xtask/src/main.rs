@@ -101,7 +101,9 @@ fn main() -> ExitCode {
     }
     // Ctrl-C reaches the program that is running as well: it ends in its own way, and its status is
     // handed on. Without a handler this process would be gone before it.
-    let _ = ctrlc::set_handler(|| {});
+    if let Err(error) = ctrlc::set_handler(|| {}) {
+        eprintln!("warning: Ctrl-C ends this program before what it runs: {error}");
+    }
     let result = match Cli::parse().command {
         Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
         Task::Canaries(canaries) => canaries.run(),
