@@ -49,6 +49,9 @@ pub(crate) enum Step {
     /// This stack and libutp pass every case of conformance that takes less than minutes, or fail
     /// as is written down
     Conformance,
+    /// No hot path of the core takes 5 % more instructions than before; needs valgrind, and is
+    /// skipped without
+    Instructions,
     /// Programs of C and C++ hear from the C library, and from libutp, what is kept
     Capi,
 }

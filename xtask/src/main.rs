@@ -43,7 +43,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Measure throughput over loopback, this stack next to libutp
+    /// Measure throughput, latency, connections and memory, this stack next to others
     #[command(after_help = interop::BENCH_HELP, override_usage = interop::BENCH_USAGE)]
     Bench(PassedOn),
     /// Plant known bugs in the core and look whether the tests find them, or conformance does
@@ -65,9 +65,8 @@ enum Task {
     /// Play a scripted peer against an implementation, case by case
     #[command(after_help = interop::CONFORMANCE_HELP, override_usage = interop::CONFORMANCE_USAGE)]
     Conformance(PassedOn),
-    /// Count the instructions of plain and of selective acks
-    #[command(after_help = instructions::HELP)]
-    Instructions,
+    /// Count the instructions of acks and of the hot paths, and hold them to their limits
+    Instructions(instructions::Instructions),
     /// Transfer files between uTP implementations over real UDP
     #[command(after_help = interop::HELP, override_usage = interop::USAGE)]
     Interop(PassedOn),
@@ -111,7 +110,7 @@ fn main() -> ExitCode {
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
         Task::Conformance(passed_on) => interop::run("conformance", &passed_on.arguments),
-        Task::Instructions => instructions::run(),
+        Task::Instructions(instructions) => instructions.run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Results(results) => results.run(),
         Task::Simulate(simulate) => simulate.run(),

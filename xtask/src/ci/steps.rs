@@ -11,7 +11,7 @@ use crate::{
     capi::{self, Capi},
     cite,
     command::{self, Failure, Profile, cargo},
-    interop, simulate, swarm, test, tidy,
+    instructions, interop, simulate, swarm, test, tidy,
 };
 
 /// The libraries, from the bottom up.
@@ -76,6 +76,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Determinism => determinism(),
         Step::Interop => interop::run("interop", &["--quick".into()]),
         Step::Conformance => interop::run("conformance", &CONFORMANCE.map(Into::into)),
+        Step::Instructions => instructions::check(),
         Step::Capi => capi(),
     }
 }
