@@ -46,8 +46,8 @@ pub(crate) enum Step {
     Determinism,
     /// Transfers between all implementations arrive over real UDP
     Interop,
-    /// This stack and libutp pass every case of conformance that takes less than minutes, or fail
-    /// as is written down
+    /// This stack passes every case of conformance that takes less than minutes; what libutp does
+    /// is shown
     Conformance,
     /// No hot path of the core takes 5 % more instructions than before; needs valgrind, and is
     /// skipped without

@@ -125,7 +125,8 @@ fn bytes_with(peer: &mut Peer, id: u16, middle_us: u32) -> CaseResult<usize> {
         flow.received.clear();
         let [low, high, ..] = random.next_u64().to_le_bytes();
         let off_us = u32::from(u16::from_le_bytes([low, high]) % 8000);
-        let report = flow.selective_state().diff_us(middle_us.wrapping_sub(4000) + off_us);
+        let report =
+            flow.selective_state().diff_us(middle_us.wrapping_sub(4000).wrapping_add(off_us));
         peer.send(&report)?;
     }
     peer.send(&flow.reset())?;
