@@ -55,7 +55,10 @@ fn rss_kib(pid: u32) -> Option<u64> {
 fn cpu_time(pid: u32) -> Option<Duration> {
     let mut total_ns = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        let account = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        // A thread that ends between the listing and the reading has no account any more.
+        let Ok(account) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
+            continue;
+        };
         let on_cpu_ns: u64 = account.split_whitespace().next()?.parse().ok()?;
         total_ns += on_cpu_ns;
     }
@@ -72,5 +75,20 @@ mod tests {
         assert!(rss_kib(pid).expect("Linux has /proc") > 100);
         assert!(cpu_time(pid).is_some());
         assert_eq!(rss_kib(u32::MAX), None);
+        assert_eq!(cpu_time(u32::MAX), None);
+    }
+
+    #[test]
+    fn threads_that_end_meanwhile_do_not_hide_the_process() {
+        let pid = std::process::id();
+        let short_lived = std::thread::spawn(|| {
+            for _ in 0..2_000 {
+                std::thread::spawn(|| ()).join().expect("nothing to panic");
+            }
+        });
+        while !short_lived.is_finished() {
+            assert!(cpu_time(pid).is_some());
+        }
+        short_lived.join().expect("nothing to panic");
     }
 }
