@@ -8,9 +8,9 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::plan::{BENCHES, Bench, IMPLEMENTATIONS, Implementation};
-use super::report::{Report, Row};
+use super::report::{Report, Row, Section};
 use super::sample::{Shortfall, Values, sample};
-use crate::harness::{Progress, Provenance, write_files};
+use crate::harness::{Progress, Provenance};
 
 /// The options of `bench`.
 #[derive(Debug, Args)]
@@ -30,7 +30,8 @@ pub struct Command {
     /// Print the summary as JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Write the results here. A full run goes to results/bench by itself.
+    /// Write the results here, after every bench. Benches that this run leaves out keep the figures
+    /// that the folder has of them. A full run goes to results/bench by itself.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where the programs are; beside this one when left out.
@@ -64,22 +65,28 @@ impl Command {
                 program.parent().ok_or_else(|| anyhow!("this program is nowhere"))?.to_owned()
             }
         };
-        let mut rows = self.rows();
         let runs = self.runs.unwrap_or(if self.quick { 1 } else { 5 });
-        let progress = Progress::new(rows.len() * runs as usize);
-        for bench in BENCHES {
-            let mut rows: Vec<&mut Row> =
-                rows.iter_mut().filter(|row| row.bench.name == bench.name).collect();
+        let folder = self.folder();
+        let mut report = Report { quick: self.quick, sections: Vec::new() };
+        let rows: usize = self.sections(&provenance).iter().map(|of| of.rows.len()).sum();
+        let progress = Progress::new(rows * runs as usize);
+        for mut section in self.sections(&provenance) {
             for round in 0..runs {
                 // Each round begins with another, so that a slow moment meets all alike.
-                let len = rows.len().max(1);
-                rows.rotate_left(1 % len);
-                self.round(bench, &mut rows, &programs, u64::from(round), &progress).await;
+                let len = section.rows.len().max(1);
+                section.rows.rotate_left(1 % len);
+                self.round(&mut section, &programs, u64::from(round), &progress).await;
+            }
+            let place =
+                |row: &Row| section.bench.of.iter().position(|of| *of == row.implementation.name);
+            section.rows.sort_by_key(place);
+            report.sections.push(section);
+            // What is measured is kept, whatever becomes of the rest.
+            if let Some(folder) = &folder {
+                report.write(folder)?;
             }
         }
         drop(progress);
-        let report = Report { provenance, quick: self.quick, rows };
-        self.publish(&report)?;
         let text = if self.json { report.json()? } else { report.text() };
         match io::stdout().write_all(text.as_bytes()) {
             // A reader that has seen enough is no error.
@@ -89,21 +96,24 @@ impl Command {
         Ok(report.pass())
     }
 
-    /// A row for whatever was chosen, empty still.
-    fn rows(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for bench in BENCHES {
-            let chosen = self.benches.is_empty() || self.benches.iter().any(|of| of == bench.name);
-            for name in bench.of.iter().filter(|_| chosen) {
-                let named = IMPLEMENTATIONS.iter().find(|of| of.name == *name);
-                let implementation = named.expect("a test holds the names to this");
-                if self.takes(implementation) {
-                    let (samples, shortfalls) = (Vec::new(), Vec::new());
-                    rows.push(Row { bench, implementation, samples, shortfalls });
-                }
-            }
-        }
-        rows
+    /// Whatever was chosen, with nothing measured yet.
+    fn sections(&self, provenance: &Provenance) -> Vec<Section> {
+        let is_chosen = |bench: &&Bench| {
+            self.benches.is_empty() || self.benches.iter().any(|of| of == bench.name)
+        };
+        let row = |bench: &'static Bench, name: &str| {
+            let named = IMPLEMENTATIONS.iter().find(|of| of.name == name);
+            let implementation = named.expect("a test holds the names to this");
+            let (samples, shortfalls) = (Vec::new(), Vec::new());
+            self.takes(implementation).then_some(Row { bench, implementation, samples, shortfalls })
+        };
+        let section = |bench: &'static Bench| Section {
+            provenance: provenance.clone(),
+            bench,
+            rows: bench.of.iter().filter_map(|name| row(bench, name)).collect(),
+        };
+        let sections = BENCHES.iter().filter(is_chosen).map(section);
+        sections.filter(|section| !section.rows.is_empty()).collect()
     }
 
     fn takes(&self, implementation: &Implementation) -> bool {
@@ -120,16 +130,10 @@ impl Command {
 
     /// Runs a bench once with each implementation: one after the other, or several at a time where
     /// a slow link is what limits them.
-    async fn round(
-        &self,
-        bench: &'static Bench,
-        rows: &mut [&mut Row],
-        programs: &Path,
-        round: u64,
-        progress: &Progress,
-    ) {
+    async fn round(&self, section: &mut Section, programs: &Path, round: u64, progress: &Progress) {
+        let bench = section.bench;
         let at_once = if bench.relay_loss_ppm.is_some() { RELAYS_MAX } else { 1 };
-        for rows in rows.chunks_mut(at_once) {
+        for rows in section.rows.chunks_mut(at_once) {
             let mut samples = JoinSet::new();
             for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_hopeless()) {
                 let (implementation, programs) = (row.implementation, programs.to_owned());
@@ -149,23 +153,15 @@ impl Command {
         }
     }
 
-    fn publish(&self, report: &Report) -> anyhow::Result<()> {
+    /// Where the results go, if anywhere.
+    fn folder(&self) -> Option<PathBuf> {
         let all = self.benches.is_empty() && self.implementations.is_empty();
         let full = all && !self.quick && self.runs.is_none() && !cfg!(debug_assertions);
-        let folder = match &self.out {
-            Some(folder) => folder,
-            None if full => Path::new("results/bench"),
-            None => {
-                eprintln!("utp-interop: not a full run: results are not written; see --out");
-                return Ok(());
-            }
-        };
-        let mut files = report.charts();
-        files.push(("summary.json".to_owned(), report.json()?));
-        files.push(("table.md".to_owned(), report.markdown()));
-        let files: Vec<(&str, String)> =
-            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
-        write_files(folder, &files).with_context(|| format!("writing {}", folder.display()))
+        let folder = self.out.clone().or_else(|| full.then(|| PathBuf::from("results/bench")));
+        if folder.is_none() {
+            eprintln!("utp-interop: not a full run: results are not written; see --out");
+        }
+        folder
     }
 }
 

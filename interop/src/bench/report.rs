@@ -1,17 +1,21 @@
 //! The results: medians, ratios with what they should be, tables, JSON and charts.
 
-use std::fmt::Write as _;
+mod stored;
 
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::chart::{Bar, chart};
 use super::goals::{GOALS, Goal};
-use super::plan::{Bench, Implementation, Workload};
+use super::plan::{BENCHES, Bench, Implementation, Workload};
 use super::sample::{Shortfall, Values};
-use crate::harness::{Machine, Provenance, Spread, Table};
+use crate::harness::{Provenance, Spread, Table, write_files};
 
 /// What came of an implementation in a bench.
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) bench: &'static Bench,
     pub(super) implementation: &'static Implementation,
@@ -20,11 +24,20 @@ pub(super) struct Row {
     pub(super) shortfalls: Vec<Shortfall>,
 }
 
-/// Everything that was measured.
-pub(super) struct Report {
+/// A bench as one run measured it.
+#[derive(Clone)]
+pub(super) struct Section {
     pub(super) provenance: Provenance,
-    pub(super) quick: bool,
+    pub(super) bench: &'static Bench,
     pub(super) rows: Vec<Row>,
+}
+
+/// Everything that was measured, perhaps in more than one run.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) quick: bool,
+    /// In the order of the plan.
+    pub(super) sections: Vec<Section>,
 }
 
 /// A figure beside what it should be.
@@ -53,32 +66,23 @@ impl Row {
             }
         }
     }
-
-    fn json(&self) -> Value {
-        let mut fields = Map::new();
-        fields.insert("bench".to_owned(), self.bench.name.into());
-        fields.insert("implementation".to_owned(), self.implementation.name.into());
-        fields.insert("runs".to_owned(), self.samples.len().into());
-        for (index, column) in columns(self.bench).iter().enumerate() {
-            let Some(spread) = self.spread(column.key) else { continue };
-            let value = match index {
-                0 => json!({ "median": spread.median, "min": spread.min, "max": spread.max }),
-                _ => json!(spread.median),
-            };
-            fields.insert(column.key.to_owned(), value);
-        }
-        if !self.shortfalls.is_empty() {
-            fields.insert("note".to_owned(), self.note().into());
-        }
-        Value::Object(fields)
-    }
 }
 
 impl Report {
     /// Whether nothing went wrong with ours. What others do is told, and fails nothing.
     pub(super) fn pass(&self) -> bool {
         let ours = |row: &&Row| row.implementation.name.starts_with(OURS);
-        self.rows.iter().filter(ours).all(|row| row.shortfalls.is_empty())
+        let mut rows = self.sections.iter().flat_map(|section| &section.rows).filter(ours);
+        rows.all(|row| row.shortfalls.is_empty())
+    }
+
+    /// Puts a section in its place, where another of the same bench may stand.
+    pub(super) fn replace(&mut self, section: Section) {
+        self.sections.retain(|other| other.bench.name != section.bench.name);
+        self.sections.push(section);
+        let place =
+            |section: &Section| BENCHES.iter().position(|bench| bench.name == section.bench.name);
+        self.sections.sort_by_key(place);
     }
 
     /// What is measured beside what it should be. Of a quick run that would mean nothing.
@@ -90,53 +94,31 @@ impl Report {
     }
 
     fn compare(&self, goal: &Goal) -> Option<Compared> {
+        let section = |bench: &str| self.sections.iter().find(|of| of.bench.name == bench);
         let median = |(bench, implementation, key): (&str, &str, &str)| {
-            let row = self
-                .rows
-                .iter()
-                .find(|row| row.bench.name == bench && row.implementation.name == implementation)?;
+            let mut rows = section(bench)?.rows.iter();
+            let row = rows.find(|row| row.implementation.name == implementation)?;
             Some(row.spread(key)?.median)
         };
-        let over = goal.over.map_or(Some(1.0), median)?;
+        let over = match goal.over {
+            None => 1.0,
+            Some(over) => {
+                // A ratio between two machines means nothing.
+                let [a, b] =
+                    [section(goal.of.0)?, section(over.0)?].map(|of| &of.provenance.machine);
+                (a == b).then(|| median(over)).flatten()?
+            }
+        };
         let value = median(goal.of)? / over;
         let met = if goal.at_least { value >= goal.value } else { value <= goal.value };
         Some(Compared { what: goal.what, bench: goal.of.0, value, goal: goal.value, met })
     }
 
-    /// Everything as JSON, a line for each row.
-    pub(super) fn json(&self) -> serde_json::Result<String> {
-        let Provenance { commit, machine, date, command, .. } = &self.provenance;
-        let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
-        let ratios = serde_json::to_value(self.compared())?;
-        let mut text = String::from("{\n");
-        let machine: &Machine = machine;
-        for (key, value) in [
-            ("commit", json!(commit)),
-            ("machine", json!(machine)),
-            ("date", json!(date)),
-            ("command", json!(command)),
-            ("pass", json!(self.pass())),
-            ("rows", Value::Array(rows)),
-            ("ratios", ratios),
-        ] {
-            let value = match &value {
-                Value::Array(rows) if !rows.is_empty() => {
-                    let rows: Vec<String> = rows.iter().map(|row| format!("    {row}")).collect();
-                    format!("[\n{}\n  ]", rows.join(",\n"))
-                }
-                value => value.to_string(),
-            };
-            let comma = if key == "ratios" { "" } else { "," };
-            writeln!(text, "  \"{key}\": {value}{comma}").expect("a string takes it");
-        }
-        Ok(text + "}\n")
-    }
-
     /// The tables for a terminal.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        for (bench, rows) in self.by_bench() {
-            let table = table(bench, &rows).text();
+        for Section { bench, rows, .. } in &self.sections {
+            let table = table(bench, rows).text();
             write!(text, "{} ({})\n{table}\n", bench.title, bench.name).expect("a string takes it");
         }
         if !self.quick {
@@ -148,18 +130,18 @@ impl Report {
     /// The tables as a Markdown page.
     pub(super) fn markdown(&self) -> String {
         let mut page = "# Ours beside other stacks\n\n".to_owned();
-        page += &self.provenance.line();
         if self.quick {
-            page += "\nA quick run: it shows that everything runs, its figures mean nothing.\n";
+            page += "A quick run: it shows that everything runs, its figures mean nothing.\n";
         }
         page += NOTES;
         if !self.quick {
             page += &goal_table(&self.compared()).markdown();
         }
-        for (bench, rows) in self.by_bench() {
-            let table = table(bench, &rows).markdown();
+        for Section { provenance, bench, rows } in &self.sections {
+            let table = table(bench, rows).markdown();
             let Bench { title, name, .. } = bench;
-            write!(page, "\n## {title}\n\n![{name}]({name}.svg)\n\n{table}")
+            let line = provenance.line();
+            write!(page, "\n## {title}\n\n{line}\n![{name}]({name}.svg)\n\n{table}")
                 .expect("a string takes it");
         }
         page
@@ -167,23 +149,28 @@ impl Report {
 
     /// The charts, with the names of their files.
     pub(super) fn charts(&self) -> Vec<(String, String)> {
-        let of = |(bench, rows): (&Bench, Vec<&Row>)| {
+        let of = |Section { bench, rows, .. }: &Section| {
             let column = &columns(bench)[0];
             let bars: Vec<Bar<'_>> = rows.iter().map(|row| bar(row, column)).collect();
             (format!("{}.svg", bench.name), chart(bench.title, column.heading, &bars))
         };
-        self.by_bench().into_iter().map(of).collect()
+        self.sections.iter().map(of).collect()
     }
 
-    fn by_bench(&self) -> Vec<(&'static Bench, Vec<&Row>)> {
-        let mut benches: Vec<(&'static Bench, Vec<&Row>)> = Vec::new();
-        for row in &self.rows {
-            match benches.iter_mut().find(|(bench, _)| bench.name == row.bench.name) {
-                Some((_, rows)) => rows.push(row),
-                None => benches.push((row.bench, vec![row])),
-            }
+    /// Writes everything to `folder`. What it keeps of benches that are not in this report stays,
+    /// unless one of both was a quick run.
+    pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let mut all = if self.quick { Self::default() } else { Self::load(folder)? };
+        if all.quick != self.quick {
+            all = Self { quick: self.quick, sections: Vec::new() };
         }
-        benches
+        self.sections.iter().for_each(|section| all.replace(section.clone()));
+        let mut files = all.charts();
+        files.push((stored::FILE.to_owned(), all.json()?));
+        files.push(("table.md".to_owned(), all.markdown()));
+        let files: Vec<(&str, String)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        write_files(folder, &files).with_context(|| format!("writing {}", folder.display()))
     }
 }
 
@@ -244,7 +231,7 @@ fn columns(bench: &Bench) -> Vec<Column> {
     }
 }
 
-fn table(bench: &Bench, rows: &[&Row]) -> Table {
+fn table(bench: &Bench, rows: &[Row]) -> Table {
     let columns = columns(bench);
     let mut headings = vec!["implementation", "runs", columns[0].heading, "lowest", "highest"];
     headings.extend(columns[1..].iter().map(|column| column.heading));

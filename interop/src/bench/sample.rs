@@ -1,5 +1,6 @@
 //! One run of one bench: two processes, perhaps a relay between them, and what they report.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -17,10 +19,11 @@ use crate::harness::Percentiles;
 use crate::relay::{Relay, RelayRecord};
 
 /// What was measured, by the keys of the results.
-pub(super) type Values = BTreeMap<&'static str, f64>;
+pub(super) type Values = BTreeMap<Cow<'static, str>, f64>;
 
 /// Why there is nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Shortfall {
     /// It went wrong.
     Failed(String),
@@ -85,9 +88,9 @@ fn values(
     relay: Option<&RelayRecord>,
 ) -> Values {
     let mut values = Values::new();
-    let mut set = |key, value: Option<f64>| {
+    let mut set = |key: &'static str, value: Option<f64>| {
         if let Some(value) = value.filter(|value| value.is_finite()) {
-            values.insert(key, value);
+            values.insert(key.into(), value);
         }
     };
     let count = (connected.count.max(1)) as f64;

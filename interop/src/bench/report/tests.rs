@@ -1,6 +1,10 @@
 //! The results in their forms.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use super::super::plan::{BENCHES, IMPLEMENTATIONS};
 use super::*;
@@ -12,7 +16,10 @@ fn row(bench: &str, implementation: &str, samples: &[(&'static str, f64)]) -> Ro
             .iter()
             .find(|of| of.name == implementation)
             .expect("an implementation"),
-        samples: samples.iter().map(|&sample| BTreeMap::from([sample])).collect(),
+        samples: samples
+            .iter()
+            .map(|&(key, value)| BTreeMap::from([(key.into(), value)]))
+            .collect(),
         shortfalls: Vec::new(),
     }
 }
@@ -28,9 +35,13 @@ fn report() -> Report {
         ),
         row("stream", "libutp", &[("mb_per_s", 100.0)]),
         unable,
-        row("idle-10k", "utp-tokio", &[("acceptor_bytes", 3_000.0)]),
     ];
-    Report { provenance: Provenance::now(), quick: false, rows }
+    let idle = vec![row("idle-10k", "utp-tokio", &[("acceptor_bytes", 3_000.0)])];
+    Report { quick: false, sections: vec![section(rows), section(idle)] }
+}
+
+fn section(rows: Vec<Row>) -> Section {
+    Section { provenance: Provenance::now(), bench: rows[0].bench, rows }
 }
 
 #[test]
@@ -50,9 +61,9 @@ fn what_cannot_be_measured_is_told_and_fails_nothing() {
     assert_eq!(charts.len(), 2);
     assert!(charts[0].1.contains("cannot"), "{}", charts[0].1);
 
-    report.rows[1].shortfalls.push(Shortfall::Failed("lost".to_owned()));
+    report.sections[0].rows[1].shortfalls.push(Shortfall::Failed("lost".to_owned()));
     assert!(report.pass());
-    report.rows[0].shortfalls.push(Shortfall::Failed("lost".to_owned()));
+    report.sections[0].rows[0].shortfalls.push(Shortfall::Failed("lost".to_owned()));
     assert!(!report.pass());
 }
 
@@ -65,4 +76,76 @@ fn the_first_figure_has_its_range_in_the_summary() {
     assert_eq!(row["mb_per_s"], json!({ "median": 800.0, "min": 700.0, "max": 900.0 }));
     assert_eq!(json["rows"][2]["note"], "cannot: no bench-utp-rs");
     assert_eq!(json["ratios"][0]["goal"], 6.0);
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("utp-interop-bench-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("writable");
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+#[test]
+fn a_later_run_of_some_benches_leaves_the_others() {
+    let folder = Folder::new("later");
+    report().write(&folder.0).expect("writable");
+
+    let faster = vec![row("stream", "utp-tokio", &[("mb_per_s", 1_000.0)])];
+    let later = Report { quick: false, sections: vec![section(faster)] };
+    later.write(&folder.0).expect("writable");
+
+    let kept = Report::load(&folder.0).expect("it was written");
+    let names: Vec<&str> = kept.sections.iter().map(|of| of.bench.name).collect();
+    assert_eq!(names, ["stream", "idle-10k"]);
+    assert_eq!(kept.sections[0].rows.len(), 1, "of one run");
+    assert_eq!(kept.sections[0].rows[0].samples[0]["mb_per_s"], 1_000.0);
+    assert_eq!(kept.sections[1].rows[0].samples[0]["acceptor_bytes"], 3_000.0);
+    assert_eq!(kept.sections[1].provenance, report().sections[1].provenance);
+}
+
+#[test]
+fn figures_of_a_quick_run_never_stand_beside_measured_ones() {
+    let folder = Folder::new("quick");
+    let quick = |quick| {
+        let rows = vec![row("ping", "tcp", &[("p50_us", 1.0)])];
+        Report { quick, sections: vec![section(rows)] }
+    };
+    report().write(&folder.0).expect("writable");
+    quick(true).write(&folder.0).expect("writable");
+    let kept = Report::load(&folder.0).expect("it was written");
+    assert_eq!((kept.quick, kept.sections.len()), (true, 1));
+
+    report().write(&folder.0).expect("writable");
+    let kept = Report::load(&folder.0).expect("it was written");
+    assert_eq!((kept.quick, kept.sections.len()), (false, 2));
+}
+
+#[test]
+fn a_file_that_is_no_summary_is_named_and_left() {
+    let folder = Folder::new("no-summary");
+    fs::write(folder.0.join("summary.json"), "[]").expect("writable");
+    let error = report().write(&folder.0).expect_err("no summary");
+    assert!(error.to_string().contains("summary.json"), "{error}");
+    assert_eq!(fs::read_to_string(folder.0.join("summary.json")).expect("there"), "[]");
+}
+
+#[test]
+fn no_ratio_is_made_of_two_machines() {
+    let mut report = report();
+    let thousand = vec![row("streams-1000", "utp-tokio", &[("mb_per_s", 800.0)])];
+    report.sections.push(section(thousand));
+    assert_eq!(report.compared().len(), 3);
+    report.sections[2].provenance.machine.cores += 1;
+    assert_eq!(report.compared().len(), 2);
 }
