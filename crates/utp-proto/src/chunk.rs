@@ -1,8 +1,8 @@
 //! A run of stream bytes: handed over whole by its owner, or gathered from small pieces.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
-use crate::config::{GATHER_CHUNK_BYTES, GATHER_CHUNK_BYTES_MIN};
+use crate::config::{EMPTY_CHUNK_BYTES_MAX, GATHER_CHUNK_BYTES, GATHER_CHUNK_BYTES_MIN};
 
 /// A run of stream bytes.
 #[derive(Debug)]
@@ -57,6 +57,34 @@ impl Chunk {
             }
             Self::Open(bytes) => bytes.freeze(),
             Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Drops the first `len` bytes.
+    pub(crate) fn advance(&mut self, len: usize) {
+        match self {
+            Self::Open(bytes) => bytes.advance(len),
+            Self::Shared(bytes) => bytes.advance(len),
+        }
+    }
+
+    /// Drops all bytes if that leaves room for a packet, and no more than that; says whether it
+    /// does.
+    pub(crate) fn empty(&mut self) -> bool {
+        match self {
+            Self::Open(bytes) if bytes.capacity() <= EMPTY_CHUNK_BYTES_MAX => {
+                bytes.clear();
+                true
+            }
+            Self::Open(_) | Self::Shared(_) => false,
+        }
+    }
+
+    /// Whether it is empty, and could take only a part of `data`.
+    pub(crate) fn is_too_small_for(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Open(bytes) => bytes.is_empty() && bytes.capacity() < data.len(),
+            Self::Shared(_) => false,
         }
     }
 

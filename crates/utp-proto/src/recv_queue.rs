@@ -59,8 +59,12 @@ impl RecvQueue {
     pub(crate) fn push(&mut self, mut payload: &[u8]) {
         self.ready_bytes += payload.len();
         if let Some(last) = self.ready.back_mut() {
-            let taken = last.append(payload);
-            payload = &payload[taken..];
+            if last.is_too_small_for(payload) {
+                self.ready.pop_back();
+            } else {
+                let taken = last.append(payload);
+                payload = &payload[taken..];
+            }
         }
         while !payload.is_empty() {
             let (chunk, taken) = Chunk::gather(payload, self.ready.back());
@@ -108,14 +112,14 @@ impl RecvQueue {
     /// Gives back what is only needed while data flows, where bytes wait to be read.
     pub(crate) fn release_idle_memory(&mut self) {
         self.held.release();
-        if self.ready.is_empty() {
+        if self.ready_bytes == 0 {
             self.ready = VecDeque::new();
         }
     }
 
     /// Moves at most `len_max` in-order bytes out; they stay charged until [`Self::consume`].
     pub(crate) fn take(&mut self, len_max: usize) -> Option<Bytes> {
-        let front = self.ready.front_mut()?;
+        let front = self.front_mut()?;
         let bytes = if front.len() > len_max {
             front.split_to(len_max)
         } else {
@@ -124,6 +128,30 @@ impl RecvQueue {
         self.ready_bytes -= bytes.len();
         self.taken_bytes += bytes.len();
         Some(bytes)
+    }
+
+    /// Copies at most `len_max` in-order bytes to the end of `out`, those of one chunk; they stay
+    /// charged as with [`Self::take`]. The last chunk is kept for what comes next once it is empty.
+    pub(crate) fn take_into(&mut self, out: &mut Vec<u8>, len_max: usize) -> usize {
+        let Some(front) = self.front_mut() else { return 0 };
+        let len = front.len().min(len_max);
+        out.extend_from_slice(&front.as_slice()[..len]);
+        if len < front.len() {
+            front.advance(len);
+        } else if !front.empty() {
+            self.ready.pop_front();
+        }
+        self.ready_bytes -= len;
+        self.taken_bytes += len;
+        len
+    }
+
+    /// The first chunk that has bytes.
+    fn front_mut(&mut self) -> Option<&mut Chunk> {
+        while self.ready.front()?.len() == 0 {
+            self.ready.pop_front();
+        }
+        self.ready.front_mut()
     }
 
     /// What was taken and not consumed.
@@ -187,6 +215,46 @@ mod tests {
         queue.push(&payload(4, 1));
         let byte = queue.take(usize::MAX).expect("one byte");
         assert_eq!(byte.try_into_mut().expect("nobody shares it").capacity(), 1);
+    }
+
+    #[test]
+    fn copying_out_takes_bytes_in_order_and_keeps_the_last_chunk() {
+        let mut queue = RecvQueue::default();
+        let (mut read, mut written) = (Vec::new(), Vec::new());
+        for round in 0..200u8 {
+            for len in [1, 700, 1_382] {
+                queue.push(&payload(round, len));
+                written.extend(std::iter::repeat_n(round, len));
+            }
+            let before = queue.charged_bytes();
+            let len_max = if round % 3 == 0 { 500 } else { usize::MAX };
+            while queue.take_into(&mut read, len_max) > 0 {}
+            assert_eq!(queue.charged_bytes(), before, "what is taken is charged until consumed");
+            queue.consume(before);
+            assert!(queue.ready.len() <= 1);
+        }
+        assert_eq!(read, written);
+        // The two ways of reading take turns.
+        queue.push(&payload(9, 4));
+        assert_eq!(queue.take(usize::MAX).expect("four bytes"), payload(9, 4));
+        assert!(queue.take(usize::MAX).is_none());
+        queue.release_idle_memory();
+        assert_eq!(queue.ready.capacity(), 0);
+    }
+
+    #[test]
+    fn a_reader_who_copies_keeps_up_without_new_memory() {
+        let mut queue = RecvQueue::default();
+        let mut out = Vec::new();
+        let mut chunk = None;
+        for _ in 0..100 {
+            queue.push(&payload(7, 1_382));
+            let Some(Chunk::Open(bytes)) = queue.ready.front() else { panic!("one chunk") };
+            assert_eq!(*chunk.get_or_insert(bytes.as_ptr()), bytes.as_ptr());
+            out.clear();
+            assert_eq!(queue.take_into(&mut out, 1_382), 1_382);
+            queue.consume(1_382);
+        }
     }
 
     #[test]

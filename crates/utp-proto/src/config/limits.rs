@@ -39,6 +39,9 @@ pub const HELD_OVERHEAD_SHARE: usize = 16;
 /// Largest chunk that small writes and payloads are gathered in.
 pub const GATHER_CHUNK_BYTES: usize = 16 * 1024;
 
+/// Largest chunk that is kept while there is nothing in it: a packet of Ethernet and some.
+pub const EMPTY_CHUNK_BYTES_MAX: usize = 2 * 1024;
+
 /// Size of the first such chunk of a run; the others double, so that single bytes between large
 /// packets do not cost a large chunk each.
 pub const GATHER_CHUNK_BYTES_MIN: usize = 64;

@@ -1,6 +1,6 @@
 //! Acks that wait until the driver says that a batch of datagrams is over.
 
-use super::{Connection, State};
+use super::{Connection, LocalFin, State};
 
 impl Connection {
     /// Whether an ack that is pending may go now.
@@ -12,6 +12,18 @@ impl Connection {
     pub(crate) fn has_deferred_ack(&self) -> bool {
         let deferrable = matches!(self.state, State::Connected | State::Lingering);
         self.ack_pending && !self.ack_due && deferrable && self.config.defer_acks
+    }
+
+    /// Whether that ack is all that there is to send: until the batch is over nobody need ask.
+    pub(crate) fn only_defers_ack(&self) -> bool {
+        self.has_deferred_ack()
+            && self.sent.is_empty()
+            && self.send_queue.buffered_bytes() == 0
+            && self.local_fin != LocalFin::Queued
+            && self.unproven.is_none()
+            && !self.keepalive_pending
+            && !self.opener.wants_to_send()
+            && !self.liveness.wants_to_send()
     }
 
     /// The batch is over.

@@ -20,6 +20,13 @@ pub(super) struct Liveness {
     pending: bool,
 }
 
+impl Liveness {
+    /// Whether a probe is to go.
+    pub(super) const fn wants_to_send(&self) -> bool {
+        self.pending
+    }
+}
+
 impl Connection {
     /// The peer may be gone (for instance because it opens another connection with the same id):
     /// it is asked now, and given up if three probes draw no answer, `pause_us` after the first,

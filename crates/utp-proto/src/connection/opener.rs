@@ -34,6 +34,11 @@ impl Opener {
         !matches!(self, Self::Unneeded | Self::Due | Self::Sent)
     }
 
+    /// Whether a question or the packet is to go.
+    pub(super) const fn wants_to_send(self) -> bool {
+        matches!(self, Self::Asking(_) | Self::Due)
+    }
+
     const fn asked(self) -> u8 {
         match self {
             Self::Asking(times) | Self::Asked(times) => times,

@@ -74,17 +74,35 @@ impl Connection {
         {
             return Ok(bytes);
         }
+        Err(self.why_nothing_is_there())
+    }
+
+    /// [`Self::take_chunk`] for who wants a copy at the end of `out`, and no memory to be made for
+    /// every read. Returns how many bytes there were: not always `len_max`, even if there are more.
+    ///
+    /// # Errors
+    /// As [`Self::take_chunk`].
+    pub fn take_into(&mut self, out: &mut Vec<u8>, len_max: usize) -> Result<usize, ReadError> {
+        match self.recv_queue.unread_bytes() {
+            0 => Err(self.why_nothing_is_there()),
+            _ => match self.recv_queue.take_into(out, len_max) {
+                0 => Err(self.why_nothing_is_there()),
+                len => Ok(len),
+            },
+        }
+    }
+
+    fn why_nothing_is_there(&self) -> ReadError {
         if self.error == Some(ConnectionError::Conflict) {
-            return Err(ReadError::Closed(ConnectionError::Conflict));
+            return ReadError::Closed(ConnectionError::Conflict);
         }
         if matches!(self.remote_fin, RemoteFin::Reached(_)) {
-            return Err(ReadError::Finished);
+            return ReadError::Finished;
         }
         if self.state == State::Closed {
-            let error = self.error.unwrap_or(ConnectionError::LocallyClosed);
-            return Err(ReadError::Closed(error));
+            return ReadError::Closed(self.error.unwrap_or(ConnectionError::LocallyClosed));
         }
-        Err(ReadError::Blocked)
+        ReadError::Blocked
     }
 
     /// The application has read `bytes` of what was taken: the window opens by as much, or by more

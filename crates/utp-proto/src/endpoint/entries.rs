@@ -68,7 +68,10 @@ impl Endpoint {
 
     /// After anything happened to a connection: queue it, arm its deadline, free it if it is spent.
     pub(super) fn sync(&mut self, slot: usize) {
-        self.queue_transmit(slot);
+        let Some(entry) = self.entries.get(slot) else { return };
+        if !entry.connection.only_defers_ack() {
+            self.queue_transmit(slot);
+        }
         self.sync_without_transmit(slot);
     }
 
@@ -96,11 +99,13 @@ impl Endpoint {
             entry.half_open = half_open;
             self.half_open = if half_open { self.half_open + 1 } else { self.half_open - 1 };
         }
+        let mut stale = false;
         if let Some(deadline) = connection.deadline()
             && deadline < entry.armed
         {
             entry.armed = deadline;
             self.deadlines.push(deadline, slot, entry.generation);
+            stale = true;
         }
         if connection.state() == State::Closed {
             let (remote, spent) = (connection.remote(), connection.is_spent());
@@ -115,9 +120,12 @@ impl Endpoint {
             if spent {
                 let entry = self.entries.remove(slot);
                 self.gone.add(&entry.connection.counters());
+                stale = true;
             }
         }
-        self.forget_stale();
+        if stale {
+            self.forget_stale();
+        }
     }
 
     pub(super) fn queue_event(&mut self, slot: usize) {
@@ -132,7 +140,8 @@ impl Endpoint {
 
     /// Connections that come and go leave entries in the queues behind. They are dropped when they
     /// are many, so that no peer can make the queues longer than the connections are, and when no
-    /// connection is left, so that nothing is waited for then.
+    /// connection is left, so that nothing is waited for then. It is looked for when a connection
+    /// goes and when a deadline overtakes another: nothing else leaves any behind.
     fn forget_stale(&mut self) {
         let entries = &self.entries;
         let len_max = match entries.len() {

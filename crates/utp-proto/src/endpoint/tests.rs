@@ -39,6 +39,44 @@ fn exchange(endpoints: &mut [Endpoint; 2], addresses: [SocketAddr; 2], now: Inst
     }
 }
 
+#[test]
+fn a_connection_that_only_defers_an_ack_does_not_wait_for_its_turn() {
+    let addresses = [([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 2).into()];
+    let mut endpoints = [1, 2].map(|seed| Endpoint::new(Arc::default(), Box::new(Fixed(seed))));
+    let now = Instant::from_micros(1);
+    let config = Arc::new(crate::Config { defer_acks: true, ..crate::Config::default() });
+    let reader = endpoints[0].connect(now, addresses[1], config).expect("there is room");
+    let mut connection = endpoints[0].connection_mut(reader).expect("it lives");
+    connection.write(now, b"hello").expect("there is room");
+    drop(connection);
+    exchange(&mut endpoints, addresses, now);
+    let (slot, entry) = endpoints[1].entries.iter().next().expect("it was accepted");
+    let writer = ConnectionHandle::new(slot, entry.generation);
+    for round in 0..4 {
+        // The first packet of an acceptor is short, and the rest behind it.
+        for _ in 0..2 {
+            endpoints[0].issue_deferred_acks();
+            exchange(&mut endpoints, addresses, now);
+        }
+        let mut connection = endpoints[1].connection_mut(writer).expect("it lives");
+        connection.write(now, &[7; 100]).expect("there is room");
+        drop(connection);
+        let mut buf = Vec::new();
+        endpoints[1].poll_transmit(now, NonZeroUsize::MIN, &mut buf).expect("the bytes");
+        let meta = RecvMeta { remote: addresses[1], local_ip: None, received_at: None };
+        let _consumed = endpoints[0].handle_datagram(now, meta, &buf);
+        assert_eq!(endpoints[0].transmit_queue.len(), 0);
+        // The end of the batch lets it go, and so does what is written.
+        if round % 2 == 0 {
+            endpoints[0].issue_deferred_acks();
+        } else {
+            let mut connection = endpoints[0].connection_mut(reader).expect("it lives");
+            connection.write(now, b"answer").expect("there is room");
+        }
+        assert_eq!(endpoints[0].transmit_queue.len(), 1);
+    }
+}
+
 // req: H-26
 #[test]
 fn the_deadlines_of_a_long_lived_connection_do_not_pile_up() {
