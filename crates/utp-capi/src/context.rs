@@ -59,7 +59,7 @@ pub(crate) struct Work {
     pub(crate) events: VecDeque<(Id, Events)>,
     /// Sockets to destroy.
     pub(crate) doomed: VecDeque<Id>,
-    /// Room for a datagram.
+    /// Room for a datagram, or for what is read.
     pub(crate) buf: Vec<u8>,
 }
 
@@ -115,20 +115,28 @@ impl Context {
 
     /// Begins a call that needs the time, and the endpoint.
     pub(crate) fn enter(&self) -> Option<Instant> {
-        if self.lock()?.endpoint.is_none() {
+        let state = self.lock()?;
+        if state.endpoint.is_none() {
+            drop(state);
             self.make_endpoint()?;
+            return self.now();
         }
-        self.now()
+        Some(self.read_clock(state))
     }
 
     /// The time by the clock of the program.
     pub(crate) fn now(&self) -> Option<Instant> {
-        let clock = self.lock()?.callbacks.get(Name::GetMicroseconds);
+        Some(self.read_clock(self.lock()?))
+    }
+
+    fn read_clock(&self, state: MutexGuard<'_, State>) -> Instant {
+        let clock = state.callbacks.get(Name::GetMicroseconds);
+        drop(state);
         let now_us = match clock {
             Some(callback) => Call::new(self, Name::GetMicroseconds, callback).run(),
             None => clock::microseconds(),
         };
-        Some(Instant::from_micros(now_us))
+        Instant::from_micros(now_us)
     }
 
     fn make_endpoint(&self) -> Option<()> {

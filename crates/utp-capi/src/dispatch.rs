@@ -78,6 +78,7 @@ struct Outgoing {
 pub(crate) struct Worker<'a> {
     pub(crate) context: &'a Context,
     pub(crate) now: Instant,
+    /// A datagram, or what was read.
     buf: Vec<u8>,
 }
 
@@ -249,17 +250,18 @@ impl Worker<'_> {
     }
 
     /// Hands out what has arrived.
-    fn read(&self, id: Id) {
+    fn read(&mut self, id: Id) {
         let mut told = false;
         let end = loop {
-            let taken = match self.context.take_chunk(self.now, id) {
+            self.buf.clear();
+            let taken = match self.context.take_chunk(self.now, id, &mut self.buf) {
                 Some(Ok(taken)) => taken,
                 Some(Err(end)) => break Some(end),
                 None => break None,
             };
             if let Some(call) = taken.call {
                 told = true;
-                call.run_with_bytes(&taken.bytes);
+                call.run_with_bytes(&self.buf);
             }
             if taken.end.is_some() {
                 break taken.end;

@@ -139,5 +139,5 @@ impl State {
 
 /// The largest datagrams that are tried unless the program says otherwise: what Ethernet leaves
 /// behind the headers of PPPoE, GRE and some more, and what a Teredo tunnel leaves (libutp).
-const UDP_MTU_V4: u16 = 1_402;
+pub(crate) const UDP_MTU_V4: u16 = 1_402;
 const UDP_MTU_V6: u16 = 1_232;

@@ -255,7 +255,7 @@ unsafe fn on_send(arguments: &CallbackArguments) {
 }
 
 fn on_read(arguments: &CallbackArguments) {
-    if arguments.len == 0 || arguments.len > 1_380 || arguments.buf.is_null() {
+    if arguments.len == 0 || arguments.len > 1_382 || arguments.buf.is_null() {
         complain(format!("{} bytes are read", arguments.len));
         return;
     }
