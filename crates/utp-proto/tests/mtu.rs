@@ -360,6 +360,22 @@ fn packets_made_before_the_path_shrank_go_in_fragments_at_their_old_length() {
 }
 
 #[test]
+fn packets_made_before_an_ipv6_path_shrank_are_padded_until_their_host_fragments_them() {
+    let mut pair = Pair::with_config(1, fixed_window());
+    pair.addresses = ["[fd00::1]:1000", "[fd00::2]:2000"].map(|at| at.parse().unwrap());
+    let handle = pair.connect(3_000_000, true);
+    pair.run_for(300 * MS);
+    pair.paths = [Path { fragments_above: 1_452, ..Path::silent(1_232) }; 2];
+    finish(&mut pair, handle, 60 * SECOND);
+    assert_eq!(pair.only(1).read, 3_000_000);
+    let padded = pair.seen.iter().filter(|seen| !seen.dont_fragment);
+    let lens: Vec<usize> = padded.map(|seen| seen.len).collect();
+    assert!(lens.len() > 10, "{lens:?}");
+    assert!(lens.iter().all(|len| (1_453..1_480).contains(len)), "{lens:?}");
+    assert!(stats(&pair, 0).mtu_black_holes <= 2);
+}
+
+#[test]
 fn an_outage_costs_one_probe_and_no_size() {
     let mut pair = Pair::with_config(1, fixed_window());
     let handle = pair.connect(3_000_000, true);

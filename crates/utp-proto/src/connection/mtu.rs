@@ -4,7 +4,9 @@
 //! without payload, so that an empty packet would be a hole for ever. If it is lost, the number is
 //! sent again with the same bytes and without the padding, in a size that is known to arrive, and
 //! nothing else follows from it. A number keeps its length for ever; one that is larger than the
-//! path MTU has become goes out with leave to be fragmented.
+//! path MTU has become goes out with leave to be fragmented. Over IPv6 only its sender can do that,
+//! and a host does it when a datagram is larger than its device carries: so it is padded to more
+//! than that.
 
 use utp_wire::{EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr, padding_len};
 
@@ -59,6 +61,13 @@ impl Connection {
         match self.mtu.probe() {
             Some(probe) if probe.seq_nr == seq_nr && slot.transmissions == 1 => {
                 (EXTENSION_BITS, usize::from(probe.size - datagram_bytes(slot)))
+            }
+            _ if !self.mtu.is_v4() && self.may_need_fragments(slot) => {
+                let missing = FRAGMENTED_BYTES_V6.saturating_sub(datagram_bytes(slot));
+                match missing {
+                    0 => (0, 0),
+                    _ => (EXTENSION_BITS, padding_len(usize::from(missing))),
+                }
             }
             _ => (0, 0),
         }
@@ -244,6 +253,9 @@ fn seq_nr_of(datagram: &[u8]) -> Option<SeqNr> {
 fn datagram_bytes(slot: &Slot) -> u16 {
     slot.len.saturating_add(HEADER_BYTES)
 }
+
+/// A datagram of this size is taken apart by its own host, where the device is one of Ethernet.
+const FRAGMENTED_BYTES_V6: u16 = 1_500 - IP_UDP_BYTES_V6 + 1;
 
 /// The headers of IP and UDP.
 const IP_UDP_BYTES_V4: u16 = 28;

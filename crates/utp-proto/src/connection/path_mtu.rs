@@ -84,6 +84,10 @@ impl PathMtu {
         self.low - HEADER_BYTES
     }
 
+    pub(super) const fn is_v4(&self) -> bool {
+        self.v4
+    }
+
     /// The probe that waits for its ack or its loss.
     pub(super) const fn probe(&self) -> Option<Probe> {
         self.probe

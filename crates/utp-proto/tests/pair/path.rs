@@ -11,6 +11,8 @@ pub struct Path {
     pub datagram_bytes: usize,
     /// Whether larger ones go through that may be fragmented.
     pub fragments: bool,
+    /// Only those are, which their own host has to take apart, as over IPv6.
+    pub fragments_above: usize,
     /// Whether the sender is told of those that do not.
     pub icmp: bool,
     /// The largest that the sender's own host sends without fragments.
@@ -20,7 +22,13 @@ pub struct Path {
 impl Default for Path {
     fn default() -> Self {
         let all = usize::MAX;
-        Self { datagram_bytes: all, fragments: true, icmp: false, host_bytes: all }
+        Self {
+            datagram_bytes: all,
+            fragments: true,
+            fragments_above: 0,
+            icmp: false,
+            host_bytes: all,
+        }
     }
 }
 
@@ -31,7 +39,8 @@ impl Path {
     }
 
     pub fn carries(&self, len: usize, dont_fragment: bool) -> bool {
-        len <= self.datagram_bytes || (self.fragments && !dont_fragment)
+        len <= self.datagram_bytes
+            || (self.fragments && !dont_fragment && len > self.fragments_above)
     }
 
     /// The message that answers `datagram`, sent to `remote`.

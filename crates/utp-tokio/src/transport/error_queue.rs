@@ -34,6 +34,8 @@ mod linux {
     use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
     use std::os::fd::{AsFd, AsRawFd};
 
+    use nix::libc;
+    use nix::sys::socket::sockopt::SetStruct;
     use nix::sys::socket::{
         ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
     };
@@ -91,10 +93,25 @@ mod linux {
         }
     }
 
+    /// The size to which the kernel takes apart what it sends over IPv6; 0 is that of the path.
+    #[derive(Clone, Copy)]
+    struct FragmentBytes;
+
+    nix::setsockopt_impl!(
+        FragmentBytes,
+        libc::IPPROTO_IPV6,
+        libc::IPV6_MTU,
+        libc::c_int,
+        SetStruct<'_, libc::c_int>
+    );
+
     /// Says whether datagrams go whole or not at all, here and on the way.
     ///
     /// What the kernel thinks it knows of the path is ignored then: anybody can send it ICMP
-    /// messages.
+    /// messages. Over IPv6 no router takes a datagram apart. One that may be, and is larger than what
+    /// the device carries, is taken apart here, to the size that every link carries, since a path
+    /// that has shrunk need not have said so. A smaller one goes whole all the same: Linux looks at
+    /// its device first.
     pub(in crate::transport) fn set_dont_fragment(
         socket: &impl AsFd,
         local_addr: SocketAddr,
@@ -109,9 +126,13 @@ mod linux {
         if local_addr.is_ipv6() {
             set_ipv6_mtu_discover(socket, v6)?;
             setsockopt(socket, sockopt::Ipv6DontFrag, &on)?;
+            setsockopt(socket, FragmentBytes, &if on { 0 } else { IPV6_LINK_BYTES_MIN })?;
         }
         Ok(())
     }
+
+    /// What every link of IPv6 carries (RFC 8200 section 5).
+    const IPV6_LINK_BYTES_MIN: libc::c_int = 1_280;
 
     /// Room for the error, the address of the host that reports it, and what else is turned on.
     const CONTROL_BYTES: usize = 256;
@@ -138,70 +159,4 @@ mod other {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::future::poll_fn;
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-
-    use nix::sys::socket::{getsockopt, sockopt};
-    use rustix::net::sockopt::{
-        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, ip_mtu_discover, ipv6_mtu_discover,
-    };
-
-    use super::*;
-    use crate::transport::{AsyncUdpSocket, Datagrams, UdpTransport};
-
-    #[test]
-    fn entry_of_the_error_queue_that_cannot_be_read_is_skipped() {
-        let mut entries = [Err(io::ErrorKind::InvalidData.into()), Ok(7)].into_iter();
-        let read = || entries.next().unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()));
-        assert_eq!(skip_failures(read).expect("the second can be read"), 7);
-    }
-
-    #[test]
-    fn error_queue_that_cannot_be_read_counts_as_empty() {
-        let mut reads = 0;
-        let result = skip_failures::<()>(|| {
-            reads += 1;
-            Err(io::ErrorKind::PermissionDenied.into())
-        });
-        // Then poll_icmp waits for the next error, which registers its waker.
-        assert_eq!(result.expect_err("no entry").kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(reads, FAILURES_MAX);
-    }
-
-    #[tokio::test]
-    async fn datagrams_go_whole_but_for_those_that_may_not() {
-        for local in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
-            let Ok(socket) = UdpSocket::bind(SocketAddr::new(local, 0)) else { continue };
-            let same = socket.try_clone().expect("clone");
-            let transport = UdpTransport::from_std(socket, 1 << 16).expect("transport");
-            let destination = same.local_addr().expect("bound");
-            for dont_fragment in [true, false, false, true] {
-                let datagrams = Datagrams {
-                    destination,
-                    source: None,
-                    contents: b"any",
-                    segment_size: None,
-                    dont_fragment,
-                };
-                poll_fn(|cx| transport.poll_send(cx, &datagrams)).await.expect("it goes");
-                let v4 = if dont_fragment {
-                    Ipv4PathMtuDiscovery::PROBE
-                } else {
-                    Ipv4PathMtuDiscovery::DONT
-                };
-                assert_eq!(ip_mtu_discover(&same).expect("option"), v4);
-                if local.is_ipv6() {
-                    let v6 = if dont_fragment {
-                        Ipv6PathMtuDiscovery::PROBE
-                    } else {
-                        Ipv6PathMtuDiscovery::DONT
-                    };
-                    assert_eq!(ipv6_mtu_discover(&same).expect("option"), v6);
-                    let whole = getsockopt(&same, sockopt::Ipv6DontFrag).expect("option");
-                    assert_eq!(whole, dont_fragment);
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -143,20 +143,13 @@ fn lost_probe_cuts_nothing(peer: &mut Peer) -> CaseResult {
     Ok(())
 }
 
-/// Over IPv4 a router takes larger packets apart that allow it. Over IPv6 nobody does, and what was
-/// sent before the path shrank, and keeps its number and bytes, can only be taken apart by its
-/// sender, which the loopback device does not show.
+/// What was sent before the path shrank keeps its number and bytes: over IPv4 a router takes it apart
+/// if that is allowed, over IPv6 its sender has to.
 fn black_hole_is_passed(peer: &mut Peer) -> CaseResult {
     const LARGEST: usize = 1200;
-    let begins_later: &[bool] = match peer.family() {
-        Family::V4 => &[false, true],
-        Family::V6 => &[false],
-    };
-    for &begins_later in begins_later {
+    for begins_later in [false, true] {
         let mut path = Path::new(ROUND_TRIP);
-        if peer.family() == Family::V4 {
-            path.headers = Some(Headers::watch()?);
-        }
+        path.headers = Some(Headers::watch(peer.family())?);
         path.size_max = if begins_later { usize::MAX } else { LARGEST };
         let mut flow = sending(peer, &mut path)?;
         flow.wnd = WINDOW;
@@ -216,9 +209,7 @@ fn refused_datagrams_cost_nothing(peer: &mut Peer) -> CaseResult {
 
 fn probes_again(peer: &mut Peer) -> CaseResult {
     let mut path = Path::new(Duration::from_millis(100));
-    if peer.family() == Family::V4 {
-        path.headers = Some(Headers::watch()?);
-    }
+    path.headers = Some(Headers::watch(peer.family())?);
     let mut flow = sending(peer, &mut path)?;
     flow.wnd = WINDOW;
     path.size_max = 1250;

@@ -25,7 +25,7 @@ pub(crate) struct Path {
     pub(crate) detour: Duration,
     /// The largest datagram that arrives whole.
     pub(crate) size_max: usize,
-    /// Tells of larger ones whether a router would take them apart; without it none does.
+    /// Tells of larger ones whether they would pass in fragments; without it none does.
     pub(crate) headers: Option<Headers>,
     /// Packets whose next copy is lost.
     pub(crate) lose: BTreeSet<u16>,
@@ -158,7 +158,7 @@ impl Path {
         let mut is_whole = seen.size <= self.size_max;
         if let Some(headers) = &mut self.headers {
             // It is asked of each packet, lest it holds too many.
-            is_whole |= headers.may_be_cut(&seen);
+            is_whole |= headers.pass_in_fragments(&seen);
         }
         let start = self.free_at.max(seen.at);
         let queue = start.saturating_duration_since(seen.at);
