@@ -1,5 +1,5 @@
-//! The memory of an endpoint: one ledger for the bytes in all send and receive buffers, and what a
-//! connection may take of it.
+//! The memory of an endpoint: one ledger for the bytes in all send and receive buffers and in the
+//! queues before them, and what a connection may take of it.
 //!
 //! A connection that changes settles its account, so that the ledger is the sum of all at the end
 //! of every call. It is exact and costs an addition, whatever the number of connections.
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::config::MEMORY_FLOOR_BYTES;
 
-/// The ledger. Atomic only so that an endpoint can move to another thread; it has one user.
+/// The ledger. Atomic since queues in front of the endpoint are filled on other threads.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicUsize,
@@ -85,5 +85,34 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         self.settle(0);
+    }
+}
+
+/// What a driver holds for one stream before its connection takes it, charged to the endpoint's
+/// [`memory_max_bytes`](crate::EndpointConfig::memory_max_bytes): a queue for each of many streams
+/// is much memory, too.
+///
+/// [`Endpoint::queue_account`](crate::Endpoint::queue_account) opens one; the default belongs to no
+/// endpoint and has no limit. What it holds is given back when it is dropped. It may be used on any
+/// thread.
+#[derive(Debug, Default)]
+pub struct QueueAccount(Account);
+
+impl QueueAccount {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        let mut account = Account::default();
+        account.join(budget);
+        Self(account)
+    }
+
+    /// The queue holds `bytes` now.
+    pub fn settle(&mut self, bytes: usize) {
+        self.0.settle(bytes);
+    }
+
+    /// Bytes that a queue which holds `held` may take on. A few are granted whatever others hold,
+    /// so that a stream goes on.
+    pub fn room(&self, held: usize) -> usize {
+        self.0.room(held)
     }
 }

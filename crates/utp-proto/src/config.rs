@@ -42,7 +42,8 @@ pub struct EndpointConfig {
     /// at most; none by default. It can be changed later:
     /// [`Endpoint::set_send_rate_max`](crate::Endpoint::set_send_rate_max).
     pub send_rate_max: Option<NonZeroU32>,
-    /// Bytes in the send and receive buffers of all connections together. When half of it is used
+    /// Bytes in the send and receive buffers of all connections together, and in the queues before
+    /// them that their driver [keeps an account of](crate::QueueAccount). When half of it is used
     /// no window grows, when an eighth is left no more data is asked for, and when nothing is left
     /// writes are blocked and peers that take nothing are given up, the worst first. 256 MiB: more
     /// than any honest use was seen to need, since buffers are empty while both sides keep up, and

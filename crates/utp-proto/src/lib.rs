@@ -95,6 +95,7 @@ mod send_queue;
 mod sent_ring;
 mod trace;
 
+pub use budget::QueueAccount;
 pub use config::{Config, EndpointConfig, Gate};
 pub use connection::{Connection, Counters, Limit, LimitedUs, State, Stats};
 pub use endpoint::{

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use utp_proto::{Config, ConnectionHandle, Stats};
+use utp_proto::{Config, ConnectionHandle, QueueAccount, Stats};
 
 use crate::error::Failure;
 use crate::stats::SocketStats;
@@ -76,7 +76,9 @@ pub(crate) struct Tx {
     /// Small writes, gathered. They come after the chunks.
     pub(crate) tail: Vec<u8>,
     /// Bytes in the chunks and the tail.
-    pub(crate) bytes: usize,
+    bytes: usize,
+    /// Them as the endpoint counts them, once it knows the stream.
+    account: QueueAccount,
     pub(crate) waker: Option<Waker>,
     /// The core has no room: it will tell, so there is no point in waking the driver.
     pub(crate) core_is_full: bool,
@@ -167,7 +169,7 @@ impl StreamShared {
         tx.failure.get_or_insert(failure);
         tx.chunks = VecDeque::new();
         tx.tail = Vec::new();
-        tx.bytes = 0;
+        tx.set_bytes(0);
         wakers.extend(tx.waker.take());
     }
 }
@@ -183,6 +185,33 @@ impl Tx {
     /// Notes that `cx` waits for room, for the handshake or for the end.
     pub(crate) fn wait(&mut self, cx: &Context<'_>) {
         remember(&mut self.waker, cx);
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// After bytes came or went.
+    pub(crate) fn set_bytes(&mut self, bytes: usize) {
+        self.bytes = bytes;
+        self.account.settle(bytes);
+    }
+
+    /// The endpoint counts what is here from now on.
+    pub(crate) fn open_account(&mut self, account: QueueAccount) {
+        self.account = account;
+        self.account.settle(self.bytes);
+    }
+
+    /// For the driver, which moves everything to the core as far as that takes it: nothing counts
+    /// until [`set_bytes`](Self::set_bytes), lest what is moved counts twice.
+    pub(crate) fn pause_account(&mut self) {
+        self.account.settle(0);
+    }
+
+    /// Bytes the user may write now.
+    pub(crate) fn room(&self) -> usize {
+        QUEUE_BYTES_MAX.saturating_sub(self.bytes).min(self.account.room(self.bytes))
     }
 
     /// Whether the core knows everything of a stream that its user has dropped: bytes, end, reason.
@@ -377,6 +406,13 @@ fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Bytes written and not yet moved to the core, beyond which a writer has to wait.
+///
+/// The core keeps [`Config::send_buffer_bytes`](utp_proto::Config::send_buffer_bytes) besides. This
+/// much lets the writer go on while the driver sleeps or is busy. When the endpoint's memory is used
+/// up it is less.
+pub(crate) const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// Datagrams that are not uTP and wait to be sent; as many as a burst of DHT queries may need.
 pub(crate) const RAW_DATAGRAMS_MAX: usize = 256;

@@ -230,6 +230,7 @@ impl WriteSide {
         chunk: &mut Bytes,
     ) -> Poll<io::Result<()>> {
         while !chunk.is_empty() {
+            // One chunk may overshoot: it is there already, and smaller ones cost more.
             ready!(self.poll_room(cx))?;
             self.push_chunk(chunk.split_to(chunk.len().min(CHUNK_BYTES_MAX)));
         }
@@ -272,11 +273,13 @@ impl WriteSide {
         if tx.fin != Fin::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if tx.bytes >= QUEUE_BYTES_MAX {
-            tx.wait(cx);
-            return Poll::Pending;
+        match tx.room() {
+            0 => {
+                tx.wait(cx);
+                Poll::Pending
+            }
+            room => Poll::Ready(Ok(room)),
         }
-        Poll::Ready(Ok(QUEUE_BYTES_MAX - tx.bytes))
     }
 
     fn push_small(&self, data: &[u8]) {
@@ -308,7 +311,8 @@ impl WriteSide {
         if tx.failure.is_some() {
             return;
         }
-        tx.bytes += put(&mut tx);
+        let bytes = tx.bytes() + put(&mut tx);
+        tx.set_bytes(bytes);
         let core_is_full = tx.core_is_full;
         drop(tx);
         if !core_is_full {
@@ -325,12 +329,6 @@ impl Drop for WriteSide {
         self.owner.tell_driver();
     }
 }
-
-/// Bytes written and not yet moved to the core, beyond which a writer has to wait.
-///
-/// The core keeps [`Config::send_buffer_bytes`](utp_proto::Config::send_buffer_bytes) besides. This
-/// much lets the writer go on while the driver sleeps or is busy.
-pub(crate) const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// The largest chunk handed to the core, which may overshoot its send buffer by one of them.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;

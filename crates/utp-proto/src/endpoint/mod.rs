@@ -28,7 +28,7 @@ use std::sync::Arc;
 use slab::Slab;
 use utp_wire::{Instant, SeqNr};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, QueueAccount};
 use crate::config::EndpointConfig;
 use crate::connection::{Connection, Counters};
 use crate::event::Event;
@@ -125,6 +125,11 @@ impl Endpoint {
             gone: Counters::default(),
             trace: None,
         }
+    }
+
+    /// An account for what a driver holds of a stream that this endpoint has not taken yet.
+    pub fn queue_account(&self) -> QueueAccount {
+        QueueAccount::new(&self.budget)
     }
 
     /// The connection behind `handle`, unless it is gone.

@@ -91,7 +91,7 @@ impl Driver {
             return;
         };
         let stream = Arc::new(stream);
-        self.streams.insert(handle, Arc::clone(&stream), !self.accept_at_syn);
+        self.streams.insert(&self.endpoint, handle, Arc::clone(&stream), !self.accept_at_syn);
         if self.accept_at_syn {
             self.offer(now, stream);
         }

@@ -205,7 +205,7 @@ impl Driver {
     fn connect(&mut self, now: Instant, request: ConnectRequest) {
         let ConnectRequest { stream, config } = request;
         match self.endpoint.connect(now, stream.remote, config) {
-            Ok(handle) => self.streams.insert(handle, stream, false),
+            Ok(handle) => self.streams.insert(&self.endpoint, handle, stream, false),
             Err(error) => stream.fail(Failure::Connect(error), &mut self.wakers),
         }
     }

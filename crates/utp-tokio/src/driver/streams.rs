@@ -12,8 +12,7 @@ use utp_proto::{
 use utp_wire::Instant;
 
 use crate::error::Failure;
-use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
-use crate::side::QUEUE_BYTES_MAX;
+use crate::shared::{Fin, QUEUE_BYTES_MAX, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
 
 /// The streams, by the index of their handle.
 #[derive(Debug, Default)]
@@ -42,6 +41,7 @@ impl Streams {
 
     pub(super) fn insert(
         &mut self,
+        endpoint: &Endpoint,
         handle: ConnectionHandle,
         stream: Arc<StreamShared>,
         unannounced: bool,
@@ -51,6 +51,7 @@ impl Streams {
             self.slots.resize_with(index + 1, || None);
         }
         stream.handle.get_or_init(|| handle);
+        stream.tx().open_account(endpoint.queue_account());
         let before = self.slots[index].replace(Slot { handle, stream, unannounced });
         debug_assert!(before.is_none(), "a connection keeps its index until it is released");
         self.live += 1;
@@ -262,6 +263,8 @@ pub(super) fn push_writes(
     if !tx.tail.is_empty() {
         tx.flush_tail();
     }
+    tx.pause_account();
+    let mut bytes = tx.bytes();
     while let Some(mut chunk) = tx.chunks.pop_front() {
         let len = chunk.len();
         let written = if len < COPY_BELOW_BYTES {
@@ -271,7 +274,7 @@ pub(super) fn push_writes(
         };
         match written {
             Ok(written) => {
-                tx.bytes -= written;
+                bytes -= written;
                 if written < len {
                     let _written = chunk.split_to(written);
                     tx.chunks.push_front(chunk);
@@ -283,9 +286,10 @@ pub(super) fn push_writes(
                 break;
             }
             // The event that says so is on its way.
-            Err(_) => tx.bytes -= len,
+            Err(_) => bytes -= len,
         }
     }
+    tx.set_bytes(bytes);
     if tx.fin == Fin::Wanted && tx.chunks.is_empty() {
         tx.fin = Fin::Told;
         match tx.reason {
@@ -293,7 +297,7 @@ pub(super) fn push_writes(
             None => connection.finish(now),
         }
     }
-    if tx.bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open {
+    if bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open {
         wakers.extend(tx.waker.take());
     }
 }
@@ -362,7 +366,7 @@ mod tests {
         let stream = Arc::new(StreamShared::new(remote, &config));
         let handle = endpoint.connect(now, remote, config).expect("there is room");
         let (mut streams, mut wakers) = (Streams::default(), Vec::new());
-        streams.insert(handle, Arc::clone(&stream), false);
+        streams.insert(&endpoint, handle, Arc::clone(&stream), false);
         // Its user says the last word and drops it, just after the driver has moved what there was.
         stream.tx().fin = Fin::Wanted;
         stream.tx().reason = Some(5);
