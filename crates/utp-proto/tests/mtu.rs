@@ -359,6 +359,7 @@ fn packets_made_before_the_path_shrank_go_in_fragments_at_their_old_length() {
     assert!(fragmented > 10, "{fragmented}");
 }
 
+// req: MT-03
 #[test]
 fn packets_made_before_an_ipv6_path_shrank_are_padded_until_their_host_fragments_them() {
     let mut pair = Pair::with_config(1, fixed_window());

@@ -410,8 +410,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Bytes written and not yet moved to the core, beyond which a writer has to wait.
 ///
 /// The core keeps [`Config::send_buffer_bytes`](utp_proto::Config::send_buffer_bytes) besides. This
-/// much lets the writer go on while the driver sleeps or is busy. When the endpoint's memory is used
-/// up it is less.
+/// much lets the writer go on while the driver sleeps or is busy. It is less when the endpoint's
+/// memory is used up.
 pub(crate) const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// Datagrams that are not uTP and wait to be sent; as many as a burst of DHT queries may need.

@@ -108,10 +108,10 @@ mod linux {
     /// Says whether datagrams go whole or not at all, here and on the way.
     ///
     /// What the kernel thinks it knows of the path is ignored then: anybody can send it ICMP
-    /// messages. Over IPv6 no router takes a datagram apart. One that may be, and is larger than what
-    /// the device carries, is taken apart here, to the size that every link carries, since a path
-    /// that has shrunk need not have said so. A smaller one goes whole all the same: Linux looks at
-    /// its device first.
+    /// messages. Over IPv6 no router takes a datagram apart. One that may be, and is larger than
+    /// what the device carries, is taken apart here, to the size that every link carries, since a
+    /// path that has shrunk need not have said so. A smaller one goes whole all the same: Linux
+    /// looks at its device first.
     pub(in crate::transport) fn set_dont_fragment(
         socket: &impl AsFd,
         local_addr: SocketAddr,

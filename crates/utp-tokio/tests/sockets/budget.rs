@@ -21,6 +21,7 @@ const STREAMS: usize = 64;
 /// More than a stream has waiting of its own.
 const PART: usize = 500_000;
 
+// req: HO-09
 #[tokio::test(start_paused = true)]
 async fn what_writers_have_waiting_is_within_the_memory_of_the_endpoint() {
     let network = Network::new();

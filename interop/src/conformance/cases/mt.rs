@@ -143,8 +143,8 @@ fn lost_probe_cuts_nothing(peer: &mut Peer) -> CaseResult {
     Ok(())
 }
 
-/// What was sent before the path shrank keeps its number and bytes: over IPv4 a router takes it apart
-/// if that is allowed, over IPv6 its sender has to.
+/// What was sent before the path shrank keeps its number and bytes: over IPv4 a router takes it
+/// apart if that is allowed, over IPv6 its sender has to.
 fn black_hole_is_passed(peer: &mut Peer) -> CaseResult {
     const LARGEST: usize = 1200;
     for begins_later in [false, true] {
