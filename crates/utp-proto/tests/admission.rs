@@ -98,17 +98,39 @@ fn a_forged_syn_does_not_keep_out_the_initiator_whose_name_it_bears() {
 
 #[test]
 fn a_silent_initiator_is_not_reset_before_it_speaks() {
-    for half_open_max in [0, 1_024] {
-        let mut wire = idle(half_open_max);
+    // Nothing is remembered of it.
+    let mut wire = idle(0);
+    wire.recv(wire.syn(-2));
+    wire.take();
+    wire.advance(29 * SECOND);
+    // A keepalive of libutp's.
+    wire.recv(wire.state(-1, -2));
+    assert!(wire.incoming.is_none());
+    wire.expect(&[]);
+    wire.recv(wire.data(-1, -1, b"at last"));
+    assert!(wire.incoming.is_some());
+}
+
+#[test]
+fn a_keepalive_of_an_initiator_that_is_remembered_proves_it() {
+    let mut wire = idle(1_024);
+    wire.recv(wire.syn(-2));
+    wire.take();
+    wire.advance(29 * SECOND);
+    wire.recv(wire.state(-1, -2));
+    wire.accept();
+    assert_eq!(wire.take_events(), [Event::Connected]);
+    wire.write(5);
+    wire.expect(&["DATA 0 ack -2 len 5"]);
+    wire.recv(wire.state(-1, 0));
+    wire.recv(wire.data(-1, 0, b"at last"));
+    assert_eq!(wire.read(), b"at last");
+    // Without a keepalive's type, or with a number that no initiator would use, it proves nothing.
+    for (strange, acks) in [(wire.data(-1, -2, b"x"), -2), (wire.state(9, -3), -3)] {
+        let mut wire = idle(1_024);
         wire.recv(wire.syn(-2));
-        wire.take();
-        wire.advance(29 * SECOND);
-        // A keepalive of libutp's.
-        wire.recv(wire.state(-1, -2));
-        assert!(wire.incoming.is_none());
-        wire.expect(&[]);
-        wire.recv(wire.data(-1, -1, b"at last"));
-        assert!(wire.incoming.is_some());
+        wire.recv(strange);
+        assert!(wire.incoming.is_none(), "ack {acks}");
     }
 }
 

@@ -332,6 +332,20 @@ fn a_half_open_connection_is_gone_after_its_life() {
     assert_eq!(wire.endpoint.stats().connections, 0);
 }
 
+#[test]
+fn a_keepalive_proves_the_initiator_of_a_half_open_connection() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    wire.advance(29 * SECOND);
+    wire.take();
+    wire.recv(wire.state(-1, -2));
+    assert_eq!(wire.take_events(), [Event::Connected]);
+    wire.write(5);
+    wire.expect(&["DATA 0 ack -2 len 5"]);
+    wire.recv(wire.state(-1, 0));
+    wire.advance(60 * SECOND);
+    assert_eq!(wire.connection().state(), State::Connected);
+}
+
 // req: H-10
 #[test]
 fn half_open_connections_are_limited() {

@@ -68,6 +68,7 @@ use opener::Opener;
 use opening::NewId;
 use pacing::Pacer;
 use path_mtu::PathMtu;
+pub(crate) use receive::is_keepalive_of;
 use receive_window::ReceiveWindow;
 use recovery::Recovery;
 use reorder::ReorderWindow;

@@ -110,7 +110,8 @@ impl Connection {
     }
 
     /// The initiator proves that it got the SYN-ACK. A STATE does so, too: some have nothing to say
-    /// before they are spoken to. Others then ask with the number of their SYN.
+    /// before they are spoken to. Others then ask with the number of their SYN, and libutp's send
+    /// nothing before their first keepalive.
     ///
     /// A peer that follows the text of BEP-29 takes the number of the SYN-ACK for used and acks
     /// it; everything in the field acks the one before. Towards the former our stream begins one
@@ -123,7 +124,7 @@ impl Connection {
         }
         if header.ack_nr == first {
             self.start_numbers(first.next());
-        } else if header.ack_nr != first.previous() {
+        } else if header.ack_nr != first.previous() && !is_keepalive_of(first, header) {
             return false;
         }
         self.transition(Transition::Proved);
@@ -287,4 +288,10 @@ const ACK_BEHIND_MAX: u16 = 3;
 /// window stays shut without any.
 fn measurable(delay: TimestampDiff) -> TimestampDiff {
     if delay.is_sample() { delay } else { TimestampDiff(delay.0 + 1) }
+}
+
+/// Whether a packet of an initiator is a keepalive, which acks one less than the packet before
+/// `first`, the first of the acceptor's.
+pub(crate) fn is_keepalive_of(first: SeqNr, header: &Header) -> bool {
+    header.packet_type == PacketType::State && header.ack_nr == first.previous().previous()
 }

@@ -3,7 +3,7 @@
 //! A bare SYN makes no connection. It is answered with a number that only who receives the answer
 //! can know (`numbers.rs`), and at most a line in a table of fixed size is kept (`half_open.rs`).
 //! The first packet that acknowledges that number is what the application is told of: DATA, a FIN,
-//! or a STATE of an initiator that waits to be spoken to.
+//! or a STATE of an initiator that waits to be spoken to, which at libutp's is its first keepalive.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use super::receive::{Disposition, RecvMeta};
 use super::reply::Reply;
 use super::{ConnectionHandle, Endpoint};
 use crate::config::{Config, IN_FLIGHT_PACKETS_UNPROVEN, SYN_ACK_WINDOW_BYTES, SYN_PROBE_PAUSE_US};
-use crate::connection::{Clock, Connection, holds_more_bits, tells_of_holding_more};
+use crate::connection::{
+    Clock, Connection, holds_more_bits, is_keepalive_of, tells_of_holding_more,
+};
 use crate::error::AcceptError;
 
 /// Somebody wants to connect. Nothing more is kept of it until it is accepted.
@@ -233,11 +235,15 @@ impl Endpoint {
         datagram: &[u8],
     ) -> Option<Disposition> {
         let header = &packet.header;
-        let Some(opening) = self.opening_proved_by(now, meta.remote, header) else {
-            // A keepalive of libutp's acks one less. It has nothing to say yet; it may have later.
+        let remembered = self.opening_remembered_of(now, meta.remote, header);
+        let Some(opening) =
+            remembered.or_else(|| self.opening_recomputed(now, meta.remote, header))
+        else {
+            // A keepalive of an initiator that is not remembered: two of 16 bits are too many to
+            // take a number for a proof. It has nothing to say yet; it may have later.
             let true_ack = Header { ack_nr: header.ack_nr.next(), ..*header };
             let lives = header.packet_type == PacketType::State
-                && self.opening_proved_by(now, meta.remote, &true_ack).is_some();
+                && self.opening_recomputed(now, meta.remote, &true_ack).is_some();
             return lives.then_some(Disposition::Consumed);
         };
         let key = Key::new(meta.remote, header.connection_id);
@@ -258,30 +264,40 @@ impl Endpoint {
         }))
     }
 
-    fn opening_proved_by(
+    /// The opening in the table that a packet of its initiator shows to be known there.
+    fn opening_remembered_of(
         &self,
         now: Instant,
         remote: SocketAddr,
         header: &Header,
     ) -> Option<Opening> {
-        let id_recv = header.connection_id;
-        let known = self.openings.get(now, &Key::new(remote, id_recv)).filter(|known| {
+        let key = Key::new(remote, header.connection_id);
+        self.openings.get(now, &key).filter(|known| {
             let ahead = header.seq_nr.distance_from(known.syn_seq_nr.next());
-            let acks = header.ack_nr == known.first || header.ack_nr == known.first.previous();
+            let first = known.first;
+            let acks = header.ack_nr == first
+                || header.ack_nr == first.previous()
+                || is_keepalive_of(first, header);
             // An initiator that has nothing to say asks with the number of its SYN.
             let possible = ahead <= IN_FLIGHT_PACKETS_UNPROVEN || header.seq_nr == known.syn_seq_nr;
             acks && possible
-        });
-        known.or_else(|| {
-            if !self.openings.is_incomplete(now) {
-                return None;
-            }
-            let proof =
-                self.numbers.proved_by(now, remote, id_recv, header.seq_nr, header.ack_nr)?;
-            let (syn_seq_nr, first) = proof;
-            let id_send = id_recv.previous();
-            Some(Opening { id_send, syn_seq_nr, first, holds_more: false })
         })
+    }
+
+    /// The opening of an initiator that did not fit into the table.
+    fn opening_recomputed(
+        &self,
+        now: Instant,
+        remote: SocketAddr,
+        header: &Header,
+    ) -> Option<Opening> {
+        if !self.openings.is_incomplete(now) {
+            return None;
+        }
+        let id_recv = header.connection_id;
+        let proof = self.numbers.proved_by(now, remote, id_recv, header.seq_nr, header.ack_nr)?;
+        let (syn_seq_nr, first) = proof;
+        Some(Opening { id_send: id_recv.previous(), syn_seq_nr, first, holds_more: false })
     }
 
     /// How long a connection that was accepted at its SYN waits for data.
