@@ -75,8 +75,12 @@ fn an_acceptor_answers_on_the_id_of_the_syn_and_keeps_its_number_unused() {
 fn an_acceptor_asks_an_initiator_that_says_nothing_before_it_speaks() {
     let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
     wire.take();
-    // A packet that the initiator has already, whatever number it takes for the first of ours.
+    // Not before it would have given up without an answer.
     wire.write(5);
+    wire.advance(22_500 * MS - 1);
+    wire.expect(&[]);
+    // A packet that the initiator has already, whatever number it takes for the first of ours.
+    wire.advance(1);
     wire.expect(&["DATA -1 ack -2 len 1"]);
     wire.advance(10 * SECOND);
     wire.expect(&[]);
@@ -91,6 +95,28 @@ fn an_acceptor_asks_an_initiator_that_says_nothing_before_it_speaks() {
     wire.advance(10 * SECOND);
     wire.expect(&[]);
     assert_eq!(wire.stats().send_buffered_bytes, 0);
+}
+
+// req: U-04
+#[test]
+fn an_initiator_that_may_still_repeat_its_syn_is_not_asked() {
+    // libutp takes a packet that comes before the SYN-ACK for the end of its SYNs, and waits for
+    // the SYN-ACK for ever.
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    wire.write(5);
+    wire.expect(&["STATE 0 ack -2"]);
+    for pause_us in [3_500 * MS, 6_500 * MS] {
+        wire.advance(pause_us);
+        wire.expect(&[]);
+        wire.recv(wire.syn(-2));
+        wire.expect(&["STATE 0 ack -2"]);
+    }
+    wire.advance(MS);
+    wire.recv(wire.state(-1, -1));
+    wire.expect(&["DATA 0 ack -2 len 5"]);
+    wire.recv(wire.state(-1, 0));
+    wire.advance(20 * SECOND);
+    wire.expect(&[]);
 }
 
 #[test]

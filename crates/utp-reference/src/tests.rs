@@ -206,3 +206,28 @@ fn contexts_run_side_by_side_and_the_same_way_every_time() {
         together.into_iter().map(|thread| thread.join().expect("no panic")).collect();
     assert_eq!(together, alone);
 }
+
+/// Ours keeps silent towards an initiator until its SYNs are over because of this.
+#[test]
+fn data_before_the_syn_ack_ends_the_syns_and_is_no_answer() {
+    let syns_after = |data: bool| {
+        let mut ends = Loop::new(1, Options::default());
+        ends.context.connect(server());
+        let syn = ends.last_sent();
+        ends.outside.queue.borrow_mut().clear();
+        if data {
+            let mut bytes = [0; 21];
+            (bytes[0], bytes[2], bytes[3]) = (0x01, syn[2], syn[3]);
+            (bytes[18], bytes[19]) = (syn[16], syn[17]);
+            assert!(ends.context.process_udp(&bytes, server()));
+        }
+        for _ in 0..120 {
+            ends.outside.now_us.set(ends.outside.now_us.get() + 500_000);
+            ends.context.check_timeouts();
+        }
+        let failed = ends.context.poll_event().is_some();
+        (ends.outside.queue.borrow().len(), failed)
+    };
+    assert_eq!(syns_after(false), (2, true));
+    assert_eq!(syns_after(true), (0, false), "neither connected nor failed in a minute");
+}

@@ -146,7 +146,8 @@ impl UtpSocket {
     /// [`accept_at_syn`](UtpSocketBuilder::accept_at_syn). Peers of this implementation acknowledge
     /// it at once; so this also works when the acceptor is the one to speak first. Some other
     /// implementations send nothing until they have something to say: such a stream comes only at
-    /// its SYN, and its peer is asked for an ack when the first bytes are written.
+    /// its SYN, or with a keepalive half a minute later. If bytes are written before, its peer is
+    /// asked for an ack once it can no longer be waiting for the answer, 22.5 s after its SYN.
     ///
     /// # Errors
     ///

@@ -110,6 +110,10 @@ pub const UNPROVEN_FACTOR: u16 = 3;
 /// factor above, so that a packet as large as what came may be lost twice.
 pub const UNPROVEN_RESENDS_MAX: u8 = 2;
 
+/// Time after a SYN in which libutp's initiator gives up that has not got the answer, in
+/// microseconds: 21 s, and half a second for each of three timers that are looked at that seldom.
+pub const SYN_UNANSWERED_US: u64 = 22_500_000;
+
 /// Silence of both sides after a connect before an initiator sees to it that the peer can speak, in
 /// microseconds: longer than most acceptors take to say something of their own, and than most
 /// applications take to their first write; shorter than anybody waits for without noticing.

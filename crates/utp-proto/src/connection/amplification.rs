@@ -55,6 +55,9 @@ impl Connection {
     /// What was written waits for an initiator that may have nothing to say itself: it is asked,
     /// once for each SYN, with a packet that it has already. Its ack proves it, and tells whether
     /// it counts the SYN-ACK, which our first packet cannot do without.
+    ///
+    /// The timer of [`Connection::answer_syn`] holds it back: what comes before the SYN-ACK ends
+    /// the SYNs of libutp's initiator, which then waits for the SYN-ACK for ever.
     pub(super) fn transmit_question_to_unproven(
         &mut self,
         now: Instant,
@@ -63,7 +66,7 @@ impl Connection {
         let waits = self.send_queue.unsent_bytes() > 0 || self.local_fin == LocalFin::Queued;
         let unproven = self.unproven.as_mut()?;
         let room = unproven.room.checked_sub(REPEATED_LEN)?;
-        if !waits || unproven.resends > 0 {
+        if !waits || unproven.resends > 0 || self.timers.is_set(Timer::Opener) {
             return None;
         }
         unproven.room = room;

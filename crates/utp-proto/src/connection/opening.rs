@@ -23,7 +23,7 @@ use super::timers::{Timer, Timers};
 use super::trust::RttFloor;
 use super::{Clock, Connection, Limit};
 use crate::budget::Account;
-use crate::config::Config;
+use crate::config::{Config, SYN_UNANSWERED_US};
 use crate::endpoint::Opening;
 use crate::event::EventBits;
 use crate::lazy::Lazy;
@@ -82,6 +82,7 @@ impl Connection {
     pub(crate) fn answer_syn(&mut self, now: Instant, half_open_life_us: u64) {
         self.ack_pending = true;
         self.timers.set(Timer::Unproven, now.saturating_add(half_open_life_us));
+        self.timers.set(Timer::Opener, now.saturating_add(SYN_UNANSWERED_US));
     }
 
     pub(super) fn new(

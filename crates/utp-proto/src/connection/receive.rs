@@ -129,6 +129,7 @@ impl Connection {
         }
         self.transition(Transition::Proved);
         self.timers.stop(Timer::Unproven);
+        self.timers.stop(Timer::Opener);
         self.watch_stall(now);
         self.events.connected();
         true

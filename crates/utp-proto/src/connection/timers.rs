@@ -16,7 +16,7 @@ pub(crate) enum Timer {
     Keepalive,
     /// A finished connection may be forgotten.
     Linger,
-    /// Neither side has said anything since the connect.
+    /// Neither side has said anything since the connect, or an initiator after its SYN.
     Opener,
     /// There is credit for packets that were held back to spread them in time.
     Pace,

@@ -64,7 +64,8 @@ impl Incoming {
 impl Endpoint {
     /// Accepts what [`Disposition::Incoming`] brought. [`Event::Connected`] follows: at once if the
     /// initiator is proven, otherwise when it has acknowledged our answer; bytes may be written
-    /// before, and it is asked for that ack then. If none comes within
+    /// before, and it is asked for that ack 22.5 s after its SYN: what comes before the answer
+    /// keeps libutp from sending another SYN. If none comes within
     /// [`half_open_life_us`](crate::EndpointConfig::half_open_life_us), the connection ends with
     /// [`TimedOut`](crate::ConnectionError::TimedOut).
     ///
