@@ -63,6 +63,43 @@ fn an_acceptor_that_drops_empty_packets_gets_none_with_a_number_of_its_own() {
 
 // req: U-05
 #[test]
+fn questions_that_an_outage_swallowed_are_asked_again_when_the_peer_is_heard() {
+    let mut wire = connected();
+    wire.advance(69 * SECOND);
+    wire.take();
+    wire.advance(SECOND);
+    // The peer was silent for long. Its answer to the probe is none to a question.
+    wire.expect(&["DATA -2 ack -1 len 1"]);
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -2));
+    wire.expect(&["DATA -2 ack -1"]);
+    // Another answer to the probe may still come.
+    for _ in 0..2 {
+        wire.advance(20 * MS);
+        wire.recv(wire.state(0, -2));
+    }
+    wire.expect(&["DATA -2 ack -1", "DATA -1 ack -1"]);
+    wire.recv(wire.state(0, -1));
+    wire.advance(10 * SECOND);
+    wire.expect(&[]);
+}
+
+#[test]
+fn a_peer_that_has_spoken_since_is_not_asked_again() {
+    let mut wire = connected();
+    wire.advance(20 * SECOND);
+    wire.recv(wire.data(0, -2, b"hello"));
+    wire.advance(69 * SECOND);
+    wire.take();
+    wire.advance(SECOND);
+    wire.expect(&["DATA -2 ack 0 len 1"]);
+    wire.recv(wire.state(1, -2));
+    wire.advance(20 * SECOND);
+    wire.expect(&[]);
+}
+
+// req: U-05
+#[test]
 fn whoever_speaks_first_makes_the_empty_packet_needless() {
     let mut we = connected();
     we.write(5);

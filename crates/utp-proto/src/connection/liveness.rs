@@ -42,7 +42,10 @@ impl Connection {
 
     /// An acceptable packet has come.
     pub(super) fn on_heard(&mut self, now: Instant) {
-        self.liveness = Liveness::default();
+        let Liveness { unanswered: probes, .. } = std::mem::take(&mut self.liveness);
+        if probes > 0 {
+            self.reopen_opener(probes);
+        }
         if self.state == State::Connected
             && let Some(after_us) = self.config.idle_probe_us
         {

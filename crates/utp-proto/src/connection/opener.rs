@@ -9,7 +9,7 @@
 
 use utp_wire::{Header, Instant, PacketType, SeqNr};
 
-use super::{Burst, Connection, Timer};
+use super::{Burst, Connection, LocalFin, Timer};
 use crate::config::{OPENER_QUESTIONS, OPENER_SILENT_US};
 
 /// How far the opening has come, and how often the peer was asked.
@@ -17,6 +17,8 @@ use crate::config::{OPENER_QUESTIONS, OPENER_SILENT_US};
 pub(super) enum Opener {
     /// The peer has seen DATA, speaks without it, or takes no empty packet.
     Unneeded,
+    /// No question was answered: the peer takes no empty packet, or the network took them all.
+    Unanswered,
     /// Nobody has said anything yet.
     Waiting,
     /// The peer is to be asked.
@@ -31,7 +33,7 @@ pub(super) enum Opener {
 impl Opener {
     /// Whether it is not known yet if the packet is needed.
     const fn is_open(self) -> bool {
-        !matches!(self, Self::Unneeded | Self::Due | Self::Sent)
+        !matches!(self, Self::Unneeded | Self::Unanswered | Self::Due | Self::Sent)
     }
 
     /// Whether a question or the packet is to go.
@@ -75,11 +77,11 @@ impl Connection {
     }
 
     /// Both sides have been silent for a while, or the question was not answered. One that never is
-    /// was put to a peer that drops empty packets.
+    /// was put to a peer that drops empty packets, or into an outage.
     pub(super) fn on_opener_timer(&mut self) {
         let asked = self.opener.asked();
         if asked >= OPENER_QUESTIONS {
-            self.opener = Opener::Unneeded;
+            self.opener = Opener::Unanswered;
         } else if self.opener.is_open() {
             self.opener = Opener::Asking(asked);
             self.ack_pending = true;
@@ -87,11 +89,21 @@ impl Connection {
         }
     }
 
+    /// The peer was heard after it had been silent for long and was probed. If it was a question
+    /// that it never answered, it may be an acceptor that still cannot speak: it is asked anew.
+    pub(super) fn reopen_opener(&mut self, probes: u8) {
+        if self.opener == Opener::Unanswered && self.local_fin == LocalFin::Open {
+            self.opener = Opener::Asking(0);
+            // The answers to the probes look like those to questions, and may be late.
+            self.syn_sends = probes;
+        }
+    }
+
     /// A packet of the peer was believed; nothing of it has been noted yet. A SYN-ACK that comes
     /// once more is no answer: there is one for each SYN, one more from a peer that has not got our
     /// ack in time, and the network may copy it.
     pub(super) fn hear_opener_answer(&mut self, header: &Header) {
-        if !self.opener.is_open() {
+        if !self.opener.is_open() && self.opener != Opener::Unanswered {
             return;
         }
         if header.packet_type != PacketType::State {
