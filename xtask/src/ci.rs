@@ -37,6 +37,9 @@ pub(crate) enum Step {
     Canaries,
     /// Random operations on two endpoints, 2 000 seeds, break no promise
     Swarm,
+    /// Random scripts of two applications, 1 000 seeds, end over this stack and libutp, in both
+    /// orders, as they ask for, or differ for a reason that is known
+    Differential,
     /// Scenarios of every kind give what they expect, and the results that are committed; cargo
     /// xtask results --check runs all of them
     Simulate,

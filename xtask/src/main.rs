@@ -13,6 +13,7 @@ mod capi;
 mod ci;
 mod cite;
 mod command;
+mod differential;
 mod instructions;
 mod interop;
 mod place;
@@ -65,6 +66,9 @@ enum Task {
     /// Play a scripted peer against an implementation, case by case
     #[command(after_help = interop::CONFORMANCE_HELP, override_usage = interop::CONFORMANCE_USAGE)]
     Conformance(PassedOn),
+    /// Run random scripts of two applications over this stack and over libutp, and compare
+    #[command(after_help = differential::HELP, override_usage = differential::USAGE)]
+    Differential(PassedOn),
     /// Count the instructions of acks and of the hot paths, and hold them to their limits
     Instructions(instructions::Instructions),
     /// Transfer files between uTP implementations over real UDP
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
         Task::Conformance(passed_on) => interop::run("conformance", &passed_on.arguments),
+        Task::Differential(passed_on) => differential::run(&passed_on.arguments),
         Task::Instructions(instructions) => instructions.run(),
         Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
         Task::Results(results) => results.run(),

@@ -11,7 +11,7 @@ use crate::{
     capi::{self, Capi},
     cite,
     command::{self, Failure, Profile, cargo},
-    instructions, interop, simulate, swarm, test, tidy,
+    differential, instructions, interop, simulate, swarm, test, tidy,
 };
 
 /// The libraries, from the bottom up.
@@ -64,6 +64,7 @@ pub(super) fn run(step: Step) -> Result<(), Failure> {
         Step::Cite => cite::run(true),
         Step::Canaries => Canaries::default().run(),
         Step::Swarm => swarm::run(&["--seeds".into(), "2000".into()]),
+        Step::Differential => differential::run(&["--seeds".into(), "1000".into()]),
         Step::Simulate => simulate(),
         Step::Reference => reference(),
         Step::Determinism => determinism(),

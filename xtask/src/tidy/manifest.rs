@@ -29,6 +29,7 @@ const RESERVED: [(&str, &[&str], &str); 3] = [
     (
         "utp-reference",
         &[
+            "crates/utp-differential/Cargo.toml",
             "interop/Cargo.toml",
             "interop/capi/peer/Cargo.toml",
             "interop/libutp/Cargo.toml",

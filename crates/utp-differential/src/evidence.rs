@@ -1,0 +1,201 @@
+//! What the packets of a run prove.
+
+use utp_wire::PacketType;
+
+use crate::network::Passed;
+use crate::run::Outcome;
+use crate::stack::Kind;
+
+const SECOND: u64 = 1_000_000;
+
+/// Sends of one packet after which libutp gives a connection up when none is acknowledged.
+const LIBUTP_SENDS_MAX: usize = 5;
+
+/// How often the timers of libutp are looked at.
+const LIBUTP_TICK_US: u64 = 500_000;
+
+/// How far behind an ack may be, in packets.
+const ACK_BEHIND_MAX: i16 = 3;
+
+/// How often an initiator of ours asks.
+const OUR_QUESTIONS: usize = 5;
+
+/// How long ours remembers a SYN that it has answered.
+const OUR_HALF_OPEN_LIFE_US: u64 = 60 * SECOND;
+
+/// Time without an ack after which ours does, as its configuration has it.
+const OUR_SILENCE_US_MAX: u64 = 45 * SECOND;
+
+/// The oldest packet of a side that it never heard to have arrived.
+struct Unacked<'a> {
+    sends: Vec<&'a Passed>,
+    /// When the last ack that told anything new came.
+    acked_at_us: u64,
+    /// The packets of the peer that would have told of it.
+    answers: Vec<&'a Passed>,
+}
+
+impl Outcome {
+    /// Packets of `from`.
+    fn sent(&self, from: usize) -> impl Iterator<Item = &Passed> {
+        self.log.iter().filter(move |packet| packet.from == from)
+    }
+
+    fn kind(&self, side: usize) -> Kind {
+        self.pair.0[side]
+    }
+
+    /// Whether no answer to a SYN reached the initiator by `by_us`.
+    pub(crate) fn is_unanswered(&self, by_us: u64) -> bool {
+        let mut answers = self.sent(1).filter(|packet| packet.packet_type == PacketType::State);
+        !answers.any(|packet| packet.arrives_by(by_us))
+    }
+
+    /// Whether a SYN reached the acceptor by `by_us`.
+    pub(crate) fn acceptor_had_syn(&self, by_us: u64) -> bool {
+        let mut syns = self.sent(0).filter(|packet| packet.packet_type == PacketType::Syn);
+        syns.any(|packet| packet.arrives_by(by_us))
+    }
+
+    /// Whether nothing but SYNs of the initiator reached the acceptor by `by_us`, for so long that
+    /// ours has forgotten it.
+    pub(crate) fn is_forgotten(&self, by_us: u64) -> bool {
+        let arrived = |packet: &&Passed| packet.arrives_by(by_us);
+        let is_syn = |packet: &&Passed| packet.packet_type == PacketType::Syn;
+        let syns = self.sent(0).filter(is_syn).flat_map(|packet| &packet.arrivals_us);
+        let first_us = syns.min().copied().unwrap_or(u64::MAX);
+        let others = self.sent(0).filter(|packet| !is_syn(packet)).filter(arrived);
+        let heard = others.flat_map(|packet| &packet.arrivals_us).min().copied();
+        let until_us = heard.unwrap_or(by_us);
+        until_us.saturating_sub(first_us) >= OUR_HALF_OPEN_LIFE_US
+    }
+
+    /// Whether `side`, which has left at `left_us`, could not tell by a reset by `by_us`: all of them
+    /// were lost, of which libutp sends only one for each packet, however often that is repeated; or
+    /// nothing came that it could answer.
+    pub(crate) fn could_not_reset(&self, side: usize, left_us: u64, by_us: u64) -> bool {
+        let is_reset = |packet: &&Passed| packet.packet_type == PacketType::Reset;
+        if self.sent(side).filter(is_reset).any(|packet| packet.arrives_by(by_us)) {
+            return false;
+        }
+        let reset = self.sent(side).filter(is_reset).any(|packet| packet.at_us <= by_us);
+        // libutp forgets a socket at the next look at its timers, and is deaf until then.
+        let from_us = left_us + LIBUTP_TICK_US;
+        let arrivals = self.sent(1 - side).flat_map(|packet| &packet.arrivals_us);
+        reset || !arrivals.into_iter().any(|at_us| (from_us..by_us).contains(at_us))
+    }
+
+    /// Whether the acceptor had DATA of the initiator by `by_us`: before that, libutp's can neither
+    /// write nor end its stream, and does not take a FIN.
+    pub(crate) fn acceptor_had_data(&self, by_us: u64) -> bool {
+        let syns: Vec<u16> = self
+            .sent(0)
+            .filter(|packet| packet.packet_type == PacketType::Syn)
+            .map(|packet| packet.seq_nr)
+            .collect();
+        self.sent(0).any(|packet| {
+            // DATA with the number of the SYN is none that libutp counts.
+            packet.packet_type == PacketType::Data
+                && !syns.contains(&packet.seq_nr)
+                && packet.arrives_by(by_us)
+        })
+    }
+
+    /// Whether the stack of `side` was right to give up at some time before `by_us`. When it did so
+    /// is not known if its application had left.
+    pub(crate) fn was_once_cut_off(&self, side: usize, by_us: u64) -> bool {
+        // It has waited longest just before something arrives.
+        let arrivals = self.sent(1 - side).flat_map(|packet| &packet.arrivals_us);
+        let ends = arrivals.filter(|at_us| **at_us <= by_us).map(|at_us| at_us.saturating_sub(1));
+        ends.chain([by_us]).any(|end_us| self.was_cut_off(side, end_us))
+    }
+
+    /// Whether `side` was right to give up at `by_us`: it had sent a packet as often, or waited for
+    /// an ack of it for as long, as its stack does, and the network has lost every copy, or every
+    /// ack of those that it did not lose.
+    pub(crate) fn was_cut_off(&self, side: usize, by_us: u64) -> bool {
+        let Some(Unacked { sends, acked_at_us, answers }) = self.unacked(side, by_us) else {
+            return false;
+        };
+        let waited_us = by_us - acked_at_us.max(sends[0].at_us);
+        let was_patient = match self.kind(side) {
+            Kind::Ours => waited_us >= OUR_SILENCE_US_MAX,
+            Kind::Libutp => sends.len() >= LIBUTP_SENDS_MAX,
+        };
+        let arrived = sends.iter().any(|packet| {
+            let mut arrivals = packet.arrivals_us.iter().filter(|at_us| **at_us <= by_us);
+            arrivals.any(|at_us| !self.is_void(packet, *at_us))
+        });
+        was_patient && (!arrived || !answers.is_empty())
+    }
+
+    /// Whether a packet was of no use when it arrived, since others had overtaken it: an ack that
+    /// is more than three packets behind voids what it comes with, at both stacks.
+    fn is_void(&self, packet: &Passed, at_us: u64) -> bool {
+        self.sent(packet.from).any(|other| {
+            let ahead = other.ack_nr.wrapping_sub(packet.ack_nr).cast_signed();
+            other.connection_id == packet.connection_id
+                && !matches!(other.packet_type, PacketType::Syn | PacketType::Reset)
+                && ahead > ACK_BEHIND_MAX
+                && other.arrives_by(at_us)
+        })
+    }
+
+    /// Whether the initiator, one of ours, asked as often as it does whether its peer takes empty
+    /// packets, and heard no more answers than there may be SYN-ACKs.
+    pub(crate) fn asked_in_vain(&self) -> bool {
+        let Some(syn) = self.sent(0).filter(|packet| packet.packet_type == PacketType::Syn).last()
+        else {
+            return false;
+        };
+        let is_question = |packet: &&Passed| {
+            packet.packet_type == PacketType::Data
+                && packet.seq_nr == syn.seq_nr
+                && packet.payload_bytes == 0
+        };
+        let questions = self.sent(0).filter(is_question).count();
+        let is_answer = |packet: &&Passed| {
+            packet.packet_type == PacketType::State && packet.connection_id == syn.connection_id
+        };
+        let answers = self.sent(1).filter(is_answer).filter(|packet| packet.arrives_by(u64::MAX));
+        // One for each SYN, and it takes another one for a SYN-ACK that was sent again.
+        let syns = self.sent(0).filter(|packet| {
+            packet.packet_type == PacketType::Syn && packet.connection_id == syn.connection_id
+        });
+        questions >= OUR_QUESTIONS && answers.count() <= 1 + syns.count()
+    }
+
+    fn unacked(&self, side: usize, by_us: u64) -> Option<Unacked<'_>> {
+        let numbered = |packet: &&Passed| {
+            matches!(packet.packet_type, PacketType::Data | PacketType::Fin)
+                && packet.at_us <= by_us
+        };
+        // An initiator of ours may have tried a second id.
+        let id = self.sent(side).filter(numbered).last()?.connection_id;
+        let answer_id = if side == 0 { id.wrapping_sub(1) } else { id.wrapping_add(1) };
+        let sent: Vec<_> =
+            self.sent(side).filter(numbered).filter(|packet| packet.connection_id == id).collect();
+        let acks: Vec<_> = self
+            .sent(1 - side)
+            .filter(|packet| packet.connection_id == answer_id)
+            .filter(|packet| !matches!(packet.packet_type, PacketType::Syn | PacketType::Reset))
+            .collect();
+        let heard = acks.iter().filter(|packet| packet.arrives_by(by_us));
+        let base = sent[0].seq_nr.wrapping_sub(1);
+        let place = |number: u16| number.wrapping_sub(base).cast_signed();
+        let acked = heard.map(|packet| place(packet.ack_nr)).fold(0, i16::max);
+        let tells = |packet: &&&Passed| place(packet.ack_nr) >= acked;
+        let news = acks.iter().filter(tells).flat_map(|packet| &packet.arrivals_us);
+        let acked_at_us = news.copied().min().filter(|at_us| *at_us <= by_us).unwrap_or(0);
+        let oldest: Vec<_> =
+            sent.into_iter().filter(|packet| place(packet.seq_nr) == acked + 1).collect();
+        let answers = acks.into_iter().filter(|packet| place(packet.ack_nr) > acked).collect();
+        (!oldest.is_empty()).then_some(Unacked { sends: oldest, acked_at_us, answers })
+    }
+}
+
+impl Passed {
+    pub(crate) fn arrives_by(&self, by_us: u64) -> bool {
+        self.arrivals_us.iter().any(|at_us| *at_us <= by_us)
+    }
+}
