@@ -13,9 +13,9 @@ use utp_differential::{Class, Pair, Script, Verdict, check, judge, run, shrink};
 
 /// Random scripts of two applications, over this stack and over libutp in virtual time.
 ///
-/// Every seed runs four times: in both orders, and each stack with itself. The exit status is 0 when
-/// every difference from what the script asks for is explained, 1 when one is not, 130 after Ctrl-C,
-/// which tells what was found until then and how to go on.
+/// Every seed runs four times: in both orders, and each stack with itself. The exit status is 0
+/// when every difference from what the script asks for is explained, 1 when one is not, 130 after
+/// Ctrl-C, which tells what was found until then and how to go on.
 #[derive(Parser)]
 #[command(name = "cargo xtask differential", bin_name = "cargo xtask differential")]
 #[command(after_help = "\

@@ -70,9 +70,9 @@ impl Outcome {
         until_us.saturating_sub(first_us) >= OUR_HALF_OPEN_LIFE_US
     }
 
-    /// Whether `side`, which has left at `left_us`, could not tell by a reset by `by_us`: all of them
-    /// were lost, of which libutp sends only one for each packet, however often that is repeated; or
-    /// nothing came that it could answer.
+    /// Whether `side`, which has left at `left_us`, could not tell by a reset by `by_us`: all of
+    /// them were lost, of which libutp sends only one for each packet, however often that is
+    /// repeated; or nothing came that it could answer.
     pub(crate) fn could_not_reset(&self, side: usize, left_us: u64, by_us: u64) -> bool {
         let is_reset = |packet: &&Passed| packet.packet_type == PacketType::Reset;
         if self.sent(side).filter(is_reset).any(|packet| packet.arrives_by(by_us)) {

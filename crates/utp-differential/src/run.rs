@@ -168,7 +168,7 @@ impl<'a> World<'a> {
         let proven = apps.iter().find(|app| self.stacks[side].is_proven(app.id));
         // Of others the newest may still be wanted; of those that were left the first was.
         let waiting = apps.iter().rfind(|app| !app.is_over());
-        proven.or(waiting).or(apps.first())
+        proven.or(waiting).or_else(|| apps.first())
     }
 
     fn is_over(&self) -> bool {
