@@ -42,7 +42,7 @@ use crate::shim::Event;
 pub(crate) use self::call::{Call, Mode};
 pub(crate) use self::event::{WantEvent, error_kind};
 pub(crate) use self::headers::Headers;
-pub(crate) use self::path::Path;
+pub(crate) use self::path::{Carried, Path};
 
 /// What a case is run against.
 #[derive(Clone, Debug)]

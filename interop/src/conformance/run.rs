@@ -135,7 +135,7 @@ fn attempt(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
     let run = match (result, crash) {
         (Err(_), _) => done(Verdict::Internal, "the case panicked".into(), String::new(), trace),
         (Ok(Err(Stop::Internal(why))), _) => done(Verdict::Internal, why, String::new(), trace),
-        (Ok(Err(Stop::Skip(why))), _) => plain(Verdict::Skip, why),
+        (Ok(Err(Stop::Skip(why))), _) => done(Verdict::Skip, why, String::new(), trace),
         (Ok(Err(Stop::Fail(failure))), Some(crash)) => {
             done(Verdict::Crash, crash, failure.place, trace)
         }

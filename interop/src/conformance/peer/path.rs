@@ -31,6 +31,8 @@ pub(crate) struct Path {
     pub(crate) lose: BTreeSet<u16>,
     /// Nothing arrives.
     pub(crate) is_down: bool,
+    /// A number that the window told does not reach, where packets carry so many bytes.
+    pub(crate) ends_before: Option<(u16, usize)>,
     /// What is told in place of a delay.
     pub(crate) tell: Option<Box<dyn FnMut(u32) -> u32>>,
     /// The bytes that arrive are compared with the stream of seed 1.
@@ -87,6 +89,7 @@ impl Path {
             headers: None,
             lose: BTreeSet::new(),
             is_down: false,
+            ends_before: None,
             tell: None,
             compares: true,
             log: Vec::new(),
@@ -148,6 +151,14 @@ impl Path {
         let due = self.due.pop_back()?;
         self.in_flight -= due.bytes;
         Some(due.seen.packet)
+    }
+
+    /// The window that is told: what is held beyond a gap takes room in it.
+    fn window_of(&self, flow: &Flow) -> u32 {
+        let Some((number, bytes)) = self.ends_before else { return flow.wnd };
+        let packets = usize::from(number.wrapping_sub(flow.ack).wrapping_sub(1));
+        let free = packets.saturating_sub(flow.held.len());
+        u32::try_from(free * bytes).unwrap_or(u32::MAX).min(flow.wnd)
     }
 
     fn take(&mut self, seen: Seen) {
@@ -250,7 +261,8 @@ impl Peer {
                 Some(tell) => tell(delay_us),
                 None => delay_us.wrapping_add(self.clock.gained_us(Instant::now())),
             };
-            let ack = self.stamped(&flow.selective_state().diff_us(told_us));
+            let ack = flow.selective_state().wnd(path.window_of(flow)).diff_us(told_us);
+            let ack = self.stamped(&ack);
             self.send_unseen(flow.socket, &ack.encode())?;
         }
         let len = flow.received.len();

@@ -9,6 +9,7 @@ use crate::conformance::packet::Kind;
 use crate::conformance::peer::{Call, Peer, WantEvent};
 use crate::conformance::stop::CaseResult;
 use crate::conformance::want::Want;
+use crate::harness::Ability;
 
 pub(super) fn cases() -> Vec<Case> {
     let must = |id, reference, title, run| Case::rust(id, Grade::Must, reference, title, run);
@@ -58,10 +59,19 @@ fn three_wraps(peer: &mut Peer) -> CaseResult {
     Ok(())
 }
 
-/// Hears what was sent a third of a second later, as over a long path without a queue, and counts
-/// what is in flight while the window grows.
+/// The implementation is told that the peer takes 4 GiB and holds more than others do.
 fn flight_is_bounded(peer: &mut Peer) -> CaseResult {
-    peer.start(&Call::listen("source:100GiB").sndbuf(64 << 20))?;
+    let most = match peer.can(Ability::Controller) {
+        true => sent_into_silence(peer)?,
+        false => sent_on_a_long_path(peer)?,
+    };
+    peer.remark(format_args!("{most} packets were in flight at the most"));
+    peer.check(most <= 32_767, || format!("{most} packets were in flight"))
+}
+
+/// Opens it from the side of an acceptor that has measured a round trip.
+fn open_wide(peer: &mut Peer, call: &Call) -> CaseResult<Flow> {
+    peer.start(call)?;
     let mut flow = Flow::initiator(100, 1);
     flow.wnd = u32::MAX;
     // Tells stacks of our kind that more packets are held than others hold.
@@ -74,6 +84,33 @@ fn flight_is_bounded(peer: &mut Peer) -> CaseResult {
     peer.sleep(ROUND_TRIP)?;
     let greeting = flow.data(500);
     peer.send(&greeting)?;
+    Ok(flow)
+}
+
+/// With a congestion window that is no limit either: the first bytes are acked, and then nothing
+/// is, so that all that comes is in flight. Returns how many packets that were.
+fn sent_into_silence(peer: &mut Peer) -> CaseResult<u16> {
+    let call = Call::listen("source:100GiB").sndbuf(64 << 20);
+    let mut flow = open_wide(peer, &call.option("controller", "fixed:1000000000"))?;
+    peer.pull(&mut flow, 1000, Duration::from_secs(5))?;
+    let (mut newest, mut most) = (flow.ack, 0);
+    let end = Instant::now() + Duration::from_secs(4);
+    while let Some(seen) = peer.next_packet(0, end)? {
+        // What the kernel drops of such a burst is seen to be missing, and no more.
+        let ahead = seen.seq.wrapping_sub(newest);
+        if seen.kind == Kind::Data && (1..1 << 15).contains(&ahead) {
+            newest = seen.seq;
+            most = most.max(newest.wrapping_sub(flow.ack));
+        }
+    }
+    peer.check(most >= 1000, || format!("only {most} packets came: that shows no bound"))?;
+    Ok(most)
+}
+
+/// Hears what was sent a third of a second later, as over a long path without a queue, and counts
+/// what is in flight while the window grows.
+fn sent_on_a_long_path(peer: &mut Peer) -> CaseResult<u16> {
+    let mut flow = open_wide(peer, &Call::listen("source:100GiB").sndbuf(64 << 20))?;
     let (mut newest, mut on_their_way, mut most) = (flow.ack, VecDeque::new(), 0);
     let end = Instant::now() + Duration::from_secs(9);
     while Instant::now() < end {
@@ -99,8 +136,7 @@ fn flight_is_bounded(peer: &mut Peer) -> CaseResult {
         }
         flow.received.clear();
     }
-    peer.remark(format_args!("{most} packets were in flight at the most"));
-    peer.check(most <= 32_767, || format!("{most} packets were in flight"))
+    Ok(most)
 }
 
 const PACKETS: u64 = 200_000;
