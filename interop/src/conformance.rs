@@ -20,6 +20,7 @@ mod outcome;
 mod own_network;
 mod packet;
 mod peer;
+mod pulse;
 mod report;
 mod run;
 mod schedule;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use clap::Args;
 
@@ -123,12 +124,15 @@ impl Conformance {
                 repeat: self.repeat,
                 jobs,
                 whole_traces: self.trace,
+                known: subject.known.ids().map(str::to_owned).collect(),
             };
+            let started = Instant::now();
             let runs = run_all(&fair, &plan, &stopped, &progress);
+            let seconds = started.elapsed().as_secs();
             if self.trace {
                 show_traces(&runs, &progress);
             }
-            columns.push(column(subject, &cases, &runs));
+            columns.push(column(subject, &cases, &runs, seconds));
         }
         let report = Report::new(provenance, cases, columns);
         let interrupted = stopped.load(Ordering::SeqCst);
@@ -240,7 +244,7 @@ fn watch_for_ctrl_c() -> Arc<AtomicBool> {
     stopped
 }
 
-fn column(subject: &Subject, cases: &[Case], runs: &[Run]) -> Column {
+fn column(subject: &Subject, cases: &[Case], runs: &[Run], seconds: u64) -> Column {
     let mut outcomes = BTreeMap::new();
     for case in cases {
         let of_case: Vec<&Run> = runs.iter().filter(|run| run.id == case.id).collect();
@@ -251,7 +255,7 @@ fn column(subject: &Subject, cases: &[Case], runs: &[Run]) -> Column {
         }
     }
     let Target { name, is_ours, .. } = subject.target.clone();
-    Column { name, version: subject.version.clone(), is_ours, outcomes }
+    Column { name, version: subject.version.clone(), is_ours, seconds, outcomes }
 }
 
 fn list(cases: &[Case]) -> String {

@@ -86,7 +86,6 @@ mod tests {
             place: String::new(),
             trace: String::new(),
             seconds: 1.0,
-            late: std::time::Duration::ZERO,
         }
     }
 

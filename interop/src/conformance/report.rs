@@ -27,6 +27,8 @@ pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) is_ours: bool,
+    /// How long all of it took.
+    pub(crate) seconds: u64,
     pub(crate) outcomes: BTreeMap<String, Outcome>,
 }
 
@@ -45,8 +47,10 @@ struct Counts<'a> {
     crash: usize,
     skip: usize,
     known: usize,
+    late: usize,
     must_pass: usize,
     must_total: usize,
+    seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -79,8 +83,10 @@ impl Column {
             crash: count(Verdict::Crash),
             skip: count(Verdict::Skip),
             known: count(Verdict::Known),
+            late: count(Verdict::Late),
             must_pass: must(Verdict::Pass),
             must_total: must_total - must(Verdict::Skip),
+            seconds: self.seconds,
         }
     }
 }
@@ -172,6 +178,8 @@ impl Report {
         row("pass", &|counts| counts.pass.to_string());
         row("known", &|counts| counts.known.to_string());
         row("fail", &|counts| (counts.fail + counts.crash).to_string());
+        row("late", &|counts| counts.late.to_string());
+        row("took", &|counts| format!("{} s", counts.seconds));
         row("skip", &|counts| counts.skip.to_string());
         write_line(
             &mut text,
@@ -212,8 +220,16 @@ impl Report {
             write_line(
                 &mut text,
                 format_args!(
-                    "{}: {} pass, {} fail, {} crash, {} known, {} skip; MUST {of}",
-                    column.name, counts.pass, counts.fail, counts.crash, counts.known, counts.skip
+                    "{}: {} pass, {} fail, {} crash, {} late, {} known, {} skip; MUST {of}; \
+                     took {} s",
+                    column.name,
+                    counts.pass,
+                    counts.fail,
+                    counts.crash,
+                    counts.late,
+                    counts.known,
+                    counts.skip,
+                    counts.seconds
                 ),
             );
             for case in &all {
@@ -241,6 +257,6 @@ fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 const MATRIX_NOTES: &str = "
 `skip`: the implementation, or the shim in front of it, cannot do what the case takes. `known`: it
-fails, for the reason below. MUST counts the cases of that grade that were not skipped.
+fails, for the reason below. `late`: it failed each time while the machine was too late to judge. MUST counts the cases of that grade that were not skipped.
 
 ";

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::case::{Body, Case, Flag};
 use super::own_network;
 use super::peer::{Peer, Target};
+use super::pulse::Beats;
 use super::stop::Stop;
 use crate::harness::Family;
 
@@ -19,6 +20,8 @@ pub(crate) enum Verdict {
     Skip,
     /// It failed, as is written down.
     Known,
+    /// It failed while the machine was late, and so is not judged.
+    Late,
     Fail,
     /// The process ended on its own.
     Crash,
@@ -32,6 +35,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Skip => "skip",
             Self::Known => "known",
+            Self::Late => "late",
             Self::Fail => "fail",
             Self::Crash => "crash",
             Self::Internal => "internal",
@@ -40,7 +44,7 @@ impl Verdict {
 
     /// Whether it makes the whole run fail.
     pub(crate) const fn is_bad(self) -> bool {
-        matches!(self, Self::Fail | Self::Crash | Self::Internal)
+        matches!(self, Self::Late | Self::Fail | Self::Crash | Self::Internal)
     }
 }
 
@@ -63,8 +67,6 @@ pub(crate) struct Run {
     /// The packets and events around the failure, or all of them if they were asked for.
     pub(crate) trace: String,
     pub(crate) seconds: f64,
-    /// The most that the runner was late with what the case prescribes a moment for.
-    pub(crate) late: Duration,
 }
 
 impl fmt::Display for Run {
@@ -85,20 +87,9 @@ impl fmt::Display for Run {
 
 /// Runs a case once; `whole` keeps the whole trace, also when it passes.
 ///
-/// A failure counts only if the runner kept the times that the case prescribes: a machine that held
-/// it up has measured itself.
-pub(crate) fn run(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
-    let mut run = attempt(case, target, family, whole);
-    for _ in 1..ATTEMPTS {
-        if run.verdict != Verdict::Fail || run.late <= LATE_MAX {
-            break;
-        }
-        run = attempt(case, target, family, whole);
-    }
-    run
-}
-
-fn attempt(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
+/// A failure counts only if the times that the case prescribes were kept: a machine that held it up
+/// has measured itself.
+pub(crate) fn run(case: &Case, target: &Target, family: Family, beats: &Beats, whole: bool) -> Run {
     let started = Instant::now();
     let done = |verdict, reason: String, place: String, trace: String| Run {
         id: case.id.clone(),
@@ -108,7 +99,6 @@ fn attempt(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
         place,
         trace,
         seconds: started.elapsed().as_secs_f64(),
-        late: Duration::ZERO,
     };
     let plain = |verdict, reason| done(verdict, reason, String::new(), String::new());
     if let Some(ability) = case.needs.iter().find(|ability| target.lacks.contains(ability)) {
@@ -139,7 +129,10 @@ fn attempt(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
         (Ok(Err(Stop::Fail(failure))), Some(crash)) => {
             done(Verdict::Crash, crash, failure.place, trace)
         }
-        (Ok(Ok(())), Some(crash)) => done(Verdict::Crash, crash, String::new(), trace),
+        (Ok(Ok(()) | Err(Stop::Late(_))), Some(crash)) => {
+            done(Verdict::Crash, crash, String::new(), trace)
+        }
+        (Ok(Err(Stop::Late(why))), None) => done(Verdict::Late, why, String::new(), trace),
         (Ok(Err(Stop::Fail(failure))), None) => {
             done(Verdict::Fail, failure.what, failure.place, trace)
         }
@@ -149,11 +142,15 @@ fn attempt(case: &Case, target: &Target, family: Family, whole: bool) -> Run {
         }
         (Ok(Ok(())), None) => done(Verdict::Pass, String::new(), String::new(), trace),
     };
-    Run { late, ..run }
+    let late = late.max(beats.late_since(started));
+    match run.verdict {
+        Verdict::Fail if late > LATE_MAX => {
+            let reason = format!("{} ms late: {}", late.as_millis(), run.reason);
+            Run { verdict: Verdict::Late, reason, ..run }
+        }
+        _ => run,
+    }
 }
 
-/// How often a case may be run until the runner keeps its times.
-const ATTEMPTS: u32 = 3;
-
-/// How late the runner may be: the cases that keep times prescribe round trips of some 50 ms.
+/// How late the machine may be: the cases that keep times prescribe round trips of some 50 ms.
 const LATE_MAX: Duration = Duration::from_millis(40);

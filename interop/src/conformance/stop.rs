@@ -12,6 +12,8 @@ pub(crate) enum Stop {
     Fail(Failure),
     /// The runner or the machine failed; says nothing about the implementation.
     Internal(String),
+    /// The machine was too late for a judgement.
+    Late(String),
     /// The case cannot be run against this implementation, or on this machine.
     Skip(String),
 }

@@ -21,6 +21,11 @@ impl Peer {
         pid.and_then(cpu_time).ok_or_else(|| Stop::Skip("no account of time".into()))
     }
 
+    /// Whether no thread of the shim that was started last runs or waits for a processor.
+    pub(crate) fn shim_sleeps(&self) -> bool {
+        self.shims.last().is_none_or(|shim| sleeps(shim.pid()))
+    }
+
     /// Stops the process of the shim that was started last, as if its machine slept.
     pub(crate) fn suspend_shim(&mut self) -> CaseResult {
         self.signal_shim("STOP")
@@ -65,6 +70,17 @@ fn cpu_time(pid: u32) -> Option<Duration> {
     Some(Duration::from_nanos(total_ns))
 }
 
+/// Whether all threads of a process sleep, as far as that is known.
+fn sleeps(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    let mut states = threads.flatten().filter_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
+        // The name before it may contain anything.
+        stat.rsplit_once(") ")?.1.chars().next()
+    });
+    states.all(|state| state != 'R')
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -76,6 +92,19 @@ mod tests {
         assert!(cpu_time(pid).is_some());
         assert_eq!(rss_kib(u32::MAX), None);
         assert_eq!(cpu_time(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_sleeps_when_none_of_its_threads_runs() {
+        assert!(!sleeps(std::process::id()));
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep is there");
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while !sleeps(child.id()) {
+            assert!(std::time::Instant::now() < until);
+            std::thread::yield_now();
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("it was killed");
     }
 
     #[test]

@@ -64,14 +64,16 @@ impl Shim {
         drop(self.stdin.write_all(format!("{command}\n").as_bytes()));
     }
 
-    /// How the process ended, waiting for that up to `patience`.
+    /// How the process ended, waiting for that up to `patience`. What counts are the looks at it:
+    /// while the machine stands still, nobody can leave.
     pub(super) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
+        let mut looks = patience.as_micros() / POLL.as_micros();
         while self.status.is_none() {
             self.status = self.child.try_wait().ok().flatten();
-            if self.status.is_some() || Instant::now() >= deadline {
+            if self.status.is_some() || looks == 0 {
                 break;
             }
+            looks -= 1;
             thread::sleep(POLL);
         }
         self.status

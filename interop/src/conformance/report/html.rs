@@ -65,7 +65,7 @@ thead th { position: sticky; top: 0; background: #f6f8fa; }
 th small { display: block; font-weight: normal; }
 .pass { background: #dafbe1; }
 .known { background: #fff8c5; }
-.fail, .crash, .internal { background: #ffcecb; }
+.fail, .crash, .internal, .late { background: #ffcecb; }
 .skip { color: #818b98; }
 </style>
 </head>

@@ -134,7 +134,7 @@ fn judge(peer: &Peer, record: &RelayRecord, holds: bool, what: String) -> CaseRe
         false if late > LATE_MAX => {
             let busy =
                 format!("the machine is too busy: {:.0} % left the relay late", late * 100.0);
-            Err(Stop::Skip(format!("{busy}; {what}")))
+            Err(Stop::Late(format!("{busy}; {what}")))
         }
         false => Err(peer.fail(what)),
     }

@@ -63,12 +63,13 @@ fn is_probed(peer: &mut Peer, arrives: bool) -> CaseResult<bool> {
     path.size_max = usual;
     path.ends_before = Some((0, usual.saturating_sub(HEADER_LEN)));
     let ends = |path: &Path| path.highest() == u16::MAX && path.in_flight() == 0;
-    if !peer.carry_until(&mut flow, &mut path, Duration::from_secs(10), ends)? {
+    peer.carry_until(&mut flow, &mut path, Duration::from_secs(10), ends)?;
+    // Whatever was lost before is mended, and the pause that follows a lost probe over.
+    peer.carry(&mut flow, &mut path, ROUND_TRIP * 12)?;
+    if !ends(&path) {
         peer.remark(format_args!("the last packet was {}, not 65 535", path.highest()));
         return Ok(false);
     }
-    // Whatever was lost before is mended, and the pause that follows a lost probe over.
-    peer.carry(&mut flow, &mut path, ROUND_TRIP * 12)?;
     path.ends_before = None;
     path.log.clear();
     if arrives {
