@@ -257,6 +257,7 @@ fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {
 
 const MATRIX_NOTES: &str = "
 `skip`: the implementation, or the shim in front of it, cannot do what the case takes. `known`: it
-fails, for the reason below. `late`: it failed each time while the machine was too late to judge. MUST counts the cases of that grade that were not skipped.
+fails, for the reason below. `late`: it failed each time while the machine was too late to judge.
+MUST counts the cases of that grade that were not skipped.
 
 ";

@@ -241,8 +241,8 @@ fn wakes_with_one_time_out(peer: &mut Peer) -> CaseResult {
     Ok(())
 }
 
-/// Waits until nothing has come on a socket for a while and the implementation had nothing to do: on
-/// a busy machine it is silent, too, while it waits for the processor.
+/// Waits until nothing has come on a socket for a while and the implementation had nothing to do:
+/// on a busy machine it is silent, too, while it waits for the processor.
 fn comes_to_rest(peer: &mut Peer, socket: usize) -> CaseResult {
     let end = Instant::now() + Duration::from_secs(3);
     let mut since = Instant::now();

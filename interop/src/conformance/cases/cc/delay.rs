@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ENDLESS, ROUND_TRIP, grown_out_of_slow_start};
 use crate::conformance::case::{Case, Flag, Grade};
+use crate::conformance::flow::Flow;
 use crate::conformance::peer::{Call, Path, Peer};
 use crate::conformance::stop::CaseResult;
 use crate::shim::SplitMix64;
@@ -145,12 +146,35 @@ fn any_difference(peer: &mut Peer) -> CaseResult {
     peer.check(most <= 2 * WINDOW as usize, || {
         format!("{most} bytes were in flight, the peer's window is {WINDOW}")
     })?;
+    walk_around(peer, &mut flow, &mut path)?;
     // The stream is alive, with a window that is not nothing.
     path.tell = None;
     let enough = path.taken + 100_000;
     let time = Duration::from_secs(60);
     let alive = peer.carry_until(&mut flow, &mut path, time, |path| path.taken >= enough)?;
     peer.check(alive, || "100 000 bytes did not come in a minute of true delays".into())
+}
+
+/// Tells differences that go around their circle in steps that a real path may have, down and
+/// up again: who trusts none that leaps has to take these.
+fn walk_around(peer: &mut Peer, flow: &mut Flow, path: &mut Path) -> CaseResult {
+    path.tell = None;
+    peer.carry(flow, path, Duration::from_secs(1))?;
+    for step_us in [0_u32.wrapping_sub(WALK_US), WALK_US] {
+        let told = path.log.len();
+        let mut walked_us = 0_u32;
+        path.tell = Some(Box::new(move |delay_us| {
+            walked_us = walked_us.wrapping_add(step_us);
+            delay_us.wrapping_add(walked_us)
+        }));
+        let time = Duration::from_secs(20);
+        let around = |path: &Path| path.log.len() >= told + WALK_STEPS;
+        peer.carry_until(flow, path, time, around)?;
+        peer.remark(format_args!("{} steps of {step_us:#x} us", path.log.len() - told));
+        path.tell = None;
+        peer.carry(flow, path, Duration::from_millis(200))?;
+    }
+    Ok(())
 }
 
 fn slow_start_ends(peer: &mut Peer) -> CaseResult {
@@ -165,6 +189,11 @@ fn slow_start_ends(peer: &mut Peer) -> CaseResult {
     let allowed = 3 * TARGET_MAX;
     peer.check(most <= allowed, || format!("the queue grew to {most:?}, allowed are {allowed:?}"))
 }
+
+const WALK_US: u32 = 4_000_000;
+
+/// All of 2^32 us in such steps.
+const WALK_STEPS: usize = 1080;
 
 /// What RFC 6817 allows as a target.
 const TARGET_MAX: Duration = Duration::from_millis(100);
