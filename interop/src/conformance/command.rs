@@ -112,31 +112,14 @@ impl Conformance {
         let stopped = watch_for_ctrl_c();
         let jobs = usize::from(self.jobs);
         let jobs = Jobs { ordinary: jobs, timing: jobs.div_ceil(8) };
-        let mut columns = Vec::new();
+        let mut report = Report::new(provenance, cases);
         for subject in &subjects {
-            let fair = |case: &&Case| is_fair(case, subject.target.is_ours);
-            let fair: Vec<Case> = cases.iter().filter(fair).cloned().collect();
-            let count = fair.len() * families.len() * self.repeat as usize;
-            let progress = Progress::new(count);
-            let plan = Plan {
-                target: subject.target.clone(),
-                families: families.clone(),
-                repeat: self.repeat,
-                jobs,
-                whole_traces: self.trace,
-                known: subject.known.ids().map(str::to_owned).collect(),
-            };
-            let started = Instant::now();
-            let runs = run_all(&fair, &plan, &stopped, &progress);
-            let seconds = started.elapsed().as_secs();
-            if self.trace {
-                show_traces(&runs, &progress);
-            }
-            columns.push(column(subject, &cases, &runs, seconds));
+            let column = self.column_of(subject, report.cases(), &families, jobs, &stopped);
+            report.add(column);
+            // What is finished is kept, whatever becomes of the rest: all of it takes hours.
+            self.publish(&report, stopped.load(Ordering::SeqCst))?;
         }
-        let report = Report::new(provenance, cases, columns);
         let interrupted = stopped.load(Ordering::SeqCst);
-        self.publish(&report, interrupted)?;
         let ended = match () {
             () if interrupted => Ended::Interrupted,
             () if report.is_internal() => Ended::Internal,
@@ -145,6 +128,34 @@ impl Conformance {
         };
         let text = if self.json { json(&report)? } else { report.text() };
         Ok((ended, text))
+    }
+
+    /// Runs the cases against one implementation.
+    fn column_of(
+        &self,
+        subject: &Subject,
+        cases: &[Case],
+        families: &[Family],
+        jobs: Jobs,
+        stopped: &AtomicBool,
+    ) -> Column {
+        let fair = |case: &&Case| is_fair(case, subject.target.is_ours, &subject.known);
+        let fair: Vec<Case> = cases.iter().filter(fair).cloned().collect();
+        let progress = Progress::new(fair.len() * families.len() * self.repeat as usize);
+        let plan = Plan {
+            target: subject.target.clone(),
+            families: families.to_vec(),
+            repeat: self.repeat,
+            jobs,
+            whole_traces: self.trace,
+            known: subject.known.ids().map(str::to_owned).collect(),
+        };
+        let started = Instant::now();
+        let runs = run_all(&fair, &plan, stopped, &progress);
+        if self.trace {
+            show_traces(&runs, &progress);
+        }
+        column(subject, cases, &runs, started.elapsed().as_secs())
     }
 
     /// What to run against.
@@ -248,7 +259,7 @@ fn column(subject: &Subject, cases: &[Case], runs: &[Run], seconds: u64) -> Colu
     let mut outcomes = BTreeMap::new();
     for case in cases {
         let of_case: Vec<&Run> = runs.iter().filter(|run| run.id == case.id).collect();
-        if !is_fair(case, subject.target.is_ours) {
+        if !is_fair(case, subject.target.is_ours, &subject.known) {
             outcomes.insert(case.id.clone(), Outcome::withheld(case));
         } else if !of_case.is_empty() {
             outcomes.insert(case.id.clone(), Outcome::of(case, &of_case, &subject.known));

@@ -20,6 +20,9 @@ pub(crate) struct KnownFailure {
     pub(crate) reason: String,
     /// Where it is reported or explained.
     pub(crate) link: String,
+    /// The case is not run against the stack, and stands in no table with it.
+    #[serde(default)]
+    pub(crate) left_out: bool,
 }
 
 impl Known {
@@ -45,6 +48,11 @@ impl Known {
         self.0.get(id)
     }
 
+    /// Whether a case is not to be run.
+    pub(crate) fn leaves_out(&self, id: &str) -> bool {
+        self.failure(id).is_some_and(|known| known.left_out)
+    }
+
     /// The ids of all cases that are expected to fail.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -61,6 +69,7 @@ mod tests {
         let known = known.expect("parses");
         assert_eq!(known.ids().collect::<Vec<_>>(), ["HS-02"]);
         assert_eq!(known.failure("HS-02").expect("listed").reason, "silent");
+        assert!(!known.leaves_out("HS-02"));
         for text in ["[HS-02]\nreason = \"silent\"\n", "[HS-02]\nreason = \"\"\nlink = \"x\"\n"] {
             assert!(Known::parse(text).is_err(), "{text}");
         }

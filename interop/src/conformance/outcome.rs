@@ -13,6 +13,8 @@ pub(crate) struct Outcome {
     pub(crate) reason: String,
     /// Repetitions did not agree, which counts as a failure.
     pub(crate) flaky: bool,
+    /// The case stands in no table that names other projects than this one.
+    pub(crate) unpublished: bool,
 }
 
 impl Outcome {
@@ -48,19 +50,21 @@ impl Outcome {
             }
             _ => {}
         }
-        Self { id: case.id.clone(), verdict, reason, flaky }
+        let crashed = runs.iter().any(|run| run.verdict == Verdict::Crash);
+        Self { id: case.id.clone(), verdict, reason, flaky, unpublished: crashed }
     }
 
     /// The outcome of a case that is not run against other stacks than ours.
     pub(crate) fn withheld(case: &Case) -> Self {
         let reason = "run against our own stack only".to_owned();
-        Self { id: case.id.clone(), verdict: Verdict::Skip, reason, flaky: false }
+        let id = case.id.clone();
+        Self { id, verdict: Verdict::Skip, reason, flaky: false, unpublished: true }
     }
 }
 
 /// Whether a case may be run against an implementation.
-pub(crate) fn is_fair(case: &Case, is_ours: bool) -> bool {
-    is_ours || !case.has(Flag::Hostile)
+pub(crate) fn is_fair(case: &Case, is_ours: bool, known: &Known) -> bool {
+    is_ours || !(case.has(Flag::Hostile) || known.leaves_out(&case.id))
 }
 
 fn first_line(run: &Run) -> String {
@@ -107,6 +111,17 @@ mod tests {
         assert_eq!(outcome(&runs, &Known::default()).reason, "IPv6 only: why");
         let runs = [run(Family::V4, Verdict::Pass), run(Family::V6, Verdict::Skip)];
         assert_eq!(outcome(&runs, &Known::default()).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_is_left_out_or_crashes_is_not_published() {
+        let known = "[HS-01]\nreason = \"so\"\nlink = \"there\"\nleft_out = true\n";
+        let known: Known = toml::from_str(known).expect("known");
+        assert!(!is_fair(&case(), false, &known) && is_fair(&case(), true, &known));
+        assert!(is_fair(&case(), false, &Known::default()));
+        assert!(Outcome::withheld(&case()).unpublished);
+        let of = |verdict| outcome(&[run(Family::V4, verdict)], &Known::default());
+        assert!(of(Verdict::Crash).unpublished && !of(Verdict::Fail).unpublished);
     }
 
     #[test]

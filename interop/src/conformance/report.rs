@@ -92,12 +92,18 @@ impl Column {
 }
 
 impl Report {
-    pub(crate) const fn new(
-        provenance: Provenance,
-        cases: Vec<Case>,
-        columns: Vec<Column>,
-    ) -> Self {
-        Self { provenance, cases, columns }
+    /// A report without an implementation yet.
+    pub(crate) const fn new(provenance: Provenance, cases: Vec<Case>) -> Self {
+        Self { provenance, cases, columns: Vec::new() }
+    }
+
+    pub(crate) fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// Adds what came of the cases with one more implementation.
+    pub(crate) fn add(&mut self, column: Column) {
+        self.columns.push(column);
     }
 
     /// Whether nothing failed that was not expected to.
@@ -117,13 +123,12 @@ impl Report {
     /// The cases that may stand in a table with other projects: none that is hostile, and none that
     /// makes a stack other than ours crash.
     fn published(&self) -> Vec<&Case> {
-        let crashes = |case: &&Case| {
+        let withheld = |case: &&Case| {
             let others = self.columns.iter().filter(|column| !column.is_ours);
-            others
-                .filter_map(|column| column.outcomes.get(&case.id))
-                .any(|outcome| outcome.verdict == Verdict::Crash)
+            let mut outcomes = others.filter_map(|column| column.outcomes.get(&case.id));
+            outcomes.any(|outcome| outcome.unpublished)
         };
-        self.cases.iter().filter(|case| !case.has(Flag::Hostile) && !crashes(case)).collect()
+        self.cases.iter().filter(|case| !case.has(Flag::Hostile) && !withheld(case)).collect()
     }
 
     /// `summary.json`.
