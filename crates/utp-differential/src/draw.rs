@@ -45,7 +45,7 @@ fn side(draws: &mut Draws) -> Side {
     if draws.chance(500) {
         for _ in 0..between(draws, 1, 4) {
             reads.push(match draws.next() % 2 {
-                0 => Read::Pause(log(draws, MS, 20 * SECOND)),
+                0 => Read::Pause(log(draws, MS, 100 * SECOND)),
                 _ => Read::Bytes(to_u32(log(draws, 1, 50_000))),
             });
         }

@@ -1,7 +1,7 @@
 //! Both stacks do what scripts ask for, and the rules that excuse them do not excuse anything.
 
 use utp_differential::{
-    Class, Ending, Failure, Kind, Outcome, Pair, Script, Side, Write, check, judge, run,
+    Class, Ending, Failure, Kind, Outcome, Pair, Read, Script, Side, Write, check, judge, run,
 };
 
 /// Classes that ours may be in with itself: what the network does, or the peer's application.
@@ -83,6 +83,16 @@ fn nothing_is_excused_on_a_network_without_faults() {
             outcome.seen[0].as_mut().expect("it was there").end = false;
         });
         assert!(unheard.is_some(), "{pair}");
+    }
+}
+
+#[test]
+fn a_reader_that_pauses_for_minutes_loses_no_peer() {
+    let mut script = quiet();
+    script.sides[0] = side(2_000_000, Ending::Finish);
+    script.sides[1].reads = vec![Read::Bytes(1_000), Read::Pause(150_000_000)];
+    for pair in Pair::ALL {
+        assert_eq!(judge(&script, &run(&script, pair)), Ok(Vec::new()), "{pair}");
     }
 }
 

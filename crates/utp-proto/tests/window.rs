@@ -5,7 +5,7 @@ mod wire;
 
 use utp_proto::Config;
 use utp_wire::PacketType;
-use wire::{FULL, Wire, plain, with_window};
+use wire::{FULL, SECOND, Wire, plain, with_window};
 
 fn with_buffer(receive_buffer_bytes: u32) -> Config {
     let mut config = plain();
@@ -97,6 +97,47 @@ fn in_order_data_beyond_the_window_is_bounded_by_one_datagram() {
         }
         assert_eq!(wire.stats().bytes_received, wire.read().len() as u64);
     }
+}
+
+// req: WN-10
+#[test]
+fn a_reader_that_pauses_for_minutes_does_not_end_a_sender_that_knows_no_probes() {
+    // libutp sends a packet every 15 s into a window that is shut, repeats it after 1, 2, 4 and 8 s,
+    // and gives up after 31 s in which nobody takes it.
+    let buffer = 50_000;
+    let mut wire = Wire::with(with_buffer(buffer));
+    let mut next = 0;
+    while wire.stats().bytes_received < buffer.into() {
+        wire.recv(wire.data(next, -1, &[7; 1_000]));
+        next += 1;
+    }
+    assert_eq!(announced(&mut wire), 0);
+    let taken = |wire: &Wire| wire.stats().bytes_received;
+    for _ in 0..20 {
+        let before = taken(&wire);
+        for pause in [15, 1, 2, 4, 8] {
+            wire.advance(pause * SECOND);
+            wire.recv(wire.data(next, -1, &[8; 1_382]));
+            if taken(&wire) > before {
+                break;
+            }
+        }
+        assert!(taken(&wire) > before, "packet {next}");
+        next += 1;
+        // No more than one at a time, and no probe of one byte.
+        wire.recv(wire.data(next, -1, &[9; 1_382]));
+        wire.advance(10 * SECOND);
+        wire.recv(wire.data(next, -1, &[9]));
+        assert_eq!(taken(&wire), before + 1_382);
+        assert_eq!(announced(&mut wire), 0);
+    }
+    // Nor without an end.
+    for seq in 0..100 {
+        wire.advance(15 * SECOND);
+        wire.recv(wire.data(next + seq, -1, &[8; 1_382]));
+    }
+    assert!(wire.stats().receive_charged_bytes <= 50_000 + 32 * 1_024);
+    assert_eq!(wire.stats().bytes_received, wire.read().len() as u64);
 }
 
 // req: WN-10, HO-07

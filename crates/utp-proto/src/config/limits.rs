@@ -6,6 +6,16 @@
 /// window is announced as zero or as at least this (libutp behaviour, quirk Q11).
 pub const WINDOW_ANNOUNCED_MIN: u32 = 1_452;
 
+/// Bytes beyond a full receive buffer that are taken while its reader pauses, a packet now and then.
+///
+/// libutp sends a packet every 15 s into a window that is shut, and gives the connection up when
+/// nobody takes it for 31 s. This is enough for a pause of five minutes.
+pub const OVERRUN_BYTES_MAX: usize = 32 * 1_024;
+
+/// Time between two of those packets, in microseconds: one that is refused comes again after 1, 2,
+/// 4 and 8 s, and the last of these must not be refused.
+pub const OVERRUN_PAUSE_US: u64 = 5_000_000;
+
 /// Packets that may ever be in flight, and so how far a packet may be ahead of the stream.
 ///
 /// A quarter of the circle of numbers: what is ahead, what is behind and what acks may name stay

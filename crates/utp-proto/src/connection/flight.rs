@@ -31,6 +31,8 @@ pub(super) struct Flight {
     /// How many more packets until one is withheld, that one included; 0 if that is to be drawn,
     /// and more than any while one is.
     pub(super) withhold_in: u32,
+    /// When a packet of the peer last filled the receive buffer.
+    pub(super) overran_at: Instant,
     /// When the last SYN went out.
     pub(super) syn_sent_at: Instant,
     pub(super) round: Round,
@@ -49,6 +51,7 @@ impl AtRest for Flight {
         stalled_since: Instant::from_micros(0),
         persist_us: 0,
         withhold_in: 0,
+        overran_at: Instant::from_micros(0),
         syn_sent_at: Instant::from_micros(0),
         round: Round::AT_REST,
     };

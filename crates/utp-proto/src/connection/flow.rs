@@ -9,8 +9,8 @@ use super::{Connection, State};
 use crate::budget::Budget;
 use crate::config::{
     ABANDONED_US_MAX, HELD_OVERHEAD_SHARE, HELD_PACKET_OVERHEAD, HELD_SPAN_BYTES,
-    IN_FLIGHT_PACKETS_MAX, IN_FLIGHT_PACKETS_UNPROVEN, MEMORY_FLOOR_BYTES, PERSIST_US_MAX,
-    WINDOW_ANNOUNCED_MIN, WINDOW_UPDATE_BYTES_MAX,
+    IN_FLIGHT_PACKETS_MAX, IN_FLIGHT_PACKETS_UNPROVEN, MEMORY_FLOOR_BYTES, OVERRUN_BYTES_MAX,
+    OVERRUN_PAUSE_US, PERSIST_US_MAX, WINDOW_ANNOUNCED_MIN, WINDOW_UPDATE_BYTES_MAX,
 };
 use crate::connection::timers::Timer;
 use crate::error::ConnectionError;
@@ -85,12 +85,13 @@ impl Connection {
     /// stream, or nothing that is held could ever be delivered: it is taken as long as any room is
     /// left, and what comes early leaves room for a packet.
     // req: WN-10
-    pub(super) fn has_memory_for(&self, ahead: u16, len: usize) -> bool {
+    pub(super) fn has_memory_for(&self, now: Instant, ahead: u16, len: usize) -> bool {
         let buffer = self.receive_buffer();
         let payload = self.recv_queue.payload_bytes();
         if ahead == 0 {
             let room = self.memory.room(self.recv_queue.unread_bytes());
-            return len == 0 || (payload < buffer && room > 0);
+            let fits = payload < buffer || self.may_overrun(now, len);
+            return len == 0 || (fits && room > 0);
         }
         if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
             return false;
@@ -100,6 +101,22 @@ impl Connection {
         payload + added <= buffer
             && charged + added <= self.receive_memory()
             && !self.memory.is_tight()
+    }
+
+    /// Whether a packet is taken beyond the buffer, for a sender that would give up otherwise. One
+    /// byte is a probe of a sender that would not.
+    fn may_overrun(&self, now: Instant, len: usize) -> bool {
+        let most = self.receive_buffer() + OVERRUN_BYTES_MAX;
+        len > 1
+            && self.recv_queue.payload_bytes() + len <= most
+            && now.saturating_since(self.flight.overran_at) >= OVERRUN_PAUSE_US
+    }
+
+    /// The next packet of the stream is about to be taken.
+    pub(super) fn note_overrun(&mut self, now: Instant, len: usize) {
+        if self.recv_queue.payload_bytes() + len >= self.receive_buffer() {
+            self.flight.overran_at = now;
+        }
     }
 
     /// Bytes that its own limits let the application write, whatever memory the endpoint has.

@@ -212,7 +212,7 @@ impl Connection {
             }
             Copied::Conflict => return self.on_conflict(),
         }
-        if !self.has_memory_for(ahead, payload.len()) {
+        if !self.has_memory_for(now, ahead, payload.len()) {
             // The ack tells the window, so that the sender learns why.
             self.drop_data(header, payload);
             self.ack_pending = true;
@@ -230,6 +230,7 @@ impl Connection {
             }
             return;
         }
+        self.note_overrun(now, payload.len());
         self.deliver(payload);
         let mut ended = fin;
         while !ended && let Some((payload, fin)) = self.recv_queue.take_held(self.ack_nr.next()) {
