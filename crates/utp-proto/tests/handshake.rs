@@ -97,6 +97,26 @@ fn an_acceptor_asks_an_initiator_that_says_nothing_before_it_speaks() {
     assert_eq!(wire.stats().send_buffered_bytes, 0);
 }
 
+// req: HS-13
+#[test]
+fn keepalives_leave_an_unproven_peer_the_end_of_the_stream() {
+    let mut wire = Wire::idle(EndpointConfig::default(), plain(), 100, 200, 4_000);
+    wire.recv(wire.syn(-2));
+    wire.take();
+    // All that ever comes: an empty stream and its end.
+    wire.recv(wire.fin(-1, -1));
+    wire.accept();
+    wire.expect(&["STATE 0 ack -1"]);
+    wire.advance(65 * SECOND);
+    wire.take();
+    wire.finish();
+    wire.expect(&["FIN 0 ack -1"]);
+    wire.advance(10 * SECOND);
+    wire.expect(&["FIN 0 ack -1"]);
+    wire.recv(wire.state(0, 0));
+    assert!(wire.take_events().contains(&Event::Finished));
+}
+
 // req: U-04
 #[test]
 fn an_initiator_that_may_still_repeat_its_syn_is_not_asked() {

@@ -100,7 +100,7 @@ impl Connection {
                     }
                 })
                 .or_else(|| self.transmit_ack(now, out))
-                .or_else(|| self.transmit_keepalive(now, out))
+                .or_else(|| self.transmit_keepalive_to_unproven(now, room, out))
                 .or_else(|| self.transmit_liveness_probe(now, out)),
         };
         let Some(burst) = burst else {
@@ -112,6 +112,21 @@ impl Connection {
             unproven.room = unproven.room.saturating_sub(bytes);
         }
         Some(burst)
+    }
+
+    /// A keepalive, if it leaves room for the end of the stream and its resends: a peer that has
+    /// finished sends none itself, and what it was charged for would be used up in a minute.
+    fn transmit_keepalive_to_unproven(
+        &mut self,
+        now: Instant,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<Burst> {
+        let fins = 1 + usize::from(UNPROVEN_RESENDS_MAX);
+        if room < (1 + fins) * HEADER_LEN {
+            return None;
+        }
+        self.transmit_keepalive(now, out)
     }
 
     /// Only another packet of the peer makes room. If none comes, what waits for it must not do so
