@@ -11,6 +11,9 @@ const SECOND: u64 = 1_000_000;
 /// Sends of one packet after which libutp gives a connection up when none is acknowledged.
 const LIBUTP_SENDS_MAX: usize = 5;
 
+/// Payload of a full packet of libutp's over IPv4.
+const LIBUTP_PACKET_BYTES: u32 = 1_382;
+
 /// How often the timers of libutp are looked at.
 const LIBUTP_TICK_US: u64 = 500_000;
 
@@ -129,6 +132,49 @@ impl Outcome {
         was_patient && (!arrived || !answers.is_empty())
     }
 
+    /// Whether libutp at `side` gave up before `by_us` since its last packet had one byte and came
+    /// to a window of ours that is shut, where that is no more than a probe.
+    pub(crate) fn was_taken_for_a_probe(&self, side: usize, by_us: u64) -> bool {
+        if [self.kind(side), self.kind(1 - side)] != [Kind::Libutp, Kind::Ours] {
+            return false;
+        }
+        let Some(Unacked { sends, .. }) = self.unacked(side, by_us) else { return false };
+        let is_shut = |packet: &&Passed| packet.wnd_size == 0 && packet.at_us > sends[0].at_us;
+        sends.len() >= LIBUTP_SENDS_MAX
+            && sends[0].payload_bytes == 1
+            && self.sent(1 - side).filter(is_shut).any(|packet| packet.arrives_by(by_us))
+    }
+
+    /// Whether the ack of a packet means nothing to its receiver: libutp ignores those of DATA that
+    /// it has already.
+    fn is_deaf_to(&self, packet: &Passed) -> bool {
+        let Some(at_us) = packet.arrivals_us.iter().min() else { return false };
+        self.kind(1 - packet.from) == Kind::Libutp
+            && matches!(packet.packet_type, PacketType::Data | PacketType::Fin)
+            && self.sent(packet.from).any(|other| {
+                let same = (other.packet_type, other.connection_id, other.seq_nr);
+                same == (packet.packet_type, packet.connection_id, packet.seq_nr)
+                    && other.arrivals_us.iter().any(|other_us| other_us < at_us)
+            })
+    }
+
+    /// Whether `writer` waits for a window that has opened: it heard last of one below a packet,
+    /// and the news was lost. libutp tells it once, and neither asks nor probes.
+    pub(crate) fn has_lost_its_window(&self, writer: usize) -> bool {
+        if self.pair.0 != [Kind::Libutp; 2] {
+            return false;
+        }
+        let from_peer =
+            || self.sent(1 - writer).filter(|packet| packet.packet_type != PacketType::Syn);
+        let arrived = from_peer().filter(|packet| packet.arrives_by(u64::MAX));
+        let Some(last) = arrived.max_by_key(|packet| packet.arrivals_us.iter().max()) else {
+            return false;
+        };
+        let mut news = from_peer().filter(|packet| packet.at_us > last.at_us);
+        (1..LIBUTP_PACKET_BYTES).contains(&last.wnd_size)
+            && news.any(|packet| packet.wnd_size > last.wnd_size && packet.arrivals_us.is_empty())
+    }
+
     /// Whether a packet was of no use when it arrived, since others had overtaken it: an ack that
     /// is more than three packets behind voids what it comes with, at both stacks.
     fn is_void(&self, packet: &Passed, at_us: u64) -> bool {
@@ -180,7 +226,8 @@ impl Outcome {
             .filter(|packet| packet.connection_id == answer_id)
             .filter(|packet| !matches!(packet.packet_type, PacketType::Syn | PacketType::Reset))
             .collect();
-        let heard = acks.iter().filter(|packet| packet.arrives_by(by_us));
+        let heard =
+            acks.iter().filter(|packet| packet.arrives_by(by_us) && !self.is_deaf_to(packet));
         let base = sent[0].seq_nr.wrapping_sub(1);
         let place = |number: u16| number.wrapping_sub(base).cast_signed();
         let acked = heard.map(|packet| place(packet.ack_nr)).fold(0, i16::max);

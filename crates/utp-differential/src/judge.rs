@@ -31,11 +31,17 @@ pub enum Class {
     FinIgnored,
     /// An acceptor left before it had data, and ends such a stream by a reset.
     LeftBeforeData,
+    /// Ours takes a single byte that comes to a shut window for a probe, and libutp gives up that
+    /// has no more to send.
+    ByteRefused,
+    /// The news that a window has opened was lost, which libutp tells once, from a size that it
+    /// does not probe.
+    WindowLost,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::CutOff,
         Self::NoAnswer,
         Self::SynAckLost,
@@ -46,6 +52,8 @@ impl Class {
         Self::SilentInitiator,
         Self::FinIgnored,
         Self::LeftBeforeData,
+        Self::ByteRefused,
+        Self::WindowLost,
     ];
 }
 
@@ -62,6 +70,8 @@ impl fmt::Display for Class {
             Self::SilentInitiator => "silent initiator",
             Self::FinIgnored => "FIN ignored",
             Self::LeftBeforeData => "left before data",
+            Self::ByteRefused => "byte refused",
+            Self::WindowLost => "window lost",
         })
     }
 }
@@ -187,6 +197,9 @@ impl Judged<'_> {
         if failure == Failure::TimedOut && outcome.was_cut_off(side, at_us) {
             return Some(Class::CutOff);
         }
+        if failure == Failure::TimedOut && outcome.was_taken_for_a_probe(side, at_us) {
+            return Some(Class::ByteRefused);
+        }
         let left =
             self.ends[1 - side] == End::Well && peer.left_at_us.is_some_and(|left| left < at_us);
         if left && seen.end {
@@ -195,8 +208,7 @@ impl Judged<'_> {
         if self.broke_at_us(1 - side).is_some_and(|broke| broke < at_us) {
             return Some(Class::PeerFailed);
         }
-        // Its application left before, and heard of nothing any more.
-        if left && outcome.was_once_cut_off(1 - side, at_us) {
+        if self.is_peer_gone(side, at_us) {
             return Some(Class::PeerFailed);
         }
         // An initiator that is not even connected has not chosen to be silent.
@@ -215,6 +227,17 @@ impl Judged<'_> {
             .then_some(Class::FinIgnored)
     }
 
+    /// Whether the peer's stack had given up by `by_us` of which its application heard nothing any
+    /// more: it had left, or has had all that it waited for.
+    fn is_peer_gone(&self, side: usize, by_us: u64) -> bool {
+        let (peer, seen) = (1 - side, self.seen(1 - side));
+        let before = [seen.left_at_us, seen.broke_at_us].into_iter().flatten().min();
+        self.ends[peer] == End::Well
+            && before.is_some_and(|at_us| at_us < by_us)
+            && (self.outcome.was_once_cut_off(peer, by_us)
+                || self.outcome.was_taken_for_a_probe(peer, by_us))
+    }
+
     /// Whether the initiator has ended a stream that libutp's acceptor does not take for open.
     fn is_fin_ignored(&self, by_us: u64) -> bool {
         let outcome = self.outcome;
@@ -227,9 +250,7 @@ impl Judged<'_> {
         let outcome = self.outcome;
         let end_us = outcome.took_us;
         let peer_broke = self.broke_at_us(1 - side).is_some();
-        // Its application left before, and heard of nothing any more.
-        let peer_gone =
-            self.ends[1 - side] == End::Well && outcome.was_once_cut_off(1 - side, end_us);
+        let peer_gone = self.is_peer_gone(side, end_us);
         if self.ends[side] == End::Unheard {
             if peer_broke || peer_gone {
                 return Some(Class::PeerFailed);
@@ -242,6 +263,11 @@ impl Judged<'_> {
         }
         if side == 1 && self.is_fin_ignored(end_us) {
             return Some(Class::FinIgnored);
+        }
+        let stuck =
+            |writer: usize| !self.seen(writer).finished && outcome.has_lost_its_window(writer);
+        if stuck(side) || stuck(1 - side) {
+            return Some(Class::WindowLost);
         }
         let mute = self.is_libutp(1) && self.is_libutp(0) && !outcome.acceptor_had_data(end_us);
         mute.then_some(Class::MuteAcceptor)

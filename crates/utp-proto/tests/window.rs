@@ -102,8 +102,8 @@ fn in_order_data_beyond_the_window_is_bounded_by_one_datagram() {
 // req: WN-10
 #[test]
 fn a_reader_that_pauses_for_minutes_does_not_end_a_sender_that_knows_no_probes() {
-    // libutp sends a packet every 15 s into a window that is shut, repeats it after 1, 2, 4 and 8 s,
-    // and gives up after 31 s in which nobody takes it.
+    // libutp sends a packet every 15 s into a window that is shut, repeats it after 1, 2, 4 and
+    // 8 s, and gives up after 31 s in which nobody takes it.
     let buffer = 50_000;
     let mut wire = Wire::with(with_buffer(buffer));
     let mut next = 0;

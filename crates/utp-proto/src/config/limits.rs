@@ -6,7 +6,7 @@
 /// window is announced as zero or as at least this (libutp behaviour, quirk Q11).
 pub const WINDOW_ANNOUNCED_MIN: u32 = 1_452;
 
-/// Bytes beyond a full receive buffer that are taken while its reader pauses, a packet now and then.
+/// Bytes beyond a full receive buffer that are taken while its reader pauses, a packet at times.
 ///
 /// libutp sends a packet every 15 s into a window that is shut, and gives the connection up when
 /// nobody takes it for 31 s. This is enough for a pause of five minutes.
