@@ -28,7 +28,7 @@ fn stats(pair: &Pair, side: usize) -> Stats {
 /// Runs until the stream that side 0 opened has arrived.
 fn finish(pair: &mut Pair, handle: ConnectionHandle, within_us: u64) {
     let done = pair.run_until(within_us, |pair| pair.app(0, handle).finished);
-    assert!(done, "{:?} {:?}", pair.app(0, handle), stats(pair, 0));
+    assert!(done, "{:?}", pair.app(0, handle));
 }
 
 /// Transfers `bytes` on paths like `path`.
@@ -207,6 +207,28 @@ fn a_host_that_refuses_a_size_costs_no_byte_and_no_time() {
             assert_eq!(stats.bytes_sent, 2_000_000, "nothing went twice");
             assert!(usize::from(stats.datagram_bytes) > limit - 16 || limit == 1_200);
         }
+    }
+}
+
+// req: MT-04
+#[test]
+fn a_batch_of_two_streams_that_the_host_refuses_costs_neither_a_byte() {
+    let mut pair = Pair::with_config(1, fixed_window());
+    pair.segments_max = 1;
+    let handles = [pair.connect(1_000_000, true), pair.connect(1_000_000, true)];
+    pair.run_for(200 * MS);
+    let of = |pair: &Pair, handle| pair.endpoints[0].connection(handle).unwrap().stats();
+    assert!(handles.iter().all(|&handle| of(&pair, handle).datagram_bytes == 1_472));
+    pair.joins_batches = true;
+    pair.paths[0].host_bytes = 1_400;
+    pair.run_for(20 * MS);
+    pair.joins_batches = false;
+    for handle in handles {
+        finish(&mut pair, handle, 60 * SECOND);
+        let stats = of(&pair, handle);
+        assert!(stats.datagram_bytes <= 1_400, "{stats:?}");
+        assert_eq!((stats.timeouts, stats.losses_detected), (0, 0), "{stats:?}");
+        assert_eq!(stats.bytes_sent, 1_000_000, "nothing went twice");
     }
 }
 

@@ -8,7 +8,7 @@
 //! and a host does it when a datagram is larger than its device carries: so it is padded to more
 //! than that.
 
-use utp_wire::{EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr, padding_len};
+use utp_wire::{ConnectionId, EXTENSION_BITS, HEADER_LEN, Header, Instant, SeqNr, padding_len};
 
 use super::path_mtu::{HEADER_BYTES, Probe};
 use super::{Burst, Connection, LocalFin, Timer};
@@ -185,23 +185,26 @@ impl Connection {
         }
     }
 
-    /// This host did not send a batch, since its first datagram is too large.
+    /// This host did not send a batch, since its first datagram is too large. Others may be in it,
+    /// too.
     // req: MT-04
     pub(crate) fn handle_send_too_large(&mut self, datagrams: &[u8], segment_size: usize) {
-        let size = u16::try_from(segment_size.min(datagrams.len())).unwrap_or(u16::MAX);
+        let id_send = self.id_send;
+        let own = datagrams.chunks(segment_size).filter(move |datagram| is_from(datagram, id_send));
+        let own_size = own.clone().map(<[u8]>::len).max().unwrap_or(0);
+        let size = u16::try_from(own_size).unwrap_or(u16::MAX);
         let probe = self.mtu.probe().map(|probe| probe.seq_nr);
-        let is_probe = probe.is_some() && seq_nr_of(datagrams) == probe;
-        let shrunk = self.mtu.on_send_failed(size);
+        let is_probe = probe.is_some() && own.clone().next().and_then(seq_nr_of) == probe;
+        let is_largest = own_size == segment_size.min(datagrams.len());
+        let shrunk = is_largest && self.mtu.on_send_failed(size);
         if shrunk {
             self.on_size_changed();
         }
         // If it could not go in fragments either, or there is nothing smaller, the retransmission
         // timer decides: anything else would be tried again at once, and without end.
-        if is_probe || shrunk {
-            for datagram in datagrams.chunks(segment_size).rev() {
-                if let Some(seq_nr) = seq_nr_of(datagram) {
-                    self.take_back(seq_nr);
-                }
+        if is_probe || shrunk || !is_largest {
+            for seq_nr in own.rev().filter_map(seq_nr_of) {
+                self.take_back(seq_nr);
             }
         }
     }
@@ -242,6 +245,11 @@ impl Connection {
         self.send_queue.uncut(slot.position, usize::from(slot.len));
         self.flight.in_flight_bytes -= u64::from(slot.len);
     }
+}
+
+fn is_from(datagram: &[u8], id_send: ConnectionId) -> bool {
+    let header = datagram.first_chunk().and_then(|bytes| Header::decode(bytes).ok());
+    header.is_some_and(|(header, _)| header.connection_id == id_send)
 }
 
 fn seq_nr_of(datagram: &[u8]) -> Option<SeqNr> {

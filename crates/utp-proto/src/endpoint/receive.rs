@@ -1,6 +1,7 @@
 //! What comes in from the network: datagrams and ICMP messages.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use utp_wire::{ConnectionId, Header, Instant, Packet, PacketType};
 
@@ -186,7 +187,8 @@ impl Endpoint {
 
     /// Takes back datagrams for `remote` that this host refused to send, since the first of them is
     /// larger than its link takes without fragments (`EMSGSIZE`). None of them was sent. They are
-    /// `segment_size` bytes each, if that is set, but for the last.
+    /// `segment_size` bytes each, if that is set, but for the last. Connections with one peer may
+    /// share them.
     ///
     /// What they carried goes out again in smaller packets where that is possible, and where it is
     /// not, as it is, with leave to fragment it.
@@ -198,10 +200,17 @@ impl Endpoint {
         segment_size: Option<usize>,
     ) {
         self.advance(now);
-        let Some((slot, _)) = self.sender_of(remote, datagrams) else { return };
         let segment_size = segment_size.unwrap_or(datagrams.len()).max(1);
-        self.entries[slot].connection.handle_send_too_large(datagrams, segment_size);
-        self.sync(slot);
+        for (index, first) in datagrams.chunks(segment_size).enumerate() {
+            let mut before = datagrams.chunks(segment_size).take(index);
+            if before.any(|datagram| datagram.get(ID_BYTES) == first.get(ID_BYTES)) {
+                continue;
+            }
+            if let Some((slot, _)) = self.sender_of(remote, first) {
+                self.entries[slot].connection.handle_send_too_large(datagrams, segment_size);
+                self.sync(slot);
+            }
+        }
     }
 
     /// The connection that sent a DATA or FIN packet to `remote`, and its header.
@@ -307,3 +316,6 @@ impl Endpoint {
         self.stats.resets_ignored += 1;
     }
 }
+
+/// Where a packet has the id of its connection.
+const ID_BYTES: Range<usize> = 2..4;

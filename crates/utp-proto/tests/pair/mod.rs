@@ -62,6 +62,8 @@ pub struct Pair {
     /// Counts the packets and hashes them with the times at which they were sent.
     pub trace: Trace,
     pub segments_max: usize,
+    /// Hands what several connections send to the host as one, as a driver does.
+    pub joins_batches: bool,
     pub draws: Draws,
     network: BinaryHeap<Reverse<InFlight>>,
     sequence: u64,
@@ -104,6 +106,7 @@ impl Pair {
             unchecked: false,
             trace: Trace::default(),
             segments_max: 10,
+            joins_batches: false,
             draws: Draws(seed ^ 0xdead_beef),
             network: BinaryHeap::new(),
             sequence: 0,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
-use utp_proto::Instant;
+use utp_proto::{Instant, Transmit};
 use utp_wire::{Packet, PacketType};
 
 use super::Pair;
@@ -91,9 +91,23 @@ impl Pair {
         let mut buf = Vec::new();
         let max = NonZeroUsize::new(self.segments_max).expect("at least one");
         let now = self.clock(side);
-        while let Some(transmit) = self.endpoints[side].poll_transmit(now, max, &mut buf) {
+        let mut next = None;
+        loop {
+            let polled =
+                next.take().or_else(|| self.endpoints[side].poll_transmit(now, max, &mut buf));
+            let Some(mut transmit) = polled else { break };
             sent = true;
             assert_eq!(transmit.destination, self.addresses[1 - side]);
+            let size = transmit.segment_size.unwrap_or(transmit.size);
+            while self.joins_batches && transmit.size % size == 0 {
+                next = self.endpoints[side].poll_transmit(now, NonZeroUsize::MIN, &mut buf);
+                let fits = |more: &Transmit| {
+                    more.size <= size && more.dont_fragment == transmit.dont_fragment
+                };
+                let Some(more) = next.take_if(|more| fits(more)) else { break };
+                transmit.segment_size = Some(size);
+                transmit.size += more.size;
+            }
             let bytes = buf[transmit.start..transmit.start + transmit.size].to_vec();
             let size = transmit.segment_size.unwrap_or(transmit.size);
             let host_bytes = self.paths[side].host_bytes;

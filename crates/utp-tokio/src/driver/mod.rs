@@ -9,7 +9,7 @@ mod sender;
 mod streams;
 
 use std::io::ErrorKind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::{io, mem};
@@ -92,6 +92,8 @@ pub(crate) struct Driver {
     /// Why the transport gave up.
     failure: Option<ErrorKind>,
     stats: SocketStats,
+    /// The task has just let others go first.
+    yielded: bool,
     /// Whom to wake once nothing is locked or borrowed.
     wakers: Vec<Waker>,
     changed: Vec<Arc<StreamShared>>,
@@ -132,6 +134,7 @@ impl Driver {
             _drained: parts.drained,
             failure: None,
             stats,
+            yielded: false,
             wakers: Vec::new(),
             changed: Vec::new(),
             connects: Vec::new(),
@@ -147,6 +150,9 @@ impl Driver {
         self.apply_inbox(now);
         self.handle_deadlines(now);
         self.handle_events(now);
+        if self.yields_to_users(cx) {
+            return Poll::Pending;
+        }
         let stop = self.sender.run(cx, &mut self.endpoint, &mut self.datagrams, &mut self.stats);
         // What could not be delivered may have ended a connect.
         self.handle_events(now);
@@ -158,6 +164,20 @@ impl Driver {
             return Poll::Ready(Ok(()));
         }
         self.shared.poll_changed(cx, self.closing).map(Ok)
+    }
+
+    /// Whether those who have just got something to read or room to write go first, once, before
+    /// anything is sent: an answer takes the ack along, which would be a packet of its own.
+    fn yields_to_users(&mut self, cx: &mut Context<'_>) -> bool {
+        self.yielded = !self.yielded && !self.wakers.is_empty();
+        if self.yielded {
+            self.wake_all();
+            // This task comes after all that are awake, which one that only wakes itself does not.
+            if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        self.yielded
     }
 
     /// Does what the users of streams and socket want.
@@ -335,7 +355,7 @@ impl Future for Driver {
             now = this.runtime.now();
             if round.is_pending() {
                 // Not earlier: what there is to send, a last reset perhaps, is sent.
-                if this.is_done(now) {
+                if !this.yielded && this.is_done(now) {
                     return Poll::Ready(());
                 }
                 break;

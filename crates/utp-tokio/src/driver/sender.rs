@@ -1,10 +1,10 @@
 //! Owns the way out: the buffer that batches are encoded into, and the batch that has to wait when
 //! the transport takes no more.
 
+mod batch;
 mod pause;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +16,7 @@ use crate::runtime::Runtime;
 use crate::shared::RawDatagram;
 use crate::stats::SocketStats;
 use crate::transport::{AsyncUdpSocket, Datagrams, QUOTED_MAX, is_out_of_buffers, is_too_large};
+use batch::Batch;
 use pause::Pause;
 
 /// Sends batches.
@@ -24,27 +25,14 @@ pub(super) struct Sender {
     transport: Arc<dyn AsyncUdpSocket>,
     runtime: Arc<dyn Runtime>,
     buf: Vec<u8>,
-    /// The batch in the buffer, until all of it has gone.
+    /// The batch that is being sent, until all of it has gone.
     batch: Option<Batch>,
+    /// What the core gave out when the batch before it was complete. It stands in the buffer, too.
+    next: Option<Batch>,
     /// Since when the transport takes nothing.
     blocked_at: Option<Instant>,
     /// Until when it is not asked again, if it does not tell by itself when that is of use.
     pause: Pause,
-}
-
-/// Datagrams in the buffer.
-#[derive(Clone, Copy, Debug)]
-struct Batch {
-    destination: SocketAddr,
-    source: Option<IpAddr>,
-    start: usize,
-    end: usize,
-    segment_size: Option<usize>,
-    dont_fragment: bool,
-    /// What the time stamps say. None for what carries none of ours.
-    stamped_at: Option<Instant>,
-    /// The transport took nothing the last time.
-    blocked: bool,
 }
 
 /// Why sending stopped.
@@ -61,12 +49,20 @@ pub(super) enum Stop {
 impl Sender {
     pub(super) fn new(transport: Arc<dyn AsyncUdpSocket>, runtime: Arc<dyn Runtime>) -> Self {
         let pause = Pause::new(runtime.timer());
-        Self { transport, runtime, buf: Vec::new(), batch: None, blocked_at: None, pause }
+        Self {
+            transport,
+            runtime,
+            buf: Vec::new(),
+            batch: None,
+            next: None,
+            blocked_at: None,
+            pause,
+        }
     }
 
     /// Whether no batch waits for the transport.
     pub(super) const fn is_idle(&self) -> bool {
-        self.batch.is_none()
+        self.batch.is_none() && self.next.is_none()
     }
 
     /// Whether the transport takes nothing, and has not for so long that the socket is broken.
@@ -92,12 +88,9 @@ impl Sender {
             if self.poll_flush(cx, endpoint, stats).is_pending() {
                 return Stop::Blocked;
             }
-            let batch = match raw.pop() {
-                Some(datagram) => self.take_raw(&datagram),
-                None => match self.encode(endpoint) {
-                    Some(batch) => batch,
-                    None => return Stop::Drained,
-                },
+            let batch = self.take_raw(raw).or_else(|| self.encode(endpoint, raw.is_empty()));
+            let Some(batch) = batch else {
+                return Stop::Drained;
             };
             self.batch = Some(batch);
         }
@@ -107,39 +100,50 @@ impl Sender {
         }
     }
 
-    /// Fills the buffer with the core's next batch.
-    fn encode(&mut self, endpoint: &mut Endpoint) -> Option<Batch> {
-        self.buf.clear();
-        let now = self.runtime.now();
-        let segments = NonZeroUsize::new(self.transport.max_send_segments());
-        let transmit =
-            endpoint.poll_transmit(now, segments.unwrap_or(NonZeroUsize::MIN), &mut self.buf)?;
-        Some(Batch {
-            destination: transmit.destination,
-            source: transmit.source,
-            start: transmit.start,
-            end: transmit.start + transmit.size,
-            segment_size: transmit.segment_size,
-            dont_fragment: transmit.dont_fragment,
-            stamped_at: Some(now),
-            blocked: false,
-        })
+    /// Fills the buffer with the core's next batch. Connections with one peer share it, so that it
+    /// costs no more to send on many of them than on one. Without `join`, what is in the buffer
+    /// goes by itself, and leaves it free.
+    fn encode(&mut self, endpoint: &mut Endpoint, join: bool) -> Option<Batch> {
+        let datagrams_max = self.transport.max_send_segments().max(1);
+        let mut batch = match self.next.take() {
+            Some(mut next) => {
+                next.take_turn(self.runtime.now(), &mut self.buf);
+                next
+            }
+            None => {
+                self.buf.clear();
+                self.poll_core(endpoint, datagrams_max)?
+            }
+        };
+        while join && let Some(room) = batch.room(datagrams_max) {
+            let Some(more) = self.poll_core(endpoint, room) else { break };
+            if !batch.join(&more) {
+                self.next = Some(more);
+                break;
+            }
+        }
+        Some(batch)
     }
 
-    fn take_raw(&mut self, datagram: &RawDatagram) -> Batch {
+    /// Appends what the core sends next to the buffer.
+    fn poll_core(&mut self, endpoint: &mut Endpoint, datagrams_max: usize) -> Option<Batch> {
+        let now = self.runtime.now();
+        let datagrams_max = NonZeroUsize::new(datagrams_max).unwrap_or(NonZeroUsize::MIN);
+        let transmit = endpoint.poll_transmit(now, datagrams_max, &mut self.buf)?;
+        Some(Batch::of_core(&transmit, now))
+    }
+
+    /// Fills the buffer with a datagram of the user's, if none of the core's is there.
+    fn take_raw(&mut self, raw: &mut Vec<RawDatagram>) -> Option<Batch> {
+        if self.next.is_some() {
+            return None;
+        }
+        let datagram = raw.pop()?;
         self.buf.clear();
         self.buf.extend_from_slice(&datagram.bytes);
-        Batch {
-            destination: datagram.destination,
-            source: None,
-            start: 0,
-            end: datagram.bytes.len(),
-            segment_size: None,
-            // Nobody searches for the size of what others send from here.
-            dont_fragment: datagram.bytes.len() <= RAW_WHOLE_BYTES_MAX,
-            stamped_at: None,
-            blocked: false,
-        }
+        // Nobody searches for the size of what others send from here.
+        let dont_fragment = datagram.bytes.len() <= RAW_WHOLE_BYTES_MAX;
+        Some(Batch::raw(datagram.destination, 0..self.buf.len(), dont_fragment))
     }
 
     /// Hands the batch in the buffer to the transport; ready when there is none any more.
@@ -240,35 +244,6 @@ impl Sender {
     }
 }
 
-impl Batch {
-    fn datagrams<'a>(&self, buf: &'a [u8]) -> Datagrams<'a> {
-        Datagrams {
-            destination: self.destination,
-            source: self.source,
-            contents: &buf[self.start..self.end],
-            segment_size: self.segment_size,
-            dont_fragment: self.dont_fragment,
-        }
-    }
-
-    /// Puts the present time on datagrams that had to wait: a stamp measures the network only if
-    /// it is taken at the moment of sending. Says whether there was anything to do.
-    fn restamp(&mut self, now: Instant, buf: &mut [u8]) -> bool {
-        let Some(stamped_at) = self.stamped_at else { return false };
-        let later_us = now.saturating_since(stamped_at);
-        if later_us == 0 {
-            return false;
-        }
-        self.stamped_at = Some(now);
-        let datagrams = &mut buf[self.start..self.end];
-        let segment_size = self.segment_size.unwrap_or(datagrams.len());
-        // The stamps wrap, and so does what is added to them.
-        let later_us = Instant::from_micros(later_us).timestamp().0;
-        utp_wire::restamp(datagrams, segment_size, later_us);
-        true
-    }
-}
-
 /// Tells the core what it would learn from an ICMP message if the trouble were farther away.
 fn report_lost(
     error: &io::Error,
@@ -280,9 +255,10 @@ fn report_lost(
     let unreachable =
         matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
     if unreachable {
-        let first = datagrams.iter().next().unwrap_or_default();
-        let quoted = &first[..first.len().min(QUOTED_MAX)];
-        endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
+        for datagram in datagrams.iter() {
+            let quoted = &datagram[..datagram.len().min(QUOTED_MAX)];
+            endpoint.handle_icmp(now, datagrams.destination, IcmpError::Unreachable, quoted);
+        }
     }
 }
 
