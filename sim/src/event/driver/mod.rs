@@ -35,6 +35,10 @@ pub(super) struct Driver {
     connects: Vec<StreamId>,
     /// What the timer is set to, until it has fired.
     armed: Option<Instant>,
+    /// Streams have something for their application since the driver let others go first.
+    woke: bool,
+    /// The driver has just let others go first.
+    yielded: bool,
 }
 
 /// A connection and its stream.
@@ -60,6 +64,8 @@ impl Driver {
             changed: Vec::new(),
             connects: Vec::new(),
             armed: None,
+            woke: false,
+            yielded: false,
         }
     }
 
@@ -73,8 +79,12 @@ impl Driver {
                 self.endpoint.handle_timeout(cx.instant);
             }
             self.handle_events(cx);
+            if self.yields_to_users(cx) {
+                return;
+            }
             let more_to_send = self.send(cx);
             let news = self.handle_events(cx);
+            self.woke = false;
             // The adapter makes another round whenever something was received. Most of these would
             // find nothing.
             let another = more_to_send
@@ -90,6 +100,20 @@ impl Driver {
             }
         }
         cx.tasks.wake(cx.driver_task);
+    }
+
+    /// Whether the application goes first, once, before anything is sent.
+    fn yields_to_users(&mut self, cx: &mut Cx<'_>) -> bool {
+        self.yielded = mem::take(&mut self.woke) && !self.yielded;
+        if self.yielded {
+            cx.tasks.yield_now(cx.driver_task);
+        }
+        self.yielded
+    }
+
+    fn wake_app_if(&mut self, cx: &mut Cx<'_>, wake: bool) {
+        self.woke |= wake;
+        cx.wake_app_if(wake);
     }
 
     /// Does what the application wants.
@@ -111,7 +135,7 @@ impl Driver {
             }
             Err(error) => {
                 let wake = self.stream(id).fail(Failure::Connect(error));
-                cx.wake_app_if(wake);
+                self.wake_app_if(cx, wake);
             }
         }
     }
@@ -125,7 +149,7 @@ impl Driver {
         };
         let handle = live.handle;
         let wake = streams::apply(cx.instant, &mut self.endpoint, handle, stream);
-        cx.wake_app_if(wake);
+        self.wake_app_if(cx, wake);
         self.release_if_done(cx, handle, id);
     }
 
@@ -167,7 +191,7 @@ impl Driver {
         }
         streams::keep_stats(&connection, stream);
         drop(connection);
-        cx.wake_app_if(wake);
+        self.wake_app_if(cx, wake);
         match event {
             Event::Closed(_) => self.release(cx, handle, id),
             Event::Writable => self.release_if_done(cx, handle, id),
