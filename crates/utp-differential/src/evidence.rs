@@ -23,6 +23,9 @@ const ACK_BEHIND_MAX: i16 = 3;
 /// How often an initiator of ours asks.
 const OUR_QUESTIONS: usize = 5;
 
+/// Time between two packets that ours takes beyond a full buffer.
+const OUR_OVERRUN_PAUSE_US: u64 = 5 * SECOND;
+
 /// How long ours remembers a SYN that it has answered.
 const OUR_HALF_OPEN_LIFE_US: u64 = 60 * SECOND;
 
@@ -145,6 +148,37 @@ impl Outcome {
             && self.sent(1 - side).filter(is_shut).any(|packet| packet.arrives_by(by_us))
     }
 
+    /// Whether a packet came to a full buffer of ours so soon after the one before it that it was
+    /// refused.
+    fn is_too_soon(&self, packet: &Passed, at_us: u64) -> bool {
+        let acks = |ack: &&Passed| ack.ack_nr == packet.seq_nr.wrapping_sub(1);
+        let first = self.sent(1 - packet.from).find(acks);
+        self.kind(1 - packet.from) == Kind::Ours
+            && packet.payload_bytes > 0
+            && first
+                .is_some_and(|ack| ack.wnd_size == 0 && ack.at_us + OUR_OVERRUN_PAUSE_US > at_us)
+    }
+
+    /// Whether a packet came beyond a gap and beyond the window that ours had told last: what it can
+    /// hold there is bounded.
+    fn is_beyond_window(&self, packet: &Passed, at_us: u64) -> bool {
+        let told = self.sent(1 - packet.from).filter(|other| other.at_us <= at_us).last();
+        let Some(told) = told.filter(|_| self.kind(1 - packet.from) == Kind::Ours) else {
+            return false;
+        };
+        let place = |number: u16| number.wrapping_sub(told.ack_nr).cast_signed();
+        let until = place(packet.seq_nr);
+        let mut bytes = 0;
+        for next in 1..=until {
+            let is_next = |other: &&Passed| {
+                let numbered = matches!(other.packet_type, PacketType::Data | PacketType::Fin);
+                numbered && place(other.seq_nr) == next
+            };
+            bytes += self.sent(packet.from).find(is_next).map_or(0, |other| other.payload_bytes);
+        }
+        until > 1 && bytes > usize::try_from(told.wnd_size).unwrap_or(usize::MAX)
+    }
+
     /// Whether the ack of a packet means nothing to its receiver: libutp ignores those of DATA that
     /// it has already.
     fn is_deaf_to(&self, packet: &Passed) -> bool {
@@ -176,8 +210,18 @@ impl Outcome {
     }
 
     /// Whether a packet was of no use when it arrived, since others had overtaken it: an ack that
-    /// is more than three packets behind voids what it comes with, at both stacks.
+    /// is more than three packets behind voids what it comes with, at both stacks, and a FIN that
+    /// comes first is void to libutp's acceptor.
     fn is_void(&self, packet: &Passed, at_us: u64) -> bool {
+        // One without any data is another matter: see `asked_in_vain`.
+        let is_first =
+            packet.from == 0 && self.acceptor_had_data(u64::MAX) && !self.acceptor_had_data(at_us);
+        if packet.packet_type == PacketType::Fin && is_first && self.kind(1) == Kind::Libutp {
+            return true;
+        }
+        if self.is_too_soon(packet, at_us) || self.is_beyond_window(packet, at_us) {
+            return true;
+        }
         self.sent(packet.from).any(|other| {
             let ahead = other.ack_nr.wrapping_sub(packet.ack_nr).cast_signed();
             other.connection_id == packet.connection_id
@@ -203,7 +247,10 @@ impl Outcome {
         let is_answer = |packet: &&Passed| {
             packet.packet_type == PacketType::State && packet.connection_id == syn.connection_id
         };
-        let answers = self.sent(1).filter(is_answer).filter(|packet| packet.arrives_by(u64::MAX));
+        // Later ones answer probes.
+        let mut fins = self.sent(0).filter(|packet| packet.packet_type == PacketType::Fin);
+        let by_us = fins.next().map_or(u64::MAX, |fin| fin.at_us);
+        let answers = self.sent(1).filter(is_answer).filter(|packet| packet.arrives_by(by_us));
         // One for each SYN, and it takes another one for a SYN-ACK that was sent again.
         let syns = self.sent(0).filter(|packet| {
             packet.packet_type == PacketType::Syn && packet.connection_id == syn.connection_id

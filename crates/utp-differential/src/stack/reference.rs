@@ -22,6 +22,9 @@ const TICK_US: u64 = 500_000;
 /// Packets ahead of the next that the library takes.
 const AHEAD_MAX: u16 = 1_024;
 
+/// How far behind an ack may be for it.
+const BEHIND_MAX: u16 = 3;
+
 pub(super) struct Reference {
     context: Context,
     outside: Rc<Virtual>,
@@ -33,8 +36,8 @@ pub(super) struct Reference {
 
 struct Stream {
     socket: SocketId,
-    /// Id and number of the SYN that it came with; none of an initiator.
-    syn: Option<(u16, u16)>,
+    /// What it came with; nothing of an initiator.
+    syn: Option<Syn>,
     /// Connected, or of an acceptor: data came, without which it can neither write nor end.
     open: bool,
     /// A write was cut short, and the library will say when to go on.
@@ -43,6 +46,15 @@ struct Stream {
     failure: Option<Failure>,
     /// Its application has left it.
     left: bool,
+}
+
+/// A SYN that was answered.
+#[derive(Clone, Copy)]
+struct Syn {
+    id: u16,
+    seq_nr: u16,
+    /// The number of the answer.
+    first: u16,
 }
 
 /// What the library gets in place of a system.
@@ -89,16 +101,17 @@ impl Reference {
         }
     }
 
-    fn add(&mut self, socket: SocketId, syn: Option<(u16, u16)>) -> StreamId {
+    fn add(&mut self, socket: SocketId, syn: Option<Syn>) -> StreamId {
         let (open, is_full, eof, failure, left) = (false, false, false, None, false);
         self.streams.push(Stream { socket, syn, open, is_full, eof, failure, left });
         self.streams.len() - 1
     }
 
-    fn take_events(&mut self, syn: Option<(u16, u16)>) {
+    fn take_events(&mut self, syn: Option<&Header>) {
         while let Some(event) = self.context.poll_event() {
             let socket = match event {
                 Event::Accepted(socket) => {
+                    let syn = syn.map(|syn| self.answered(syn));
                     let id = self.add(socket, syn);
                     self.accepted.push_back(id);
                     continue;
@@ -122,15 +135,23 @@ impl Reference {
         }
     }
 
+    /// What is to be kept of a SYN, whose answer was sent last.
+    fn answered(&self, syn: &Header) -> Syn {
+        let sent = self.outside.sent.borrow();
+        let answer = sent.last().and_then(|bytes| Header::decode(bytes.first_chunk()?).ok());
+        let first = answer.map_or(0, |(answer, _)| answer.seq_nr.0);
+        Syn { id: syn.connection_id.0, seq_nr: syn.seq_nr.0, first }
+    }
+
     /// Data for an acceptor that was half-open: the library says nothing of it.
     fn note_data(&mut self, header: &Header) {
         // What was closed while it was half-open takes no data any more.
         for stream in self.streams.iter_mut().filter(|stream| !stream.left) {
-            let Some((id, seq_nr)) = stream.syn else { continue };
+            let Some(Syn { id, seq_nr, first }) = stream.syn else { continue };
             let ahead = header.seq_nr.0.wrapping_sub(seq_nr).wrapping_sub(1);
-            if header.connection_id.0 == id.wrapping_add(1) && ahead < AHEAD_MAX {
-                stream.open = true;
-            }
+            let behind = first.wrapping_sub(1).wrapping_sub(header.ack_nr.0);
+            let is_its = header.connection_id.0 == id.wrapping_add(1);
+            stream.open |= is_its && ahead < AHEAD_MAX && behind <= BEHIND_MAX;
         }
     }
 }
@@ -203,7 +224,7 @@ impl Stack for Reference {
         let header = header.map(|(header, _)| header);
         let syn = header.filter(|header| header.packet_type == PacketType::Syn);
         self.context.process_udp(datagram, self.peer);
-        self.take_events(syn.map(|header| (header.connection_id.0, header.seq_nr.0)));
+        self.take_events(syn.as_ref());
         if let Some(header) = header.filter(|header| header.packet_type == PacketType::Data) {
             self.note_data(&header);
         }
