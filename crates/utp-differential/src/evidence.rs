@@ -159,8 +159,8 @@ impl Outcome {
                 .is_some_and(|ack| ack.wnd_size == 0 && ack.at_us + OUR_OVERRUN_PAUSE_US > at_us)
     }
 
-    /// Whether a packet came beyond a gap and beyond the window that ours had told last: what it can
-    /// hold there is bounded.
+    /// Whether a packet came beyond a gap and beyond the window that ours had told last: what it
+    /// can hold there is bounded.
     fn is_beyond_window(&self, packet: &Passed, at_us: u64) -> bool {
         let told = self.sent(1 - packet.from).filter(|other| other.at_us <= at_us).last();
         let Some(told) = told.filter(|_| self.kind(1 - packet.from) == Kind::Ours) else {
