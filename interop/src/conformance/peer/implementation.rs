@@ -69,7 +69,8 @@ impl Peer {
             if !self.pump(until)? {
                 return Err(self.fail("the shim does not listen after 10 s"));
             }
-            if self.shim_has_left() {
+            if let Some(status) = self.shims.last_mut().and_then(|shim| shim.wait(Duration::ZERO)) {
+                self.take_status(status)?;
                 return Err(self.fail("the shim left before it listened"));
             }
         }

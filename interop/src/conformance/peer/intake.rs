@@ -1,6 +1,7 @@
 //! What arrives while a case waits: datagrams and events are taken down in their order.
 
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Instant;
 
@@ -70,11 +71,17 @@ impl Peer {
         let status = shim.wait(QUIT_PATIENCE);
         let text = status.map_or_else(|| "closed its output".into(), |status| status.to_string());
         self.note_at(at, EVENT, format_args!("(the shim left: {text})"));
-        match status.and_then(|status| status.code()) {
+        status.map_or(Ok(()), |status| self.take_status(status))?;
+        Ok(true)
+    }
+
+    /// Leaves the case out when a shim has ended because it cannot do what was asked.
+    pub(super) fn take_status(&self, status: ExitStatus) -> CaseResult {
+        match status.code() {
             Some(code) if code == i32::from(EXIT_UNIMPLEMENTED) => {
                 Err(Stop::Skip(format!("{} says it cannot do this", self.target.name)))
             }
-            _ => Ok(true),
+            _ => Ok(()),
         }
     }
 }
