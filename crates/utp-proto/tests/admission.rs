@@ -75,6 +75,24 @@ fn a_cookie_proves_an_initiator_of_which_nothing_is_known() {
 }
 
 #[test]
+fn a_question_with_the_number_of_its_syn_proves_a_silent_initiator_of_which_nothing_is_known() {
+    // Whoever takes the SYN-ACK for a part of the stream has our next number one later.
+    for (ack, answer) in [(-1, "STATE 0 ack -2"), (0, "STATE 1 ack -2")] {
+        let mut wire = idle(0);
+        wire.recv(wire.syn(-2));
+        wire.take();
+        // The STATE that came before it was lost.
+        wire.advance(SECOND);
+        wire.recv(wire.data(-2, ack, b""));
+        wire.accept();
+        assert_eq!(wire.take_events(), [Event::Connected]);
+        wire.expect(&[answer]);
+        wire.recv(wire.data(-1, ack, b"at last"));
+        assert_eq!(wire.read(), b"at last");
+    }
+}
+
+#[test]
 fn what_the_table_remembers_may_come_in_any_order() {
     let mut wire = idle(1_024);
     wire.recv(wire.syn(-2));

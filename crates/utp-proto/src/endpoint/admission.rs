@@ -236,15 +236,17 @@ impl Endpoint {
         datagram: &[u8],
     ) -> Option<Disposition> {
         let header = &packet.header;
+        let may_ask =
+            header.packet_type == PacketType::Data && packet.payload_offset == datagram.len();
         let remembered = self.opening_remembered_of(now, meta.remote, header);
         let Some(opening) =
-            remembered.or_else(|| self.opening_recomputed(now, meta.remote, header))
+            remembered.or_else(|| self.opening_recomputed(now, meta.remote, header, may_ask))
         else {
             // A keepalive of an initiator that is not remembered: two of 16 bits are too many to
             // take a number for a proof. It has nothing to say yet; it may have later.
             let true_ack = Header { ack_nr: header.ack_nr.next(), ..*header };
             let lives = header.packet_type == PacketType::State
-                && self.opening_recomputed(now, meta.remote, &true_ack).is_some();
+                && self.opening_recomputed(now, meta.remote, &true_ack, false).is_some();
             return lives.then_some(Disposition::Consumed);
         };
         let key = Key::new(meta.remote, header.connection_id);
@@ -285,19 +287,22 @@ impl Endpoint {
         })
     }
 
-    /// The opening of an initiator that did not fit into the table.
+    /// The opening of an initiator that did not fit into the table. What `may_ask` may have the
+    /// number of the SYN.
     fn opening_recomputed(
         &self,
         now: Instant,
         remote: SocketAddr,
         header: &Header,
+        may_ask: bool,
     ) -> Option<Opening> {
         if !self.openings.is_incomplete(now) {
             return None;
         }
         let id_recv = header.connection_id;
-        let proof = self.numbers.proved_by(now, remote, id_recv, header.seq_nr, header.ack_nr)?;
-        let (syn_seq_nr, first) = proof;
+        let Header { seq_nr, ack_nr, .. } = *header;
+        let proof = self.numbers.proved_by(now, remote, id_recv, seq_nr, ack_nr, may_ask);
+        let (syn_seq_nr, first) = proof?;
         Some(Opening { id_send: id_recv.previous(), syn_seq_nr, first, holds_more: false })
     }
 

@@ -48,7 +48,8 @@ impl FirstNumbers {
     }
 
     /// The SYN number and the cookie that a packet of an initiator proves to belong to, if it
-    /// acknowledges a cookie of this epoch or the last.
+    /// acknowledges a cookie of this epoch or the last. One that `may_ask` may have the number of
+    /// its SYN.
     ///
     /// An initiator acknowledges the cookie, or the number before it (see `receive.rs` of the
     /// connection); both kinds exist.
@@ -59,11 +60,12 @@ impl FirstNumbers {
         id_recv: ConnectionId,
         seq_nr: SeqNr,
         ack_nr: SeqNr,
+        may_ask: bool,
     ) -> Option<(SeqNr, SeqNr)> {
         let newest = epoch(now);
         // Every stray comes here: what all of them have in common is hashed once.
         let named = self.secret.connection_hasher(Purpose::Cookie, remote, id_recv);
-        for back in 1..=COOKIE_REACH {
+        for back in u16::from(!may_ask)..=COOKIE_REACH {
             for epoch in [newest, newest.wrapping_sub(1)] {
                 let syn_seq_nr = seq_nr.sub(back);
                 let cookie = self.cookie(named.clone(), epoch, syn_seq_nr);
