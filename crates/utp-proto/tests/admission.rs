@@ -75,10 +75,11 @@ fn a_cookie_proves_an_initiator_of_which_nothing_is_known() {
 }
 
 #[test]
-fn a_question_with_the_number_of_its_syn_proves_a_silent_initiator_of_which_nothing_is_known() {
+fn a_question_with_the_number_of_its_syn_proves_a_silent_initiator() {
     // Whoever takes the SYN-ACK for a part of the stream has our next number one later.
-    for (ack, answer) in [(-1, "STATE 0 ack -2"), (0, "STATE 1 ack -2")] {
-        let mut wire = idle(0);
+    let answers = [(-1, "STATE 0 ack -2"), (0, "STATE 1 ack -2")];
+    for ((ack, answer), places) in answers.into_iter().flat_map(|case| [(case, 0), (case, 1_024)]) {
+        let mut wire = idle(places);
         wire.recv(wire.syn(-2));
         wire.take();
         // The STATE that came before it was lost.
@@ -89,6 +90,13 @@ fn a_question_with_the_number_of_its_syn_proves_a_silent_initiator_of_which_noth
         wire.expect(&[answer]);
         wire.recv(wire.data(-1, ack, b"at last"));
         assert_eq!(wire.read(), b"at last");
+    }
+    // Nothing else has that number.
+    let mut wire = idle(0);
+    wire.recv(wire.syn(-2));
+    for other in [wire.state(-2, -1), wire.fin(-2, -1), wire.data(-2, -1, b"x")] {
+        wire.recv(other);
+        assert!(wire.incoming.is_none());
     }
 }
 
@@ -269,6 +277,46 @@ fn no_more_than_three_times_comes_back_before_the_peer_acks_ours() {
     }
 }
 
+// req: HS-13, H-11
+#[test]
+fn who_is_accepted_at_its_syn_draws_no_more_than_three_times_what_it_sent_either() {
+    let mut wire = Wire::accepting(plain(), 100, 200, 4_000);
+    let now = wire.now;
+    wire.connection_mut().write(now, &[1; 100_000]).unwrap();
+    let mut came = 20;
+    for _ in 0..3 {
+        wire.advance(SECOND);
+        wire.recv(wire.syn(-2));
+        came += 20;
+    }
+    wire.recv(wire.data(-1, -1, b"x"));
+    came += 21;
+    wire.advance(40 * SECOND);
+    let out = bytes(&mut wire);
+    assert!((2 * came..=3 * came).contains(&out), "{out} for {came}");
+}
+
+// req: HS-13
+#[test]
+fn a_packet_to_an_unproven_peer_is_sent_again_twice_however_much_came() {
+    let mut wire = idle(0);
+    wire.recv(wire.syn(-2));
+    wire.take();
+    wire.recv(wire.data(-1, -1, &[7; 1_000]));
+    wire.accept();
+    wire.write(5);
+    let at = |wire: &mut Wire| -> Vec<u64> {
+        let sent = wire.take().into_iter().filter(|sent| sent.is(PacketType::Data));
+        sent.map(|sent| sent.at.saturating_since(wire.now) / SECOND).collect()
+    };
+    wire.advance(30 * SECOND);
+    assert_eq!(at(&mut wire).len(), 3);
+    // Whatever comes gets as many more.
+    wire.recv(wire.data(0, -1, b"more"));
+    wire.advance(14 * SECOND);
+    assert!((1..=2).contains(&at(&mut wire).len()));
+}
+
 #[test]
 fn an_acceptor_that_speaks_first_is_heard_whatever_is_lost() {
     for lost in 0..6u32 {
@@ -323,6 +371,21 @@ fn forged_syns_do_not_end_a_connection_whose_peer_answers() {
     }
     assert_eq!(wire.connection().state(), State::Connected);
     assert!(wire.take().len() <= 100, "one question each");
+}
+
+// req: ID-07, HS-13
+#[test]
+fn many_forged_syns_draw_one_probe() {
+    let mut wire = Wire::established(Role::Acceptor, plain(), 100, 200);
+    wire.advance(20 * SECOND);
+    wire.take();
+    for seq in 0..100 {
+        wire.recv(wire.syn(5_000 + seq));
+    }
+    wire.expect(&["DATA -2 ack -1 len 1"]);
+    wire.advance(2_500 * MS);
+    assert!(wire.flow().len() <= 2);
+    assert_eq!(wire.connection().state(), State::Connected);
 }
 
 // req: ID-07

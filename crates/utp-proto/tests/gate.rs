@@ -188,6 +188,19 @@ fn a_fin_without_a_difference_is_taken_if_all_else_is_right() {
     }
 }
 
+// req: U-42, HO-06
+#[test]
+fn a_fin_with_a_forged_difference_is_doubtful_even_if_all_else_is_right() {
+    for config in [plain(), dropping()] {
+        let mut wire = Wire::with(config);
+        let mut forged = wire.fin(0, -1);
+        forged.diff = 30_000 + 6_000_000;
+        wire.recv(forged);
+        assert_eq!(wire.stats().gate_failures, 1);
+        assert_eq!(wire.connection_mut().take_chunk(9), Err(ReadError::Blocked));
+    }
+}
+
 // req: TM-12
 #[test]
 fn a_peer_that_never_stamps_is_served() {

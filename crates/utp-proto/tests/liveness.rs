@@ -217,3 +217,49 @@ fn a_probe_cannot_be_taken_for_a_packet_that_a_forged_ack_freed() {
     let probe = wire.take().into_iter().find(|sent| sent.is(PacketType::Data)).unwrap();
     assert_eq!(probe.brief(wire.us, wire.them), "DATA -2 ack -1 len 1");
 }
+
+/// The probe of a connection that nobody has said anything on since.
+fn probe_of(mut wire: Wire) -> String {
+    wire.take();
+    wire.advance(75 * SECOND);
+    let probe = wire.take().into_iter().find(|sent| sent.is(PacketType::Data)).unwrap();
+    probe.brief(wire.us, wire.them)
+}
+
+/// An initiator whose SYN was answered.
+fn connected() -> Wire {
+    let mut wire = Wire::connecting(plain(), 100, 200, 4_000);
+    wire.recv(wire.state(0, -2));
+    wire.take();
+    wire
+}
+
+#[test]
+fn a_probe_of_a_side_that_has_said_nothing_has_the_number_of_its_syn() {
+    let mut wire = connected();
+    wire.recv(wire.data(0, -2, b"hello"));
+    assert_eq!(probe_of(wire), "DATA -2 ack 0 len 1");
+}
+
+#[test]
+fn a_probe_contradicts_no_empty_packet() {
+    let mut wire = connected();
+    wire.advance(SECOND);
+    for ack in [-2, -2, -1] {
+        wire.recv(wire.state(0, ack));
+        wire.advance(SECOND);
+    }
+    let flow = wire.flow();
+    assert!(flow.contains(&"DATA -1 ack -1".into()), "{flow:?}");
+    assert_eq!(probe_of(wire), "DATA -2 ack -1 len 1");
+}
+
+#[test]
+fn a_probe_contradicts_no_fin() {
+    let mut wire = connected();
+    wire.recv(wire.data(0, -2, b"hello"));
+    wire.finish();
+    wire.expect(&["STATE -1 ack 0", "FIN -1 ack 0"]);
+    wire.recv(wire.state(1, -1));
+    assert_eq!(probe_of(wire), "DATA -2 ack 0 len 1");
+}

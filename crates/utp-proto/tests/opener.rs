@@ -19,6 +19,16 @@ fn connected() -> Wire {
     wire
 }
 
+#[test]
+fn a_program_that_defers_acks_answers_the_syn_ack_at_once() {
+    let mut config = plain();
+    config.defer_acks = true;
+    let mut wire = Wire::connecting(config, 100, 200, 4_000);
+    wire.take();
+    wire.recv(wire.state(0, -2));
+    wire.expect(&["STATE -1 ack -1"]);
+}
+
 // req: U-05
 #[test]
 fn a_silent_initiator_unlocks_an_acceptor_that_takes_empty_packets() {
@@ -136,6 +146,25 @@ fn a_syn_ack_that_comes_again_is_no_answer() {
     wire.advance(100 * MS);
     wire.recv(wire.state(0, -2));
     wire.expect(&["DATA -1 ack -1", "FIN 0 ack -1"]);
+}
+
+#[test]
+fn what_comes_before_the_question_is_no_answer_nor_is_a_keepalive() {
+    let mut wire = connected();
+    // Answers to repeated SYNs, or keepalives.
+    for _ in 0..3 {
+        wire.advance(50 * MS);
+        wire.recv(wire.state(0, -2));
+        wire.expect(&[]);
+    }
+    wire.advance(150 * MS);
+    wire.expect(&["STATE -1 ack -1", "DATA -2 ack -1"]);
+    // One of libutp's acks one less than it has.
+    for _ in 0..3 {
+        wire.advance(MS);
+        wire.recv(wire.state(0, -3));
+        wire.expect(&[]);
+    }
 }
 
 #[test]
