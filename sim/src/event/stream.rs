@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use utp_proto::{Config, ConnectError, ConnectionError, Stats};
+use utp_proto::{Config, ConnectError, ConnectionError, QueueAccount, Stats};
 
 /// What an application and the driver share of a stream.
 #[derive(Debug, Default)]
@@ -50,7 +50,9 @@ pub(super) struct Tx {
     /// Small writes, gathered. They come after the chunks.
     tail: Vec<u8>,
     /// Bytes in the chunks and the tail.
-    pub(super) bytes: usize,
+    bytes: usize,
+    /// Them as the endpoint counts them, once it knows the stream.
+    account: QueueAccount,
     pub(super) is_awaited: bool,
     pub(super) core_is_full: bool,
     /// The handshake is done.
@@ -100,9 +102,10 @@ impl fmt::Display for Failure {
 }
 
 impl Stream {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, account: QueueAccount) -> Self {
         let consumed_worth_telling = (config.receive_buffer_bytes / 4).max(1) as usize;
-        Self { consumed_worth_telling, ..Self::default() }
+        let tx = Tx { account, ..Tx::default() };
+        Self { consumed_worth_telling, tx, ..Self::default() }
     }
 
     /// What the application has read since the last call.
@@ -116,7 +119,7 @@ impl Stream {
         self.tx.failure.get_or_insert(failure);
         self.tx.chunks.clear();
         self.tx.tail.clear();
-        self.tx.bytes = 0;
+        self.tx.set_bytes(0);
         mem::take(&mut self.rx.is_awaited) | mem::take(&mut self.tx.is_awaited)
     }
 
@@ -145,6 +148,27 @@ impl Stream {
 }
 
 impl Tx {
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// After bytes came or went.
+    pub(super) fn set_bytes(&mut self, bytes: usize) {
+        self.bytes = bytes;
+        self.account.settle(bytes);
+    }
+
+    /// What is moved to the core must not count twice: nothing does until
+    /// [`set_bytes`](Self::set_bytes).
+    pub(super) fn pause_account(&mut self) {
+        self.account.settle(0);
+    }
+
+    /// Bytes that the application may write now.
+    pub(super) fn room(&self) -> usize {
+        QUEUE_BYTES_MAX.saturating_sub(self.bytes).min(self.account.room(self.bytes))
+    }
+
     /// Puts the gathered small writes among the chunks.
     pub(super) fn flush_tail(&mut self) {
         if !self.tail.is_empty() {
@@ -154,7 +178,7 @@ impl Tx {
 
     /// Takes what the application writes.
     pub(super) fn push(&mut self, mut bytes: Bytes) {
-        self.bytes += bytes.len();
+        self.set_bytes(self.bytes + bytes.len());
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(CHUNK_BYTES_MAX));
             if piece.len() >= GATHER_BELOW_BYTES {

@@ -279,7 +279,7 @@ impl Driver {
     }
 
     fn add_stream(&mut self) -> StreamId {
-        let stream = Some(Stream::new(&self.config));
+        let stream = Some(Stream::new(&self.config, self.endpoint.queue_account()));
         match self.streams.iter().position(Option::is_none) {
             Some(free) => {
                 self.streams[free] = stream;

@@ -87,6 +87,8 @@ pub(super) fn push_writes(
     let tx = &mut stream.tx;
     tx.core_is_full = false;
     tx.flush_tail();
+    tx.pause_account();
+    let mut bytes = tx.bytes();
     while let Some(mut chunk) = tx.chunks.pop_front() {
         let len = chunk.len();
         let written = if len < COPY_BELOW_BYTES {
@@ -96,7 +98,7 @@ pub(super) fn push_writes(
         };
         match written {
             Ok(written) => {
-                tx.bytes -= written;
+                bytes -= written;
                 if written < len {
                     drop(chunk.split_to(written));
                     tx.chunks.push_front(chunk);
@@ -108,14 +110,15 @@ pub(super) fn push_writes(
                 break;
             }
             // The event that says so is on its way.
-            Err(_) => tx.bytes -= len,
+            Err(_) => bytes -= len,
         }
     }
+    tx.set_bytes(bytes);
     if tx.fin == Fin::Wanted && tx.chunks.is_empty() {
         tx.fin = Fin::Told;
         connection.finish(now);
     }
-    let has_room = tx.bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open;
+    let has_room = bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open;
     has_room && mem::take(&mut tx.is_awaited)
 }
 

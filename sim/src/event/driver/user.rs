@@ -3,7 +3,7 @@
 use super::Driver;
 use crate::event::cx::Cx;
 use crate::event::socket::Socket;
-use crate::event::stream::{Failure, Fin, QUEUE_BYTES_MAX, ReadEnd, StreamId};
+use crate::event::stream::{Failure, Fin, ReadEnd, StreamId};
 use crate::packet::Delivery;
 use bytes::Bytes;
 use std::mem;
@@ -52,11 +52,13 @@ impl Socket for Driver {
         if let Some(failure) = tx.failure {
             return Poll::Ready(Err(failure));
         }
-        if tx.bytes >= QUEUE_BYTES_MAX {
-            tx.is_awaited = true;
-            return Poll::Pending;
+        match tx.room() {
+            0 => {
+                tx.is_awaited = true;
+                Poll::Pending
+            }
+            room => Poll::Ready(Ok(room)),
         }
-        Poll::Ready(Ok(QUEUE_BYTES_MAX - tx.bytes))
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, id: StreamId, bytes: Bytes) {
