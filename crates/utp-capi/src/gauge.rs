@@ -162,6 +162,10 @@ impl Controller for GaugedController {
         self.law.on_mtu_update(payload_bytes_max);
     }
 
+    fn hears_every_loss(&self) -> bool {
+        self.law.hears_every_loss()
+    }
+
     /// Programs call when they please: what is held back would wait for the next of their ticks.
     fn is_paced(&self) -> bool {
         false

@@ -76,6 +76,18 @@ pub enum SlowStart {
     OnePacket,
 }
 
+/// How often losses cut the window, and whether a cut is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// Once in a round trip (RFC 6817 section 2.4.2). A cut or a time-out is undone when what was
+    /// taken for lost arrives after all.
+    EachRoundTrip,
+    /// Whenever losses are found, however short a part of the round trip has passed, and for good
+    /// (libutp). Where a full buffer costs packets for longer than
+    /// [`cut_interval_us`](Config::cut_interval_us), it quarters the window.
+    EachLoss,
+}
+
 /// What a [`Ledbat`] controller does beyond its law. Each kind includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Guards {
@@ -123,8 +135,9 @@ pub struct Config {
     pub whole_bytes: bool,
     /// How growth is tied to what the sender really uses.
     pub growth_limit: GrowthLimit,
-    /// How far apart two cuts of the window are at least, in microseconds, on paths with a round
-    /// trip shorter than that; 0 to 1 000 000. The connection reports losses once per round trip.
+    /// What losses do to the window.
+    pub cuts: Cuts,
+    /// How far apart two cuts of the window are at least, in microseconds; 0 to 1 000 000.
     pub cut_interval_us: u32,
     /// How the window opens at the start and after a time-out.
     pub slow_start: SlowStart,
@@ -139,6 +152,9 @@ pub struct Config {
     /// Whether to take the smallest round-trip time as an upper bound of the queuing delay, and to
     /// correct for drifting clocks as libutp does.
     pub compensate_skew: bool,
+    /// Whether the connection spreads a window over the round trip. libutp sends it at once, so
+    /// that each of several flows takes the bursts of the others for a part of the path.
+    pub paced: bool,
     /// What is done beyond the law.
     pub guards: Guards,
     /// How far that correction may raise the base delay: in any span of time by half the target and

@@ -49,7 +49,8 @@ pub trait Controller: fmt::Debug + Send {
     /// Takes the losses that one received packet revealed.
     ///
     /// Called at most once per round trip: never for packets that were all sent before the last
-    /// call, or before the last time-out (RFC 5681 section 4.3, RFC 6817 section 2.4.2).
+    /// call, or before the last time-out (RFC 5681 section 4.3, RFC 6817 section 2.4.2). Unless it
+    /// [hears every loss](Self::hears_every_loss).
     fn on_loss(&mut self, loss: &Loss);
 
     /// Takes back the last [`on_loss`](Self::on_loss), or the last [`on_timeout`](Self::on_timeout)
@@ -81,6 +82,12 @@ pub trait Controller: fmt::Debug + Send {
     /// allowed. A law without a target takes no notice.
     fn set_target(&mut self, target_us: u32) {
         let _ = target_us;
+    }
+
+    /// Whether [`on_loss`](Self::on_loss) is called for each packet that reveals losses, even of
+    /// what was sent before the last call: for a law that spaces its cuts itself.
+    fn hears_every_loss(&self) -> bool {
+        false
     }
 
     /// Whether the connection should spread its packets over the round trip, as it does by default.

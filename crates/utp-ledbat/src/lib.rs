@@ -168,7 +168,7 @@ mod slow_start;
 mod subbytes;
 
 pub use config::{
-    BaseRollover, Config, ConfigError, FilterAge, GrowthLimit, Guards, Size, SlowStart,
+    BaseRollover, Config, ConfigError, Cuts, FilterAge, GrowthLimit, Guards, Size, SlowStart,
 };
 pub use controller::{Ack, Controller, ControllerFactory, DelaySample, Loss, Metrics};
 pub use cubic::{Cubic, CubicFactory};

@@ -1,6 +1,6 @@
 //! The laws that [`Ledbat`](crate::Ledbat) runs, each as a [`Config`].
 
-use crate::config::{BaseRollover, Config, FilterAge, GrowthLimit, Guards, Size, SlowStart};
+use crate::config::{BaseRollover, Config, Cuts, FilterAge, GrowthLimit, Guards, Size, SlowStart};
 
 impl Config {
     /// The default: the law of libutp with all guards on, for paths and peers as they are.
@@ -28,6 +28,7 @@ impl Config {
             window_max_bytes: WINDOW_MAX_BYTES,
             whole_bytes: true,
             growth_limit: GrowthLimit::RecentlyLimited,
+            cuts: Cuts::EachRoundTrip,
             cut_interval_us: 100_000,
             slow_start: SlowStart::OnePacket,
             current_filter: 3,
@@ -35,16 +36,24 @@ impl Config {
             base_history_minutes: 13,
             base_rollover: BaseRollover::ActiveMinutes,
             compensate_skew: true,
+            paced: true,
             guards: Guards::Peer,
             base_shift_ppm_max: BASE_SHIFT_PPM_MAX,
         }
     }
 
     /// libutp as it is, without bounds: for comparisons, not for use. A receiver that lowers its
-    /// own delays step by step switches the law off.
+    /// own delays step by step switches the law off, a window goes at once, and one overflow of a
+    /// buffer may cut it twice.
     #[must_use]
     pub const fn libutp_strict() -> Self {
-        Self { name: "libutp-strict", guards: Guards::Off, ..Self::libutp() }
+        Self {
+            name: "libutp-strict",
+            cuts: Cuts::EachLoss,
+            paced: false,
+            guards: Guards::Off,
+            ..Self::libutp()
+        }
     }
 
     /// The law of RFC 6817: one packet per round trip, 100 ms target, two packets at least, no
@@ -75,6 +84,7 @@ impl Config {
             window_max_bytes: WINDOW_MAX_BYTES,
             whole_bytes: false,
             growth_limit: GrowthLimit::InFlightPlus(Size::Packets(1)),
+            cuts: Cuts::EachRoundTrip,
             cut_interval_us: 0,
             slow_start: SlowStart::Off,
             current_filter: 4,
@@ -82,6 +92,7 @@ impl Config {
             base_history_minutes: 10,
             base_rollover: BaseRollover::EveryMinute,
             compensate_skew: false,
+            paced: true,
             guards: Guards::Off,
             base_shift_ppm_max: BASE_SHIFT_PPM_MAX,
         }

@@ -116,14 +116,14 @@ impl Recovery {
 }
 
 impl Connection {
-    /// Tells the controller of losses, once per round trip: what was sent before the last cut has
-    /// been answered by it.
+    /// Tells the controller of losses, once per round trip unless it hears all of them: what was
+    /// sent before the last cut has been answered by it.
     pub(super) fn report_loss(&mut self, now: Instant, lost: &Lost) {
-        if !self.recovery.cut_due {
+        if std::mem::take(&mut self.recovery.cut_due) {
+            self.reorder.on_recovery();
+        } else if !self.controller.hears_every_loss() {
             return;
         }
-        self.recovery.cut_due = false;
-        self.reorder.on_recovery();
         let before_bytes = self.controller.window_bytes();
         self.controller.on_loss(&Loss {
             now,

@@ -18,6 +18,18 @@ fn libutp_cuts_by_half_at_most_once_in_100_ms() {
 }
 
 #[test]
+fn the_strict_form_of_libutp_sends_at_once_and_cuts_for_each_loss_for_good() {
+    for (config, strict) in [(Config::libutp(), false), (Config::libutp_strict(), true)] {
+        let mut bench = Bench::with_window(config, 100_000);
+        assert_eq!(bench.ledbat.is_paced(), !strict);
+        assert_eq!(bench.ledbat.hears_every_loss(), strict);
+        bench.loss();
+        bench.ledbat.on_spurious_loss(bench.now);
+        assert_eq!(bench.window(), if strict { 50_000 } else { 100_000 });
+    }
+}
+
+#[test]
 fn the_rfc_cuts_for_whatever_loss_it_is_told() {
     let mut bench = Bench::with_window(Config::rfc6817(), 100_000);
     bench.loss();
