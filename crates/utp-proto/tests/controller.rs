@@ -25,6 +25,7 @@ enum Told {
 struct Recorder {
     told: Arc<Mutex<Vec<Told>>>,
     window_bytes: Arc<AtomicU64>,
+    hears_every_loss: bool,
 }
 
 impl Recorder {
@@ -66,6 +67,10 @@ impl Controller for Recorder {
         self.note(Told::Timeout { in_flight_bytes });
     }
 
+    fn hears_every_loss(&self) -> bool {
+        self.hears_every_loss
+    }
+
     fn window_bytes(&self) -> u64 {
         self.window_bytes.load(Ordering::Relaxed)
     }
@@ -82,7 +87,12 @@ impl ControllerFactory for Recorder {
 }
 
 fn recorded(window_bytes: u64) -> (Wire, Recorder) {
-    let recorder = Recorder { told: Arc::default(), window_bytes: Arc::default() };
+    recorded_by(window_bytes, false)
+}
+
+fn recorded_by(window_bytes: u64, hears_every_loss: bool) -> (Wire, Recorder) {
+    let told = Arc::default();
+    let recorder = Recorder { told, window_bytes: Arc::default(), hears_every_loss };
     recorder.set_window(window_bytes);
     let mut config = fixed_size(FULL + 20);
     config.controller = Arc::new(recorder.clone());
@@ -232,11 +242,44 @@ fn four_losses_are_resent_at_once_whatever_the_window() {
 }
 
 #[test]
+fn no_more_is_resent_past_the_window_than_has_arrived() {
+    let (mut wire, recorder) = recorded(1 << 20);
+    wire.write(FULL * 20);
+    wire.take();
+    wire.advance(20 * MS);
+    recorder.set_window(FULL64);
+    // 0 to 9 are lost, and one packet has made room in the network.
+    wire.recv(wire.state(0, -1).sack(&[0, 0b0000_1000, 0, 0]));
+    assert_eq!(wire.take().len(), 1);
+    // 10 as well.
+    wire.recv(wire.state(0, -1).sack(&[0, 0b0001_1000, 0, 0]));
+    assert_eq!(wire.take().len(), 1);
+    // 11 as well, and three have arrived.
+    wire.recv(wire.state(0, -1).sack(&[0, 0b1111_1000, 0, 0]));
+    assert_eq!(wire.take().len(), 3);
+}
+
+fn losses(recorder: &Recorder) -> usize {
+    recorder.take().iter().filter(|told| matches!(told, Told::Loss(_))).count()
+}
+
+#[test]
+fn who_hears_every_loss_is_told_twice_in_a_round_trip() {
+    let (mut wire, recorder) = recorded_by(1 << 20, true);
+    wire.write(FULL * 12);
+    wire.advance(20 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
+    assert_eq!(losses(&recorder), 1, "0 is lost");
+    wire.advance(5 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
+    assert_eq!(losses(&recorder), 0, "that is no news");
+    wire.recv(wire.state(0, -1).sack(&[0b0111_0111]));
+    assert_eq!(losses(&recorder), 1, "4 is lost, too");
+}
+
+#[test]
 fn losses_among_the_packets_of_one_round_trip_are_told_once() {
     let (mut wire, recorder) = recorded(1 << 20);
-    let losses = |recorder: &Recorder| {
-        recorder.take().iter().filter(|told| matches!(told, Told::Loss(_))).count()
-    };
     wire.write(FULL * 12);
     wire.advance(20 * MS);
     wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));

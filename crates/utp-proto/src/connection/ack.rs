@@ -58,7 +58,7 @@ impl Connection {
             self.tell_send_room();
         }
         self.count_duplicate(now, packet, progress || opens);
-        self.detect_losses(now);
+        self.detect_losses(now, acked.packets);
         if acked.bytes > 0 {
             // The byte that probes a shut window is not one that the peer has asked for.
             let asked_for = acked.bytes > 1 || header.wnd_size > 0;

@@ -275,7 +275,7 @@ impl Connection {
             Timer::Pace => {}
             Timer::Persist => self.probe_pending = true,
             Timer::Probe => self.on_probe_timer(now),
-            Timer::Reorder => self.detect_losses(now),
+            Timer::Reorder => self.detect_losses(now, 0),
             Timer::Rto => self.on_rto(now),
             Timer::Stalled => self.give_up_stalled(),
             Timer::Starved => self.on_starved(now),

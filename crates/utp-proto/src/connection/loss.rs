@@ -16,7 +16,7 @@ impl Connection {
     /// Transmissions are numbered, so that a lost resend is found like a lost packet. Only packets
     /// below one that was selectively acked are judged: a peer may name fewer packets than it
     /// holds (libutp names 30), and silence about the rest proves nothing.
-    pub(super) fn detect_losses(&mut self, now: Instant) {
+    pub(super) fn detect_losses(&mut self, now: Instant, arrived: u32) {
         self.timers.stop(Timer::Reorder);
         let (Some(delivered), Some(sacked_to)) = (self.recovery.delivered, self.recovery.sacked_to)
         else {
@@ -34,7 +34,7 @@ impl Connection {
             self.loss_cursor = self.loss_cursor.next();
         }
         self.detect_lost_resends(now, delivered, sacked_to, &mut lost);
-        self.on_lost(now, &lost);
+        self.on_lost(now, &lost, arrived);
     }
 
     /// The same for packets that were sent again after the cursor had passed them, in the order of
@@ -99,7 +99,7 @@ impl Connection {
                 self.loss_cursor = first.next();
             }
         }
-        self.on_lost(now, &lost);
+        self.on_lost(now, &lost, 0);
     }
 
     fn mark_lost(&mut self, seq_nr: SeqNr, lost: &mut Lost) {
@@ -137,7 +137,7 @@ impl Connection {
         self.sent.set_state(seq_nr, SlotState::Lost);
     }
 
-    fn on_lost(&mut self, now: Instant, lost: &Lost) {
+    fn on_lost(&mut self, now: Instant, lost: &Lost, arrived: u32) {
         if lost.packets == 0 {
             return;
         }
@@ -145,7 +145,9 @@ impl Connection {
         if lost.perhaps_too_large {
             self.on_large_loss();
         }
-        self.flight.fast_resends = FAST_RESENDS_MAX;
+        // No more than has left the network, or they would overflow the queue that lost the others.
+        let arrived = u8::try_from(arrived).unwrap_or(u8::MAX);
+        self.flight.fast_resends = arrived.clamp(1, FAST_RESENDS_MAX);
         self.report_loss(now, lost);
     }
 
