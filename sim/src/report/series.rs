@@ -47,6 +47,23 @@ pub(super) fn signed_ms(view: View<'_>, samples: &[(Ns, i32)], step: Ns) -> Seri
     steps(view, step).map(mean).collect()
 }
 
+/// The series of something that happens less often than a step is long: what is between two of its
+/// values lies on the line from one to the other.
+pub(super) fn joined(mut series: Series) -> Series {
+    let mut last: Option<(usize, f64)> = None;
+    for index in 0..series.len() {
+        let Some(value) = series[index] else { continue };
+        if let Some((from, before)) = last {
+            let slope = (value - before) / (index - from) as f64;
+            for (step, between) in series[from + 1..index].iter_mut().enumerate() {
+                *between = Some(before + slope * (step + 1) as f64);
+            }
+        }
+        last = Some((index, value));
+    }
+    series
+}
+
 /// The last sample of each step.
 pub(super) fn last_sample(view: View<'_>, samples: &[(Ns, u64)], step: Ns) -> Vec<Option<u64>> {
     let last = |(from, to)| inside(samples, from, to).last().map(|(_, value)| *value);

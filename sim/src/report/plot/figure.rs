@@ -150,6 +150,17 @@ impl Group {
         values.chain(tops).any(|value| self.cap.is_some_and(|cap| value > cap))
     }
 
+    /// Cuts off the few values that would press all others flat; says how high the highest of them
+    /// is.
+    pub(super) fn cap_outliers(&mut self) -> Option<f64> {
+        let mut values: Vec<_> = self.panels.iter().flat_map(Panel::values).collect();
+        values.sort_by(f64::total_cmp);
+        let usual = *values.get(values.len() * USUAL_PERCENT / 100)?;
+        let highest = values.last().copied().filter(|highest| *highest > usual * OUTLIER_FACTOR)?;
+        self.cap = Some(usual * CAP_FACTOR);
+        Some(highest)
+    }
+
     /// Both ends of the vertical axis: some air above the highest point.
     pub(super) fn vertical(&self) -> (f64, f64) {
         let values = || self.panels.iter().flat_map(Panel::values);
@@ -333,6 +344,12 @@ fn places(entries: &[(&str, Look)]) -> Vec<(i32, i32)> {
     }
     places
 }
+
+/// So many of all values are usual. Where the highest is so many times as high as these, the axis
+/// ends at so many times their height.
+const USUAL_PERCENT: usize = 95;
+const OUTLIER_FACTOR: f64 = 3.0;
+const CAP_FACTOR: f64 = 2.0;
 
 const WIDTH: i32 = 1_600;
 /// Height of the title and the line below it.

@@ -52,14 +52,22 @@ pub fn delay(report: Report<'_>) -> anyhow::Result<String> {
     });
     let answers = per_flow(report, asks, |view, member| {
         let samples = &view.record.flows.get(member.first())?.response_us;
-        Some((member.first_name.clone(), series::sampled_ms(view, samples, step)))
+        let answers = series::joined(series::sampled_ms(view, samples, step));
+        Some((member.first_name.clone(), answers))
     });
+    let mut answers = arrange(report, "Response time, ms", answers, Form::Lines, step);
+    // An answer that waits for a time-out takes ten times as long as the others.
+    let highest = answers.as_mut().and_then(Group::cap_outliers);
     let groups = [
         arrange(report, "Queueing delay, ms", queues.collect(), Form::Lines, step),
         arrange(report, "One-way delay, ms", calls, Form::Lines, step),
-        arrange(report, "Response time, ms", answers, Form::Lines, step),
+        answers,
     ];
-    figure(report, "delay", step, groups.into_iter().flatten().collect()).draw()
+    let mut figure = figure(report, "delay", step, groups.into_iter().flatten().collect());
+    let note =
+        |ms: f64| format!("Response times are cut off at the top; the highest is {ms:.0} ms.");
+    figure.footer.extend(highest.map(note));
+    figure.draw()
 }
 
 /// `throughput.svg`: the goodput of every flow, and the rates of the links. Many flows are stacked;
