@@ -110,6 +110,34 @@ fn our_presets_alone_on_a_link_do_what_libutp_does() {
 }
 
 #[test]
+fn the_strict_form_does_what_libutp_does_where_losses_rule() {
+    let window = Some((Ns::from_secs(40), Ns::from_secs(120)));
+    for group in ran("small-buffers.toml") {
+        let figures = |ran: &Ran| {
+            let goodput = ran.view().goodput_mbps(0, window).expect("the run is long enough");
+            (goodput, ran.view().queue_delay_ms(0, window).expect("there are samples").mean)
+        };
+        let [reference, strict] = &group[..] else { panic!("two variants") };
+        let ((expected, expected_ms), (found, found_ms)) = (figures(reference), figures(strict));
+        let point = &strict.scenario.point;
+        assert!((found / expected - 1.0).abs() <= 0.05, "{point:?}: {found}, libutp {expected}");
+        // Less than 1 ms of queue is a few packets.
+        let off_ms = (expected_ms * 0.1).max(0.1);
+        let queues = format!("{point:?}: {found_ms} ms, libutp {expected_ms} ms");
+        assert!((found_ms - expected_ms).abs() <= off_ms, "{queues}");
+    }
+}
+
+#[test]
+fn flows_of_the_strict_form_share_as_flows_of_libutp_do() {
+    let window = Some((Ns::from_secs(240), Ns::from_secs(300)));
+    let group = ran("together.toml").remove(0);
+    let jain = |ran: &Ran| ran.view().jain(window).expect("five flows");
+    let (expected, found) = (jain(&group[0]), jain(&group[1]));
+    assert!((found / expected - 1.0).abs() <= 0.1, "{found}, libutp {expected}");
+}
+
+#[test]
 fn libutp_and_our_preset_share_a_link_as_two_of_libutp_do() {
     let group = ran("shared.toml").remove(0);
     let (reference, ours) = group.split_first().expect("no group is empty");
