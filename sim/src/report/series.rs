@@ -88,3 +88,16 @@ fn mean_ms(samples_us: impl Iterator<Item = u32>) -> Option<f64> {
         samples_us.fold((0_u32, 0_u64), |(count, sum), us| (count + 1, sum + u64::from(us)));
     (count > 0).then(|| round(sum as f64 / f64::from(count) / 1e3, 3))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_with_gaps_between_them_are_joined_and_nothing_is_added_at_the_ends() {
+        let sparse = vec![None, Some(1.0), None, None, Some(4.0), Some(2.0), None];
+        let whole = vec![None, Some(1.0), Some(2.0), Some(3.0), Some(4.0), Some(2.0), None];
+        assert_eq!(joined(sparse), whole);
+        assert_eq!(joined(vec![None; 3]), [None; 3]);
+    }
+}

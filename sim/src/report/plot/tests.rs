@@ -102,3 +102,20 @@ fn a_hundred_flows_are_drawn_together() {
     let windows = window(report).expect("drawn").expect("there are windows");
     assert!(windows.contains(">bulk-1 (of 100)<"));
 }
+
+#[test]
+fn a_few_outliers_do_not_press_the_other_values_flat() {
+    let group = |highest: f64| {
+        let mut values = vec![Some(10.0); 99];
+        values.push(Some(highest));
+        let line = figure::Line::new("answers".to_owned(), figure::Look::line(0), &values, BUCKET);
+        let panels = vec![figure::Panel { lines: vec![line], ..figure::Panel::default() }];
+        Group { y_label: String::new(), panels, explained: true, cap: None }
+    };
+    let mut pressed = group(500.0);
+    assert_eq!(pressed.cap_outliers(), Some(500.0));
+    assert_eq!(pressed.vertical(), (0.0, 20.0));
+    let mut close = group(25.0);
+    assert_eq!(close.cap_outliers(), None);
+    assert_eq!(close.vertical(), (0.0, 25.0 * 1.06));
+}
