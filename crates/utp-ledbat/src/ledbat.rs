@@ -8,7 +8,7 @@ use core::num::NonZeroU32;
 use utp_wire::{Instant, TimestampDiff};
 
 use crate::base_delay::FineBase;
-use crate::config::{Config, Cuts, FilterAge, GrowthLimit, TARGET_US};
+use crate::config::{Config, FilterAge, GrowthLimit, TARGET_US};
 use crate::controller::{Ack, Controller, DelaySample, Loss, Metrics};
 use crate::current_delay::CurrentDelay;
 use crate::moment::{NEVER, is_limited, is_within};
@@ -199,7 +199,7 @@ impl Ledbat {
     /// Keeps what there is to go back to. Of time-outs in a row the first counts: the others find
     /// what it has left.
     fn before_cut(&mut self) {
-        if !self.timed_out && self.params.cuts == Cuts::EachRoundTrip {
+        if !self.timed_out && !self.params.each_loss_cuts() {
             let slow_start = self.slow_start.clone();
             self.before_cut = Some(Box::new(BeforeCut { window: self.window, slow_start }));
         }
@@ -207,7 +207,7 @@ impl Ledbat {
 
     /// A window as it is kept.
     fn counted(&self, window: u64) -> u64 {
-        if self.params.whole_bytes { subbytes(whole_bytes(window)) } else { window }
+        if self.params.whole_bytes() { subbytes(whole_bytes(window)) } else { window }
     }
 
     fn packet(&self) -> u64 {
@@ -351,11 +351,11 @@ impl Controller for Ledbat {
     }
 
     fn hears_every_loss(&self) -> bool {
-        self.params.cuts == Cuts::EachLoss
+        self.params.each_loss_cuts()
     }
 
     fn is_paced(&self) -> bool {
-        self.params.paced
+        self.params.paced()
     }
 
     fn window_bytes(&self) -> u64 {

@@ -10,27 +10,28 @@ pub(crate) struct Params {
     pub(crate) gain: Size,
     pub(crate) window_min: Size,
     pub(crate) window_max_bytes: u32,
-    pub(crate) whole_bytes: bool,
     pub(crate) growth_limit: GrowthLimit,
-    pub(crate) cuts: Cuts,
     pub(crate) cut_interval_us: u32,
-    pub(crate) paced: bool,
+    /// [`WHOLE_BYTES`] and so on: in one byte, since every connection has them.
+    switches: u8,
     pub(crate) guards: Guards,
     pub(crate) current_filter_age: FilterAge,
 }
 
 impl Params {
     pub(crate) fn new(config: &Config) -> Self {
+        let switch = |bit: u8, on: bool| if on { bit } else { 0 };
+        let switches = switch(WHOLE_BYTES, config.whole_bytes)
+            | switch(PACED, config.paced)
+            | switch(EACH_LOSS_CUTS, config.cuts == Cuts::EachLoss);
         Self {
             target_us: config.target_us,
             gain: config.gain,
             window_min: config.window_min,
             window_max_bytes: u32::try_from(config.window_max_bytes).unwrap_or(u32::MAX),
-            whole_bytes: config.whole_bytes,
             growth_limit: config.growth_limit,
-            cuts: config.cuts,
             cut_interval_us: config.cut_interval_us,
-            paced: config.paced,
+            switches,
             guards: config.guards,
             current_filter_age: config.current_filter_age,
         }
@@ -38,6 +39,21 @@ impl Params {
 
     pub(crate) fn window_max_bytes(&self) -> u64 {
         self.window_max_bytes.into()
+    }
+
+    /// See [`Config::whole_bytes`].
+    pub(crate) const fn whole_bytes(&self) -> bool {
+        self.switches & WHOLE_BYTES != 0
+    }
+
+    /// See [`Config::paced`].
+    pub(crate) const fn paced(&self) -> bool {
+        self.switches & PACED != 0
+    }
+
+    /// Whether [`Config::cuts`] is [`Cuts::EachLoss`].
+    pub(crate) const fn each_loss_cuts(&self) -> bool {
+        self.switches & EACH_LOSS_CUTS != 0
     }
 
     pub(crate) fn is_guarded(&self) -> bool {
@@ -48,3 +64,7 @@ impl Params {
         self.guards >= Guards::PeerAndPath
     }
 }
+
+const WHOLE_BYTES: u8 = 1;
+const PACED: u8 = 2;
+const EACH_LOSS_CUTS: u8 = 4;
