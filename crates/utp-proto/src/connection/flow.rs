@@ -85,13 +85,17 @@ impl Connection {
     /// stream, or nothing that is held could ever be delivered: it is taken as long as any room is
     /// left, and what comes early leaves room for a packet.
     // req: WN-10
-    pub(super) fn has_memory_for(&self, now: Instant, ahead: u16, len: usize) -> bool {
+    pub(super) fn has_memory_for(&mut self, now: Instant, ahead: u16, len: usize) -> bool {
         let buffer = self.receive_buffer();
         let payload = self.recv_queue.payload_bytes();
         if ahead == 0 {
             let room = self.memory.room(self.recv_queue.unread_bytes());
-            let fits = payload < buffer || self.may_overrun(now, len);
-            return len == 0 || (fits && room > 0);
+            let fits = payload < buffer || self.may_overrun(now, len, payload, buffer);
+            let takes = len == 0 || (fits && room > 0);
+            if takes && payload + len >= buffer {
+                self.flight.overran_at = now;
+            }
+            return takes;
         }
         if usize::from(ahead) >= buffer / HELD_SPAN_BYTES {
             return false;
@@ -105,18 +109,10 @@ impl Connection {
 
     /// Whether a packet is taken beyond the buffer, for a sender that would give up otherwise. One
     /// byte is a probe of a sender that would not.
-    fn may_overrun(&self, now: Instant, len: usize) -> bool {
-        let most = self.receive_buffer() + OVERRUN_BYTES_MAX;
+    fn may_overrun(&self, now: Instant, len: usize, payload: usize, buffer: usize) -> bool {
         len > 1
-            && self.recv_queue.payload_bytes() + len <= most
+            && payload + len <= buffer + OVERRUN_BYTES_MAX
             && now.saturating_since(self.flight.overran_at) >= OVERRUN_PAUSE_US
-    }
-
-    /// The next packet of the stream is about to be taken.
-    pub(super) fn note_overrun(&mut self, now: Instant, len: usize) {
-        if self.recv_queue.payload_bytes() + len >= self.receive_buffer() {
-            self.flight.overran_at = now;
-        }
     }
 
     /// Bytes that its own limits let the application write, whatever memory the endpoint has.

@@ -230,7 +230,6 @@ impl Connection {
             }
             return;
         }
-        self.note_overrun(now, payload.len());
         self.deliver(payload);
         let mut ended = fin;
         while !ended && let Some((payload, fin)) = self.recv_queue.take_held(self.ack_nr.next()) {
