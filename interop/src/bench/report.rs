@@ -129,9 +129,9 @@ impl Report {
 
     /// The tables as a Markdown page.
     pub(super) fn markdown(&self) -> String {
-        let mut page = "# Ours beside other stacks\n\n".to_owned();
+        let mut page = "# Ours beside other stacks\n".to_owned();
         if self.quick {
-            page += "A quick run: it shows that everything runs, its figures mean nothing.\n";
+            page += "\nA quick run: it shows that everything runs, its figures mean nothing.\n";
         }
         page += NOTES;
         if !self.quick {

@@ -83,7 +83,8 @@ impl Connection {
     /// A window that was announced is a promise, in bytes of the stream: what the peer sends within
     /// it is not dropped for the memory that holding it takes. Above all not the next packet of the
     /// stream, or nothing that is held could ever be delivered: it is taken as long as any room is
-    /// left, and what comes early leaves room for a packet.
+    /// left, and what comes early leaves room for a packet. Notes when the next packet fills the
+    /// buffer.
     // req: WN-10
     pub(super) fn has_memory_for(&mut self, now: Instant, ahead: u16, len: usize) -> bool {
         let buffer = self.receive_buffer();
