@@ -176,4 +176,22 @@ mod tests {
         assert_eq!(batch(0..65_000, Some(1_000)).room(100), None);
         assert_eq!(batch(0..65_507, None).room(2), None);
     }
+
+    #[test]
+    fn a_batch_that_waited_for_another_says_when_it_goes_and_gives_spent_bytes_back() {
+        for spent in [1_000, SPENT_BYTES_MAX] {
+            let mut buf = vec![0; spent + 40];
+            for packet in buf[spent..].chunks_mut(20) {
+                packet[0] = 0x21; // STATE, version 1
+                packet[7] = 200; // sent at 200 us
+            }
+            let mut waiting = batch(spent..spent + 40, Some(20));
+            waiting.take_turn(Instant::from_micros(5_000), &mut buf);
+            let moved = if spent < SPENT_BYTES_MAX { spent } else { 0 };
+            assert_eq!((waiting.start, buf.len()), (moved, moved + 40));
+            for datagram in waiting.datagrams(&buf).iter() {
+                assert_eq!(datagram[4..8], 5_200_u32.to_be_bytes());
+            }
+        }
+    }
 }
