@@ -181,7 +181,9 @@ fn a_probe_for_life_contradicts_nothing_however_many_acks_were_lost() {
     for seq in 2..6 {
         wire.recv(wire.data(seq, -1, b"c"));
     }
-    wire.recv(wire.data(1, -1, b"").extension(2, &[0, 0, 4, 0, 0, 0, 0, 0]));
+    wire.recv(wire.data(1, -1, b"\0").extension(2, &[0, 0, 4, 0, 0, 0, 0, 0]));
+    // The last of three does not say what it is.
+    wire.recv(wire.data(1, -1, b"\0"));
     assert_eq!(wire.read(), b"abcccc");
     wire.recv(wire.data(6, -1, b"d"));
     assert_eq!(wire.read(), b"d");

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use utp_wire::{Header, Packet, PacketType, SeqNr};
 
-use super::extension_bits::probes_life;
+use super::extension_bits::{PROBE_PAYLOAD, probes_life};
 use super::{Connection, Passage, RemoteFin};
 use crate::config::DOUBTS_MAX;
 use crate::error::ConnectionError;
@@ -96,9 +96,10 @@ impl Connection {
         let hash = || hash(self.clock.secret(), payload, fin);
         let differs = self.doubts.get(header.seq_nr).is_some_and(|doubt| doubt.hash != hash());
         // A probe for life repeats a number that the peer knows to have arrived, without what it
-        // brought.
+        // brought. The last of them does not say what it is, and bears a byte of zero.
         let probes = !fin && probes_life(packet.extension_bits);
-        believed && !self.released && !probes && (differs || (is_end && !fin))
+        let may_probe = !fin && payload == PROBE_PAYLOAD;
+        believed && !self.released && !probes && ((differs && !may_probe) || (is_end && !fin))
     }
 
     /// A packet beyond the end of the stream. Says whether it proves that the end was not the

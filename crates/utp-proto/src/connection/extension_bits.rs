@@ -62,7 +62,7 @@ impl Connection {
         } else {
             self.emit(now, &header, out)
         };
-        out.push(0);
+        out.extend_from_slice(&PROBE_PAYLOAD);
         Burst::single(burst.size + 1)
     }
 
@@ -85,6 +85,9 @@ impl Connection {
         self.peer_holds_more = self.announces_holding_more && tells_of_holding_more(bits);
     }
 }
+
+/// What a repeated packet bears in place of what went with its number.
+pub(super) const PROBE_PAYLOAD: [u8; 1] = [0];
 
 /// The size of a repeated packet that does not say what it is.
 pub(super) const REPEATED_LEN: u16 = HEADER_BYTES + 1;

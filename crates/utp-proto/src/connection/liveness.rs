@@ -100,7 +100,7 @@ impl Connection {
         let begun = self.stats.bytes_acked > 0 || self.opener == Opener::Sent;
         let seq_nr = if begun { seq_nr.previous() } else { seq_nr };
         // The last does not say what it is: nobody shall be given up because he drops what has
-        // extensions. But a peer that doubts the packet with that number takes it for a conflict.
+        // extensions.
         let says = self.liveness.unanswered < IDLE_PROBES;
         Some(self.emit_repeated(now, seq_nr, says, out))
     }
