@@ -126,7 +126,7 @@ pub(crate) struct Interop {
     #[arg(long, value_name = "DIR")]
     pcap: Option<PathBuf>,
     /// Transfers through the relay that run side by side.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 12)]
     jobs: usize,
 }
 

@@ -42,6 +42,13 @@ impl Progress {
         }
     }
 
+    /// One is not run.
+    pub fn skip(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
     /// Writes a line above the bar.
     pub fn say(&self, line: impl fmt::Display) {
         match &self.bar {

@@ -247,9 +247,10 @@ const MATRIX_NOTES: &str = "
 Rows connect, columns listen. A cell has the median and the lowest of the rounds, in Mbit/s; time
 counts from the first byte that arrives to the last. Where packets wait at the relay, the median and
 the 95th percentile of their wait stand behind it, in milliseconds. What failed says how many rounds
-did. `libutp, SYN above` connects with a SYN number above 0x7fff, with which libutp has no fast
-retransmit. A cell with `connects` tells how many it took: libutp loses a connection whose first
-answer is lost. matrix.html has plots of what both ends saw.
+did; a pair with a stack of the registry is not run again once its first two failed. `libutp, SYN
+above` connects with a SYN number above 0x7fff, with which libutp has no fast retransmit. A cell
+with `connects` tells how many it took: libutp loses a connection whose first answer is lost.
+matrix.html has plots of what both ends saw.
 ";
 
 /// What a reader of the conversations has to know.
