@@ -110,7 +110,7 @@ impl Matrix {
                                 via,
                                 syn_seq,
                                 udp_buffer: self.udp_buffer,
-                                limit: LIMIT,
+                                limit: plan.limit(),
                                 round,
                                 pcap: plan.pcap.clone(),
                             });
@@ -131,6 +131,15 @@ impl Matrix {
 }
 
 impl Plan {
+    /// How long a transfer may take. Where nothing is lost and nothing limits the rate, a stack
+    /// that works is done in a few seconds.
+    const fn limit(&self) -> Duration {
+        match self.impairment {
+            Impairment::Clean | Impairment::SmallPath => LIMIT_UNIMPAIRED,
+            _ => LIMIT,
+        }
+    }
+
     /// What a transfer goes through, none if there is no such thing. Those of round 0 are looked
     /// at, for which a relay has to be in between.
     fn via(&self, round: u32, seed: u64) -> Option<Via> {
@@ -162,8 +171,11 @@ const fn syn_seqs(pair: Pair, impairment: Impairment) -> &'static [SynSeq] {
 /// Which stream is sent: the same in all transfers, so that its digest is taken once.
 const STREAM_SEED: u64 = 1;
 
-/// How long a transfer may take. libutp without its fast retransmit waits a second for every loss.
+/// libutp without its fast retransmit waits a second for every loss.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Five times what the slowest stack that works takes.
+const LIMIT_UNIMPAIRED: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
