@@ -13,7 +13,7 @@ use super::{Burst, Connection, LocalFin, Timer};
 use crate::config::{UNPROVEN_FACTOR, UNPROVEN_RESENDS_MAX};
 
 /// What may be sent to a peer that has acknowledged nothing of ours. What answers SYNs is not
-/// charged, nor are they: one is never larger than the other.
+/// charged, nor are they, but for one: an answer is never larger than its SYN.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unproven {
     /// In bytes. More than fits is not allowed either.
@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// The SYN was answered with as many bytes as it had: of three times as much, two are left.
-    pub(super) fn charge_syn_ack(&mut self, datagram_bytes: usize) {
+    pub(crate) fn charge_syn_ack(&mut self, datagram_bytes: usize) {
         if let Some(unproven) = &mut self.unproven {
             let bytes = u16::try_from(datagram_bytes).unwrap_or(u16::MAX);
             unproven.room = unproven.room.saturating_add(bytes.saturating_mul(UNPROVEN_FACTOR - 1));

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use utp_wire::{ConnectionId, Header, Instant, Packet, PacketType, TimestampDiff};
+use utp_wire::{ConnectionId, HEADER_LEN, Header, Instant, Packet, PacketType, TimestampDiff};
 
 use super::filter::{SynInfo, Verdict};
 use super::half_open::Opening;
@@ -40,6 +40,9 @@ pub struct Incoming {
 struct Proof {
     datagram: Box<[u8]>,
     received_at: Instant,
+    /// Whether its SYN came and was answered: it counts for what it may be sent. Who only guessed
+    /// a cookie has sent none.
+    syn_answered: bool,
 }
 
 impl Incoming {
@@ -96,10 +99,13 @@ impl Endpoint {
         }
         let handle = self.insert(connection);
         self.entries[handle.index()].cookie_ends_at = cookie_ends_at(now);
-        if let Some(Proof { datagram, received_at }) = proof
+        if let Some(Proof { datagram, received_at, syn_answered }) = proof
             && let Ok(packet) = Packet::decode(&datagram)
             && let Some(mut connection) = self.connection_mut(handle)
         {
+            if syn_answered {
+                connection.charge_syn_ack(HEADER_LEN);
+            }
             connection.handle_packet(now, received_at, &packet, &datagram);
         }
         Ok(handle)
@@ -263,7 +269,11 @@ impl Endpoint {
             local_ip: meta.local_ip,
             opening,
             header: *header,
-            proof: Some(Proof { datagram: datagram.into(), received_at }),
+            proof: Some(Proof {
+                datagram: datagram.into(),
+                received_at,
+                syn_answered: remembered.is_some(),
+            }),
         }))
     }
 
