@@ -71,7 +71,7 @@ command:
 
 | folder | made by | what it shows |
 |---|---|---|
-| [interop](interop/matrix.md) | `cargo xtask interop --out results/interop` | transfers of ours and libutp; with `--impl all` of all stacks |
+| [interop](interop/matrix.md) | `cargo xtask interop` | transfers of ours and libutp |
 | [bench](bench/table.md) | `cargo xtask bench` | speed, latency and memory beside other stacks |
 
 The folder of a scenario has:
