@@ -98,6 +98,16 @@ struct PassedOn {
     arguments: Vec<OsString>,
 }
 
+impl PassedOn {
+    /// They are one list, also when some of them stand behind a `--`.
+    fn all(mut self) -> Vec<OsString> {
+        if let Some(at) = self.arguments.iter().position(|argument| argument == "--") {
+            self.arguments.remove(at);
+        }
+        self.arguments
+    }
+}
+
 fn main() -> ExitCode {
     if let Some(status) = canaries::wrapped() {
         return status;
@@ -108,19 +118,19 @@ fn main() -> ExitCode {
         eprintln!("warning: Ctrl-C ends this program before what it runs: {error}");
     }
     let result = match Cli::parse().command {
-        Task::Bench(passed_on) => interop::run("bench", &passed_on.arguments),
+        Task::Bench(passed_on) => interop::run("bench", &passed_on.all()),
         Task::Canaries(canaries) => canaries.run(),
         Task::Capi(capi) => capi::run(&capi),
         Task::Ci { steps } => ci::run(&steps),
         Task::Cite(cite) => cite.run(),
-        Task::Conformance(passed_on) => interop::run("conformance", &passed_on.arguments),
-        Task::Differential(passed_on) => differential::run(&passed_on.arguments),
+        Task::Conformance(passed_on) => interop::run("conformance", &passed_on.all()),
+        Task::Differential(passed_on) => differential::run(&passed_on.all()),
         Task::Instructions(instructions) => instructions.run(),
-        Task::Interop(passed_on) => interop::run("interop", &passed_on.arguments),
+        Task::Interop(passed_on) => interop::run("interop", &passed_on.all()),
         Task::Results(results) => results.run(),
         Task::Simulate(simulate) => simulate.run(),
         Task::Sweep(sweep) => sweep.run(),
-        Task::Swarm(passed_on) => swarm::run(&passed_on.arguments),
+        Task::Swarm(passed_on) => swarm::run(&passed_on.all()),
         Task::Test => test::run(),
         Task::Tidy => tidy::run(),
     };
@@ -183,9 +193,18 @@ mod tests {
 
     #[test]
     fn options_are_handed_on_as_they_are() {
+        let passed_on = |given: &[&str]| {
+            let words = ["xtask", "interop"].iter().chain(given);
+            let cli = Cli::try_parse_from(words).expect("parses");
+            let Task::Interop(passed_on) = cli.command else { panic!("another command") };
+            passed_on.all()
+        };
         let given = ["--quick", "--out", "a", "--json", "--help"];
-        let cli = Cli::try_parse_from(["xtask", "interop"].iter().chain(&given)).expect("parses");
-        let Task::Interop(passed_on) = cli.command else { panic!("another command") };
-        assert!(passed_on.arguments.iter().eq(&given));
+        assert!(passed_on(&given).iter().eq(&given));
+        // Behind others as well as alone: what is built depends on them.
+        for given in [&["--", "--help"][..], &["--impl", "all", "--", "--help"]] {
+            let expected = given.iter().filter(|word| **word != "--");
+            assert!(passed_on(given).iter().eq(expected), "{given:?}");
+        }
     }
 }
