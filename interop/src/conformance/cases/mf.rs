@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
             longest_chains,
         )
         .req(&["H-33"])
-        .flag(Flag::Heavy),
+        .flag(Flag::Alone),
         must(
             "MF-09",
             "corruption, F-05",
