@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use self::clock::Clock;
 use self::shim::Shim;
-use self::socket::PeerSocket;
+use self::socket::{ClosedPort, PeerSocket};
 use super::packet::Packet;
 use super::stop::{CaseResult, Failure, Stop};
 use super::trace::{NOTE, Trace};
@@ -64,6 +64,7 @@ pub(crate) struct Peer {
     sender: Sender<Input>,
     inbox: Receiver<Input>,
     sockets: Vec<Option<PeerSocket>>,
+    closed: Vec<ClosedPort>,
     shims: Vec<Shim>,
     /// Where the implementation was heard last, or listens.
     remote: Option<SocketAddr>,
@@ -147,6 +148,7 @@ impl Peer {
             sender,
             inbox,
             sockets: Vec::new(),
+            closed: Vec::new(),
             shims: Vec::new(),
             remote: None,
             packets: VecDeque::new(),
