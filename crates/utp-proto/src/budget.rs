@@ -7,18 +7,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::config::MEMORY_FLOOR_BYTES;
+use crate::config::{
+    MEMORY_FLOOR_BYTES, UNSENT_BYTES_COUNTED, UNSENT_BYTES_FLOOR, UNSENT_BYTES_SHARED,
+};
 
 /// The ledger. Atomic since queues in front of the endpoint are filled on other threads.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicUsize,
     max: usize,
+    /// Bytes of those that were written and that no packet holds.
+    unsent: AtomicUsize,
 }
 
 impl Budget {
     pub(crate) const fn new(max: usize) -> Self {
-        Self { used: AtomicUsize::new(0), max }
+        Self { used: AtomicUsize::new(0), max, unsent: AtomicUsize::new(0) }
     }
 
     /// Bytes in all buffers.
@@ -41,27 +45,43 @@ impl Budget {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     budget: Option<Arc<Budget>>,
-    charged: usize,
+    /// 4 GiB are all that one may count: less memory for each of many.
+    charged: u32,
+    /// Of those, bytes that no packet holds, as far as they count.
+    unsent: u32,
 }
 
 impl Account {
     /// Joins a budget.
     pub(crate) fn join(&mut self, budget: &Arc<Budget>) {
         debug_assert!(self.budget.is_none(), "a connection has one endpoint");
-        budget.used.fetch_add(self.charged, Ordering::Relaxed);
+        budget.used.fetch_add(self.charged as usize, Ordering::Relaxed);
+        budget.unsent.fetch_add(self.unsent as usize, Ordering::Relaxed);
         self.budget = Some(Arc::clone(budget));
     }
 
-    /// The connection holds `bytes` now.
-    pub(crate) fn settle(&mut self, bytes: usize) {
-        if bytes == self.charged {
-            return;
-        }
+    /// The connection holds `bytes` now, of which no packet holds `unsent`.
+    pub(crate) fn settle(&mut self, bytes: usize, unsent: usize) {
+        let unsent = unsent.min(UNSENT_BYTES_COUNTED);
+        let [bytes, unsent] = [bytes, unsent].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         if let Some(budget) = &self.budget {
-            // Wrapping, as the sum of the two is what counts.
-            budget.used.fetch_add(bytes.wrapping_sub(self.charged), Ordering::Relaxed);
+            change(&budget.used, self.charged, bytes);
+            change(&budget.unsent, self.unsent, unsent);
         }
-        self.charged = bytes;
+        (self.charged, self.unsent) = (bytes, unsent);
+    }
+
+    /// Bytes that one writer may have waiting for their first packet: what all of them leave of
+    /// what they share, so that the more have much to send, the less each has waiting. It only
+    /// has to keep the connection busy until its writer runs again. No limit as long as there is
+    /// plenty: who sets a larger buffer gets it.
+    pub(crate) fn unsent_max(&self) -> usize {
+        let Some(budget) = &self.budget else { return usize::MAX };
+        let unsent = budget.unsent.load(Ordering::Relaxed);
+        match UNSENT_BYTES_SHARED.saturating_sub(unsent) {
+            UNSENT_BYTES_COUNTED.. => usize::MAX,
+            left => left.max(UNSENT_BYTES_FLOOR),
+        }
     }
 
     /// Bytes that a direction may take on which holds `held`. A few are granted whatever the others
@@ -82,9 +102,17 @@ impl Account {
     }
 }
 
+/// What was counted as `before` is `after` now.
+fn change(sum: &AtomicUsize, before: u32, after: u32) {
+    if before != after {
+        // Wrapping, as the sum of the two is what counts.
+        sum.fetch_add((after as usize).wrapping_sub(before as usize), Ordering::Relaxed);
+    }
+}
+
 impl Drop for Account {
     fn drop(&mut self) {
-        self.settle(0);
+        self.settle(0, 0);
     }
 }
 
@@ -107,12 +135,18 @@ impl QueueAccount {
 
     /// The queue holds `bytes` now.
     pub fn settle(&mut self, bytes: usize) {
-        self.0.settle(bytes);
+        self.0.settle(bytes, bytes);
     }
 
     /// Bytes that a queue which holds `held` may take on. A few are granted whatever others hold,
     /// so that a stream goes on.
     pub fn room(&self, held: usize) -> usize {
         self.0.room(held)
+    }
+
+    /// Bytes that it is of use to have in the queue, which is less when many have much to send:
+    /// fresh memory for what only waits longer costs more time than it saves.
+    pub fn worth_queueing(&self) -> usize {
+        self.0.unsent_max()
     }
 }

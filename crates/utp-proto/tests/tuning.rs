@@ -216,7 +216,8 @@ fn address(peer: u16) -> std::net::SocketAddr {
 // req: HO-09, WN-11
 #[test]
 fn a_thousand_peers_that_take_nothing_stay_within_the_budget_and_end() {
-    const BUDGET: usize = 128 << 20;
+    // Less than a thousand writers may have waiting whatever the others have.
+    const BUDGET: usize = 12 << 20;
     let mut many = Many::new(BUDGET, 1_000, 0, &Config::default());
     many.open = None;
     let start = many.now;
@@ -229,7 +230,7 @@ fn a_thousand_peers_that_take_nothing_stay_within_the_budget_and_end() {
     while many.endpoint.stats().connections > 0 {
         many.advance(SECOND);
         assert_eq!(many.endpoint.stats().memory_bytes, many.held());
-        assert!(many.held() <= BUDGET * 21 / 20);
+        assert!(many.held() <= BUDGET + 1_000 * 4_096);
         assert!(many.now.saturating_since(start) <= 330 * SECOND);
     }
     assert_eq!(many.closed, [ConnectionError::StalledByPeer; 1_000]);

@@ -211,7 +211,21 @@ impl Tx {
 
     /// Bytes the user may write now.
     pub(crate) fn room(&self) -> usize {
-        QUEUE_BYTES_MAX.saturating_sub(self.bytes).min(self.account.room(self.bytes))
+        let max = self.bytes_max();
+        if max < QUEUE_BYTES_MAX && self.bytes > max / 2 {
+            // Enough for a chunk, or nothing.
+            return 0;
+        }
+        max.saturating_sub(self.bytes).min(self.account.room(self.bytes))
+    }
+
+    /// Whether a writer who waits for room finds enough of it.
+    pub(crate) fn is_half_empty(&self) -> bool {
+        self.bytes <= self.bytes_max() / 2
+    }
+
+    fn bytes_max(&self) -> usize {
+        QUEUE_BYTES_MAX.min(self.account.worth_queueing())
     }
 
     /// Whether the core knows everything of a stream that its user has dropped: bytes, end, reason.
@@ -411,7 +425,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// The core keeps [`Config::send_buffer_bytes`](utp_proto::Config::send_buffer_bytes) besides. This
 /// much lets the writer go on while the driver sleeps or is busy. It is less when the endpoint's
-/// memory is used up.
+/// memory is used up, and when many streams have much to send.
 pub(crate) const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// Datagrams that are not uTP and wait to be sent; as many as a burst of DHT queries may need.

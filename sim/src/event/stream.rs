@@ -166,7 +166,20 @@ impl Tx {
 
     /// Bytes that the application may write now.
     pub(super) fn room(&self) -> usize {
-        QUEUE_BYTES_MAX.saturating_sub(self.bytes).min(self.account.room(self.bytes))
+        let max = self.bytes_max();
+        if max < QUEUE_BYTES_MAX && self.bytes > max / 2 {
+            return 0;
+        }
+        max.saturating_sub(self.bytes).min(self.account.room(self.bytes))
+    }
+
+    /// Whether an application that waits for room finds enough of it.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.bytes <= self.bytes_max() / 2
+    }
+
+    fn bytes_max(&self) -> usize {
+        QUEUE_BYTES_MAX.min(self.account.worth_queueing())
     }
 
     /// Puts the gathered small writes among the chunks.

@@ -64,6 +64,18 @@ pub const STALE_MAX: usize = 64;
 /// so that every stream goes on: two packets. The budget may so be passed by as much for each.
 pub const MEMORY_FLOOR_BYTES: u32 = 4_096;
 
+/// Bytes that wait for their first packet in all connections of an endpoint and in their queues.
+/// Each may have waiting what all leave of it: eleven streams fill their buffers and queues as if
+/// they were alone, and a thousand take little more memory than they share.
+pub const UNSENT_BYTES_SHARED: usize = 16 << 20;
+
+/// No connection and no queue counts for more of it, so that one with a larger buffer leaves the
+/// others theirs. While as much is left nobody is limited.
+pub const UNSENT_BYTES_COUNTED: usize = 1 << 20;
+
+/// What each may have waiting whatever the others have: the packets of a burst.
+pub const UNSENT_BYTES_FLOOR: usize = 16 << 10;
+
 /// How long a peer must have taken nothing before its connection may be given up for the memory
 /// that it holds, in microseconds. An outage of the usual kind is over by then.
 pub const STALLED_US_MIN: u64 = 30_000_000;

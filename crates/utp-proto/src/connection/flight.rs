@@ -20,6 +20,8 @@ pub(super) struct Flight {
     pub(super) fast_resends: u8,
     /// One packet allowed whatever the congestion window.
     pub(super) granted: bool,
+    /// A write was refused since so much waits for its first packet, and none came since.
+    pub(super) unsent_blocked: bool,
     /// When the peer last acknowledged something, or the first packet was made.
     pub(super) last_progress_at: Instant,
     /// At rest too long ago to matter.
@@ -46,6 +48,7 @@ impl AtRest for Flight {
         acked_stamp: Timestamp(0),
         fast_resends: 0,
         granted: false,
+        unsent_blocked: false,
         last_progress_at: Instant::from_micros(0),
         last_data_sent_at: None,
         stalled_since: Instant::from_micros(0),

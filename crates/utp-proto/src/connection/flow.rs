@@ -119,10 +119,27 @@ impl Connection {
     /// Bytes that its own limits let the application write, whatever memory the endpoint has.
     pub(super) fn own_send_room(&self) -> usize {
         let buffered = self.send_queue.buffered_bytes() - self.named_beyond_withheld();
-        let room = self.send_buffer().saturating_sub(buffered);
+        let room = self.send_buffer().saturating_sub(buffered).min(self.unsent_room());
         match self.config.write_ahead_packets {
             None => room,
             Some(packets) => room.min(self.window_room(packets)),
+        }
+    }
+
+    /// Bytes that may wait for their first packet beside those that do. A writer who was refused is
+    /// told when it is half of them: not for every packet.
+    pub(super) fn unsent_room(&self) -> usize {
+        let (unsent, unsent_max) = (self.send_queue.unsent_bytes(), self.memory.unsent_max());
+        if self.write_blocked && unsent > unsent_max / 2 {
+            return 0;
+        }
+        unsent_max.saturating_sub(unsent)
+    }
+
+    /// The writer has had his chance to write more.
+    pub(super) fn forget_unsent_blocked(&mut self) {
+        if self.flight.unsent_blocked {
+            self.flight.unsent_blocked = false;
         }
     }
 
@@ -144,6 +161,9 @@ impl Connection {
     /// Where writes are held to the windows, tells the application that a full packet has room
     /// again. Packets that are given up or let go at last make room as much as acks do.
     pub(crate) fn tell_window_room(&mut self) {
+        if self.flight.unsent_blocked {
+            self.tell_send_room();
+        }
         if self.write_blocked && self.config.write_ahead_packets.is_some() {
             let step = usize::from(self.payload_max).min(self.send_buffer());
             if self.send_room() >= step {
@@ -190,7 +210,7 @@ impl Connection {
     /// Brings its account up to date.
     pub(crate) fn settle(&mut self) {
         let charged = self.send_queue.buffered_bytes() + self.recv_queue.charged_bytes();
-        self.memory.settle(charged);
+        self.memory.settle(charged, self.send_queue.unsent_bytes());
     }
 
     /// `len` bytes were written.

@@ -271,7 +271,16 @@ impl Connection {
     }
 
     pub(crate) fn pop_event(&mut self) -> Option<Event> {
-        if self.has_events() { self.events.pop(self.error) } else { None }
+        let event = if self.has_events() { self.events.pop(self.error) } else { None };
+        if event == Some(Event::Writable) {
+            self.forget_unsent_blocked();
+        }
+        event
+    }
+
+    /// Whether a packet that is not full waits until its writer has heard that there is room.
+    pub(crate) fn waits_for_writer(&self) -> bool {
+        self.flight.unsent_blocked
     }
 
     /// Whether there is something to tell; nobody listens after a release.

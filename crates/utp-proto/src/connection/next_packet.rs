@@ -101,9 +101,10 @@ impl Connection {
     }
 
     /// Minshall's variant of Nagle's rule: a packet that is not full waits while another such is
-    /// on its way.
+    /// on its way, and while its writer has more and was only refused for what waits here.
     fn waits_for_more(&self, len: usize, full: usize) -> bool {
-        len < full && self.local_fin == LocalFin::Open && self.recovery.last_partial.is_some()
+        let follows = self.flight.unsent_blocked || self.recovery.last_partial.is_some();
+        len < full && self.local_fin == LocalFin::Open && follows
     }
 
     pub(super) fn held(&self, len: usize) -> Option<Limit> {

@@ -45,8 +45,12 @@ impl Connection {
         }
         if self.send_room() == 0 {
             self.write_blocked = true;
+            if self.unsent_room() == 0 {
+                self.flight.unsent_blocked = true;
+            }
             return Err(WriteError::Blocked);
         }
+        self.forget_unsent_blocked();
         Ok(())
     }
 

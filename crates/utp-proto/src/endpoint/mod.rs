@@ -197,7 +197,11 @@ impl Endpoint {
     pub fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
         while let Some(&handle) = self.event_queue.front() {
             if let Some(entry) = self.entry_mut(handle).filter(|entry| entry.event_queued) {
+                let waited = entry.connection.waits_for_writer();
                 if let Some(event) = entry.connection.pop_event() {
+                    if waited && event == Event::Writable {
+                        self.queue_transmit(handle.index());
+                    }
                     return Some((handle, event));
                 }
                 entry.event_queued = false;

@@ -154,10 +154,10 @@ impl Driver {
             return Poll::Pending;
         }
         let stop = self.sender.run(cx, &mut self.endpoint, &mut self.datagrams, &mut self.stats);
-        // What could not be delivered may have ended a connect.
-        self.handle_events(now);
+        // What could not be delivered may have ended a connect, and what was sent made room.
+        let wrote = self.handle_events(now);
         self.wake_all();
-        if received.is_ready() || stop == Stop::Enough {
+        if received.is_ready() || stop == Stop::Enough || wrote {
             return Poll::Ready(Ok(()));
         }
         if self.poll_timer(cx).is_ready() {
@@ -241,7 +241,9 @@ impl Driver {
         }
     }
 
-    fn handle_events(&mut self, now: Instant) {
+    /// Says whether the core has taken more of what was written.
+    fn handle_events(&mut self, now: Instant) -> bool {
+        let mut wrote = false;
         while let Some((handle, event)) = self.endpoint.poll_event() {
             if event == Event::Connected
                 && let Some(stream) = self.streams.announce(handle)
@@ -267,6 +269,7 @@ impl Driver {
                 }
                 Event::Writable => {
                     streams::push_writes(now, &mut connection, &stream, wakers);
+                    wrote = true;
                     *stream.stats() = connection.stats();
                     drop(connection);
                     self.streams.release_if_done(now, &mut self.endpoint, handle, &stream);
@@ -279,6 +282,7 @@ impl Driver {
             }
             *stream.stats() = connection.stats();
         }
+        wrote
     }
 
     /// Ready when the next deadline has come. Sets the timer only if it would ring too late:

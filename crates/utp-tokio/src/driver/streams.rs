@@ -12,7 +12,7 @@ use utp_proto::{
 use utp_wire::Instant;
 
 use crate::error::Failure;
-use crate::shared::{Fin, QUEUE_BYTES_MAX, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
+use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
 
 /// The streams, by the index of their handle.
 #[derive(Debug, Default)]
@@ -297,7 +297,7 @@ pub(super) fn push_writes(
             None => connection.finish(now),
         }
     }
-    if bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open {
+    if tx.is_half_empty() && tx.fin == Fin::Open && tx.open {
         wakers.extend(tx.waker.take());
     }
 }

@@ -75,3 +75,61 @@ async fn what_writers_have_waiting_is_within_the_memory_of_the_endpoint() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(sender.stats().endpoint.memory_bytes, 0);
 }
+
+/// What one of a few streams has waiting: a queue, a send buffer and a chunk beyond it.
+const ALONE: usize = (256 << 10) + (1 << 20) + (64 << 10);
+
+/// What waits for its first packet in all streams, and one burst in each queue and each buffer.
+const SHARED: usize = (16 << 20) + MANY * 3 * (16 << 10);
+
+const MANY: usize = 100;
+
+#[tokio::test(start_paused = true)]
+async fn the_more_have_much_to_send_the_less_each_has_waiting() {
+    let network = Network::new();
+    let mut config = Config::default();
+    config.receive_buffer_bytes = 4_096;
+    config.receive_buffer_max_bytes = 4_096;
+    let sender = network.socket(1, UtpSocket::builder());
+    let receiver = network.socket(2, UtpSocket::builder().config(config));
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (mut readers, mut writers) = (Vec::new(), JoinSet::new());
+    for number in 0..MANY {
+        let (ours, theirs) =
+            within(async { tokio::join!(sender.connect(address(2)), receiver.accept()) }).await;
+        readers.push(theirs.unwrap());
+        let (mut ours, counter) = (ours.unwrap(), Arc::clone(&taken));
+        writers.spawn(async move {
+            while let Ok(bytes) = ours.write(&[7; 100_000]).await {
+                counter.fetch_add(bytes, Ordering::Relaxed);
+            }
+        });
+        if number == 0 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let waits = taken.load(Ordering::Relaxed);
+            assert!((1 << 20..=ALONE).contains(&waits), "{waits}");
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let waits = taken.load(Ordering::Relaxed);
+    assert!((SHARED / 2..=SHARED).contains(&waits), "{waits}");
+
+    // Nothing is kept back: whoever was refused goes on, and what was written arrives.
+    let mut reads = JoinSet::new();
+    for mut reader in readers {
+        reads.spawn(async move {
+            reader.read_exact(&mut vec![0; 100_000]).await.unwrap();
+            reader
+        });
+    }
+    let readers = within(reads.join_all()).await;
+    writers.abort_all();
+    let mut reads = JoinSet::new();
+    for mut reader in readers {
+        reads.spawn(
+            async move { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await.unwrap() },
+        );
+    }
+    let rest: u64 = within(reads.join_all()).await.iter().sum();
+    assert_eq!((MANY * 100_000) as u64 + rest, taken.load(Ordering::Relaxed) as u64);
+}

@@ -41,6 +41,14 @@ pub(super) struct Driver {
     yielded: bool,
 }
 
+/// What events there were.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    any: bool,
+    /// The core has taken more of what was written.
+    wrote: bool,
+}
+
 /// A connection and its stream.
 #[derive(Clone, Copy)]
 struct Live {
@@ -88,9 +96,10 @@ impl Driver {
             // The adapter makes another round whenever something was received. Most of these would
             // find nothing.
             let another = more_to_send
+                || news.wrote
                 || !self.changed.is_empty()
                 || !self.connects.is_empty()
-                || received && (news || !self.received.is_empty());
+                || received && (news.any || !self.received.is_empty());
             if another {
                 continue;
             }
@@ -153,14 +162,14 @@ impl Driver {
         self.release_if_done(cx, handle, id);
     }
 
-    /// Says whether there were any.
-    fn handle_events(&mut self, cx: &mut Cx<'_>) -> bool {
-        let mut any = false;
+    fn handle_events(&mut self, cx: &mut Cx<'_>) -> News {
+        let mut news = News::default();
         while let Some((handle, event)) = self.endpoint.poll_event() {
             self.handle_event(cx, handle, event);
-            any = true;
+            news.any = true;
+            news.wrote |= event == Event::Writable;
         }
-        any
+        news
     }
 
     fn handle_event(&mut self, cx: &mut Cx<'_>, handle: ConnectionHandle, event: Event) {

@@ -1,6 +1,6 @@
 //! Moves bytes and news between streams and their connections in the core.
 
-use crate::event::stream::{Failure, Fin, QUEUE_BYTES_MAX, RX_CHUNKS_MAX, ReadEnd, Stream};
+use crate::event::stream::{Failure, Fin, RX_CHUNKS_MAX, ReadEnd, Stream};
 use std::mem;
 use utp_proto::{
     ConnectionError, ConnectionHandle, ConnectionMut, Endpoint, Instant, ReadError, State,
@@ -118,7 +118,7 @@ pub(super) fn push_writes(
         tx.fin = Fin::Told;
         connection.finish(now);
     }
-    let has_room = bytes <= QUEUE_BYTES_MAX / 2 && tx.fin == Fin::Open && tx.open;
+    let has_room = tx.is_half_empty() && tx.fin == Fin::Open && tx.open;
     has_room && mem::take(&mut tx.is_awaited)
 }
 
