@@ -1,6 +1,7 @@
 //! Sockets and streams, over the loopback interface and over a network in memory.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod allocations;
 mod batches;
 mod budget;
 mod cancel;
