@@ -1,5 +1,7 @@
 //! A run of stream bytes: handed over whole by its owner, or gathered from small pieces.
 
+use std::collections::VecDeque;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::{EMPTY_CHUNK_BYTES_MAX, GATHER_CHUNK_BYTES, GATHER_CHUNK_BYTES_MIN};
@@ -11,6 +13,15 @@ pub(crate) enum Chunk {
     Open(BytesMut),
     /// As it was handed over.
     Shared(Bytes),
+}
+
+/// Appends to a queue of chunks. The first to come gets room for one, as most queues hold no more:
+/// what a queue takes by itself is kept until its connection has idled for long.
+pub(crate) fn push(chunks: &mut VecDeque<Chunk>, chunk: Chunk) {
+    if chunks.capacity() == 0 {
+        chunks.reserve_exact(1);
+    }
+    chunks.push_back(chunk);
 }
 
 impl Chunk {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use utp_wire::{SelectiveAckBuilder, SeqNr};
 
-use crate::chunk::Chunk;
+use crate::chunk::{self, Chunk};
 use crate::config::HELD_PACKET_OVERHEAD;
 use crate::held_packets::HeldPackets;
 use crate::lazy::AtRest;
@@ -68,7 +68,7 @@ impl RecvQueue {
         }
         while !payload.is_empty() {
             let (chunk, taken) = Chunk::gather(payload, self.ready.back());
-            self.ready.push_back(chunk);
+            chunk::push(&mut self.ready, chunk);
             payload = &payload[taken..];
         }
     }

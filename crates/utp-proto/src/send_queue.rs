@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::chunk::Chunk;
+use crate::chunk::{self, Chunk};
 use crate::lazy::AtRest;
 
 /// Where the first byte of a packet is kept.
@@ -69,7 +69,7 @@ impl SendQueue {
         }
         while !data.is_empty() {
             let (chunk, taken) = Chunk::gather(data, self.chunks.back());
-            self.chunks.push_back(chunk);
+            chunk::push(&mut self.chunks, chunk);
             data = &data[taken..];
         }
     }
@@ -81,7 +81,7 @@ impl SendQueue {
         while !chunk.is_empty() {
             // A position in a chunk has 32 bits.
             let piece = chunk.split_to(chunk.len().min(1 << 30));
-            self.chunks.push_back(Chunk::Shared(piece));
+            chunk::push(&mut self.chunks, Chunk::Shared(piece));
         }
     }
 

@@ -112,8 +112,8 @@ impl NamedAnew {
 /// As long as a mask can be.
 const SELECTIVE_ACK_WORDS: usize = 32;
 
-/// One block of memory of the size of a few cache lines.
-const SLOTS_MIN: usize = 16;
+/// Most connections have a few packets on their way, now and then.
+const SLOTS_MIN: usize = 4;
 
 const EMPTY: Slot = Slot {
     sent_at: Instant::from_micros(0),

@@ -12,7 +12,7 @@ use utp_proto::{
 use utp_wire::Instant;
 
 use crate::error::Failure;
-use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes};
+use crate::shared::{Fin, RX_CHUNKS_MAX, ReadEnd, StreamShared, StreamWishes, Tx};
 
 /// The streams, by the index of their handle.
 #[derive(Debug, Default)]
@@ -202,6 +202,10 @@ impl Streams {
                 Ok(chunk) => {
                     bytes += chunk.len();
                     if !rx.discard {
+                        if rx.chunks.capacity() == 0 {
+                            // Most streams get little at a time, and keep what it takes.
+                            rx.chunks.reserve_exact(1);
+                        }
                         rx.chunks.push_back(chunk);
                     }
                 }
@@ -260,11 +264,9 @@ pub(super) fn push_writes(
         connection.set_send_rate_max(bytes_per_second);
     }
     tx.core_is_full = false;
-    if !tx.tail.is_empty() {
-        tx.flush_tail();
-    }
     tx.pause_account();
     let mut bytes = tx.bytes();
+    bytes -= push_tail(now, connection, &mut tx);
     while let Some(mut chunk) = tx.chunks.pop_front() {
         let len = chunk.len();
         let written = if len < COPY_BELOW_BYTES {
@@ -300,6 +302,21 @@ pub(super) fn push_writes(
     if tx.is_half_empty() && tx.fin == Fin::Open && tx.open {
         wakers.extend(tx.waker.take());
     }
+}
+
+/// Moves a few bytes as they are, if nothing waits before them; says how many. The core copies so
+/// few anyway, and they need neither a chunk nor a queue before. All others become a chunk.
+fn push_tail(now: Instant, connection: &mut ConnectionMut<'_>, tx: &mut Tx) -> usize {
+    let mut written = 0;
+    if tx.chunks.is_empty() && (1..COPY_BELOW_BYTES).contains(&tx.tail.len()) {
+        written = connection.write(now, &tx.tail).unwrap_or(0);
+        tx.tail.drain(..written);
+    }
+    if tx.tail.is_empty() {
+        tx.tail = Vec::new();
+    }
+    tx.flush_tail();
+    written
 }
 
 /// The handshake is done.
