@@ -146,6 +146,10 @@ impl Controller for GaugedController {
         self.law.on_loss(loss);
     }
 
+    fn on_more_loss(&mut self, loss: &Loss) {
+        self.law.on_more_loss(loss);
+    }
+
     fn on_spurious_loss(&mut self, now: Instant) {
         self.law.on_spurious_loss(now);
     }
@@ -160,10 +164,6 @@ impl Controller for GaugedController {
 
     fn on_mtu_update(&mut self, payload_bytes_max: u16) {
         self.law.on_mtu_update(payload_bytes_max);
-    }
-
-    fn hears_every_loss(&self) -> bool {
-        self.law.hears_every_loss()
     }
 
     /// Programs call when they please: what is held back would wait for the next of their ticks.

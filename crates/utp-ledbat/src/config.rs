@@ -82,6 +82,10 @@ pub enum Cuts {
     /// Once in a round trip (RFC 6817 section 2.4.2). A cut or a time-out is undone when what was
     /// taken for lost arrives after all.
     EachRoundTrip,
+    /// The same, but one or two packets lost in a round trip while no queue is seen cost a quarter
+    /// of the window, not half of it: they are no sign of a buffer that has overflowed. A policer,
+    /// which has no queue either, takes more than that at once.
+    ByQueue,
     /// Whenever losses are found, however short a part of the round trip has passed, and for good
     /// (libutp). Where a full buffer costs packets for longer than
     /// [`cut_interval_us`](Config::cut_interval_us), it quarters the window.

@@ -49,9 +49,15 @@ pub trait Controller: fmt::Debug + Send {
     /// Takes the losses that one received packet revealed.
     ///
     /// Called at most once per round trip: never for packets that were all sent before the last
-    /// call, or before the last time-out (RFC 5681 section 4.3, RFC 6817 section 2.4.2). Unless it
-    /// [hears every loss](Self::hears_every_loss).
+    /// call, or before the last time-out (RFC 5681 section 4.3, RFC 6817 section 2.4.2).
     fn on_loss(&mut self, loss: &Loss);
+
+    /// Takes the losses that one received packet revealed of what was sent before the last
+    /// [`on_loss`](Self::on_loss) or time-out, which has answered them. Only a law that spaces its
+    /// cuts itself, or that goes by how much is lost, need care.
+    fn on_more_loss(&mut self, loss: &Loss) {
+        let _ = loss;
+    }
 
     /// Takes back the last [`on_loss`](Self::on_loss), or the last [`on_timeout`](Self::on_timeout)
     /// and those right before it: every packet that was held to be lost has arrived (RFC 3522,
@@ -82,12 +88,6 @@ pub trait Controller: fmt::Debug + Send {
     /// allowed. A law without a target takes no notice.
     fn set_target(&mut self, target_us: u32) {
         let _ = target_us;
-    }
-
-    /// Whether [`on_loss`](Self::on_loss) is called for each packet that reveals losses, even of
-    /// what was sent before the last call: for a law that spaces its cuts itself.
-    fn hears_every_loss(&self) -> bool {
-        false
     }
 
     /// Whether the connection should spread its packets over the round trip, as it does by default.

@@ -59,6 +59,8 @@ pub struct Ledbat {
 struct BeforeCut {
     window: u64,
     slow_start: Phase,
+    /// Bytes lost so far in the round trip of a cut that was a small one.
+    spared_bytes: Option<NonZeroU32>,
 }
 
 impl Ledbat {
@@ -200,9 +202,26 @@ impl Ledbat {
     /// what it has left.
     fn before_cut(&mut self) {
         if !self.timed_out && !self.params.each_loss_cuts() {
-            let slow_start = self.slow_start.clone();
-            self.before_cut = Some(Box::new(BeforeCut { window: self.window, slow_start }));
+            let (window, slow_start) = (self.window, self.slow_start.clone());
+            self.before_cut = Some(Box::new(BeforeCut { window, slow_start, spared_bytes: None }));
         }
+    }
+
+    /// Cuts to `window`, which never raises it.
+    fn cut_to(&mut self, window: u64) {
+        self.window = self.counted(self.window.min(window.max(self.loss_floor())));
+        self.slow_start.on_cut(self.window);
+    }
+
+    /// So many lost bytes, if they are few enough for a small cut.
+    fn few_bytes(&self, lost_bytes: u64) -> Option<NonZeroU32> {
+        let few = lost_bytes <= SPARED_PACKETS_MAX * u64::from(self.payload_bytes_max);
+        u32::try_from(lost_bytes.max(1)).ok().filter(|_| few).and_then(NonZeroU32::new)
+    }
+
+    /// Whether packets wait on the path. Reports may hide it, round trips do not.
+    fn sees_queue(&self) -> bool {
+        self.delay_us >= QUEUE_US_MIN || self.round_trips.queuing_us() >= QUEUE_OF_ROUND_TRIP_US_MIN
     }
 
     /// A window as it is kept.
@@ -311,8 +330,30 @@ impl Controller for Ledbat {
         self.before_cut();
         self.cut_at = loss.now;
         self.plateau = None;
-        self.window = self.counted(self.window.min((self.window / 2).max(self.loss_floor())));
-        self.slow_start.on_cut(self.window);
+        let is_spared = self.params.queue_decides() && !self.sees_queue();
+        let spared_bytes = self.few_bytes(loss.bytes_lost).filter(|_| is_spared);
+        if let Some(before) = &mut self.before_cut {
+            before.spared_bytes = spared_bytes;
+        }
+        let is_small = spared_bytes.is_some();
+        self.cut_to(if is_small { self.window / 4 * 3 } else { self.window / 2 });
+    }
+
+    fn on_more_loss(&mut self, loss: &Loss) {
+        if self.params.each_loss_cuts() {
+            self.on_loss(loss);
+            return;
+        }
+        let Some(before) = &self.before_cut else { return };
+        let Some(spared_bytes) = before.spared_bytes else { return };
+        let (half, lost_bytes) = (before.window / 2, u64::from(spared_bytes.get()));
+        let spared_bytes = self.few_bytes(lost_bytes.saturating_add(loss.bytes_lost));
+        if spared_bytes.is_none() {
+            self.cut_to(half);
+        }
+        if let Some(before) = &mut self.before_cut {
+            before.spared_bytes = spared_bytes;
+        }
     }
 
     fn on_spurious_loss(&mut self, _now: Instant) {
@@ -350,10 +391,6 @@ impl Controller for Ledbat {
         self.params.target_us = target_us.clamp(*TARGET_US.start(), *TARGET_US.end());
     }
 
-    fn hears_every_loss(&self) -> bool {
-        self.params.each_loss_cuts()
-    }
-
     fn is_paced(&self) -> bool {
         self.params.paced()
     }
@@ -380,6 +417,16 @@ fn above_us(delay: TimestampDiff, low: TimestampDiff) -> u32 {
 
 /// A delay that is unknown: longer than any round trip.
 const NO_DELAY: u32 = u32::MAX;
+
+/// More packets than this are not lost by chance within one round trip, up to some 3 % of loss; a
+/// policer that is overrun takes six.
+const SPARED_PACKETS_MAX: u64 = 2;
+
+/// From here on packets wait. CoDel lets them wait 5 ms, nine packets at 100 Mbit/s wait 1 ms.
+const QUEUE_US_MIN: u32 = 1_000;
+
+/// The same of round trips, to which the way back and the receiver's timers add.
+const QUEUE_OF_ROUND_TRIP_US_MIN: u32 = 5_000;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,8 @@ impl Params {
         let switch = |bit: u8, on: bool| if on { bit } else { 0 };
         let switches = switch(WHOLE_BYTES, config.whole_bytes)
             | switch(PACED, config.paced)
-            | switch(EACH_LOSS_CUTS, config.cuts == Cuts::EachLoss);
+            | switch(EACH_LOSS_CUTS, config.cuts == Cuts::EachLoss)
+            | switch(QUEUE_DECIDES, config.cuts == Cuts::ByQueue);
         Self {
             target_us: config.target_us,
             gain: config.gain,
@@ -56,6 +57,11 @@ impl Params {
         self.switches & EACH_LOSS_CUTS != 0
     }
 
+    /// Whether [`Config::cuts`] is [`Cuts::ByQueue`].
+    pub(crate) const fn queue_decides(&self) -> bool {
+        self.switches & QUEUE_DECIDES != 0
+    }
+
     pub(crate) fn is_guarded(&self) -> bool {
         self.guards >= Guards::Peer
     }
@@ -68,3 +74,4 @@ impl Params {
 const WHOLE_BYTES: u8 = 1;
 const PACED: u8 = 2;
 const EACH_LOSS_CUTS: u8 = 4;
+const QUEUE_DECIDES: u8 = 8;

@@ -3,10 +3,17 @@
 use crate::config::{BaseRollover, Config, Cuts, FilterAge, GrowthLimit, Guards, Size, SlowStart};
 
 impl Config {
-    /// The default: the law of libutp with all guards on, for paths and peers as they are.
+    /// The default: the law of libutp with all guards on, for paths and peers as they are, and with
+    /// smaller cuts where packets are lost but none wait ([`Cuts::ByQueue`]).
     #[must_use]
     pub const fn utp() -> Self {
-        Self { name: "utp", guards: Guards::PeerAndPath, whole_bytes: false, ..Self::libutp() }
+        Self {
+            name: "utp",
+            guards: Guards::PeerAndPath,
+            whole_bytes: false,
+            cuts: Cuts::ByQueue,
+            ..Self::libutp()
+        }
     }
 
     /// The law of libutp, which nearly all peers run: 3000 bytes per round trip, 100 ms target,

@@ -126,6 +126,11 @@ impl RoundTrips {
         (reported_us < there_us).then_some(there_us)
     }
 
+    /// How much of the last round trip was queuing, in either direction.
+    pub(crate) const fn queuing_us(&self) -> u32 {
+        self.queuing_us
+    }
+
     /// Whether the last round trip shows more than `delay_us` of queuing by half the target, on
     /// whichever way: then growth by more than TCP's is not called for.
     pub(crate) const fn is_doubtful(&self, delay_us: u32, target_us: u32) -> bool {

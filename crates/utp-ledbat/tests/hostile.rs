@@ -12,6 +12,7 @@ enum Event {
     Ack { bytes_acked: u64, in_flight_bytes: u64, rtt_us: Option<u32>, delay_sampled: bool },
     Limited,
     Loss { bytes_lost: u64, srtt_us: Option<u32> },
+    MoreLoss { bytes_lost: u64 },
     Mtu(u16),
     Sample { ours: Option<u32>, theirs: Option<u32> },
     Sent { bytes: u64, in_flight_bytes: u64 },
@@ -54,6 +55,7 @@ fn event() -> impl Strategy<Value = Event> {
         8 => ack,
         2 => Just(Event::Limited),
         1 => loss,
+        1 => bytes().prop_map(|bytes_lost| Event::MoreLoss { bytes_lost }),
         1 => prop_oneof![any::<u16>(), 500..1_500_u16].prop_map(Event::Mtu),
         8 => sample,
         2 => sent,
@@ -105,6 +107,10 @@ fn apply(controller: &mut dyn Controller, now: Instant, event: Event) {
             let in_flight_bytes = bytes_lost;
             controller.on_loss(&Loss { now, bytes_lost, in_flight_bytes, srtt_us });
         }
+        Event::MoreLoss { bytes_lost } => {
+            let in_flight_bytes = bytes_lost;
+            controller.on_more_loss(&Loss { now, bytes_lost, in_flight_bytes, srtt_us: None });
+        }
         Event::SpuriousLoss => controller.on_spurious_loss(now),
         Event::Mtu(payload_bytes_max) => controller.on_mtu_update(payload_bytes_max),
         Event::Sample { ours, theirs } => {
@@ -151,7 +157,7 @@ proptest! {
                 Event::Ack { delay_sampled: true, .. } => {
                     prop_assert!(after <= before + step + 1 || after <= 2 * payload);
                 }
-                Event::Loss { .. } => prop_assert!(after <= before),
+                Event::Loss { .. } | Event::MoreLoss { .. } => prop_assert!(after <= before),
                 Event::Mtu(bytes) => {
                     payload = u64::from(bytes.max(1));
                     prop_assert_eq!(after, before);
@@ -181,7 +187,7 @@ proptest! {
                 let after = controller.window_bytes();
                 prop_assert!((1..=1 << 30).contains(&after), "{name}: {after} after {event:?}");
                 prop_assert_eq!(controller.metrics().window_bytes, after);
-                if let Event::Loss { .. } = event {
+                if let Event::Loss { .. } | Event::MoreLoss { .. } = event {
                     prop_assert!(after <= before, "{name} grew from {before} to {after}");
                 }
             }

@@ -16,6 +16,7 @@ enum Told {
     Delay(DelaySample),
     Limited,
     Loss(Loss),
+    MoreLoss(Loss),
     Sent { bytes: u64, in_flight_bytes: u64 },
     Timeout { in_flight_bytes: u64 },
 }
@@ -25,7 +26,6 @@ enum Told {
 struct Recorder {
     told: Arc<Mutex<Vec<Told>>>,
     window_bytes: Arc<AtomicU64>,
-    hears_every_loss: bool,
 }
 
 impl Recorder {
@@ -63,12 +63,12 @@ impl Controller for Recorder {
         self.note(Told::Loss(*loss));
     }
 
-    fn on_timeout(&mut self, _now: Instant, in_flight_bytes: u64) {
-        self.note(Told::Timeout { in_flight_bytes });
+    fn on_more_loss(&mut self, loss: &Loss) {
+        self.note(Told::MoreLoss(*loss));
     }
 
-    fn hears_every_loss(&self) -> bool {
-        self.hears_every_loss
+    fn on_timeout(&mut self, _now: Instant, in_flight_bytes: u64) {
+        self.note(Told::Timeout { in_flight_bytes });
     }
 
     fn window_bytes(&self) -> u64 {
@@ -87,12 +87,7 @@ impl ControllerFactory for Recorder {
 }
 
 fn recorded(window_bytes: u64) -> (Wire, Recorder) {
-    recorded_by(window_bytes, false)
-}
-
-fn recorded_by(window_bytes: u64, hears_every_loss: bool) -> (Wire, Recorder) {
-    let told = Arc::default();
-    let recorder = Recorder { told, window_bytes: Arc::default(), hears_every_loss };
+    let recorder = Recorder { told: Arc::default(), window_bytes: Arc::default() };
     recorder.set_window(window_bytes);
     let mut config = fixed_size(FULL + 20);
     config.controller = Arc::new(recorder.clone());
@@ -259,38 +254,29 @@ fn no_more_is_resent_past_the_window_than_has_arrived() {
     assert_eq!(wire.take().len(), 3);
 }
 
-fn losses(recorder: &Recorder) -> usize {
-    recorder.take().iter().filter(|told| matches!(told, Told::Loss(_))).count()
+/// How often it was told of losses, and of more losses.
+fn losses(recorder: &Recorder) -> (usize, usize) {
+    let told = recorder.take();
+    let count = |is: fn(&Told) -> bool| told.iter().filter(|told| is(told)).count();
+    (count(|told| matches!(told, Told::Loss(_))), count(|told| matches!(told, Told::MoreLoss(_))))
 }
 
 #[test]
-fn who_hears_every_loss_is_told_twice_in_a_round_trip() {
-    let (mut wire, recorder) = recorded_by(1 << 20, true);
-    wire.write(FULL * 12);
-    wire.advance(20 * MS);
-    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
-    assert_eq!(losses(&recorder), 1, "0 is lost");
-    wire.advance(5 * MS);
-    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
-    assert_eq!(losses(&recorder), 0, "that is no news");
-    wire.recv(wire.state(0, -1).sack(&[0b0111_0111]));
-    assert_eq!(losses(&recorder), 1, "4 is lost, too");
-}
-
-#[test]
-fn losses_among_the_packets_of_one_round_trip_are_told_once() {
+fn losses_among_the_packets_of_one_round_trip_are_told_once_and_then_as_more() {
     let (mut wire, recorder) = recorded(1 << 20);
     wire.write(FULL * 12);
     wire.advance(20 * MS);
     wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
-    assert_eq!(losses(&recorder), 1, "0 is lost");
+    assert_eq!(losses(&recorder), (1, 0), "0 is lost");
     wire.advance(5 * MS);
+    wire.recv(wire.state(0, -1).sack(&[0b0000_0111]));
+    assert_eq!(losses(&recorder), (0, 0), "that is no news");
     wire.recv(wire.state(0, -1).sack(&[0b0111_0111]));
-    assert_eq!(losses(&recorder), 0, "4 was sent before the cut, too");
+    assert_eq!(losses(&recorder), (0, 1), "4 was sent before the cut, too");
     assert_eq!(wire.stats().losses_detected, 2);
     wire.write(FULL * 6);
     wire.advance(20 * MS);
     // 12 was sent after the cut.
     wire.recv(wire.state(0, 11).sack(&[0b111]));
-    assert_eq!(losses(&recorder), 1);
+    assert_eq!(losses(&recorder), (1, 0));
 }

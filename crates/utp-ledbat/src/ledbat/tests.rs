@@ -60,12 +60,25 @@ impl Bench {
     }
 
     fn loss(&mut self) {
-        self.ledbat.on_loss(&Loss {
+        self.lose(1);
+    }
+
+    fn lose(&mut self, packets: u64) {
+        self.ledbat.on_loss(&self.lost(packets));
+    }
+
+    /// Loses packets of the round trip that the last loss has cut for.
+    fn more_loss(&mut self, packets: u64) {
+        self.ledbat.on_more_loss(&self.lost(packets));
+    }
+
+    fn lost(&self, packets: u64) -> Loss {
+        Loss {
             now: self.now,
-            bytes_lost: PAYLOAD.into(),
+            bytes_lost: packets * u64::from(PAYLOAD),
             in_flight_bytes: self.window(),
             srtt_us: Some(RTT_US),
-        });
+        }
     }
 
     fn limited(&mut self) {

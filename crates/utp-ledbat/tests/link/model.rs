@@ -309,14 +309,18 @@ impl Model {
         while self.dropped.front().is_some_and(|packet| packet.number + 3 <= acked) {
             lost = self.dropped.pop_front();
         }
-        if lost.is_some_and(|newest: Packet| newest.sent_us >= self.cut_us) {
+        let Some(newest): Option<Packet> = lost else { return };
+        let loss = Loss {
+            now: Instant::from_micros(self.now_us),
+            bytes_lost: in_flight_bytes - self.in_flight_bytes(),
+            in_flight_bytes,
+            srtt_us: None,
+        };
+        if newest.sent_us >= self.cut_us {
             self.cut_us = self.now_us;
-            self.controller.on_loss(&Loss {
-                now: Instant::from_micros(self.now_us),
-                bytes_lost: in_flight_bytes - self.in_flight_bytes(),
-                in_flight_bytes,
-                srtt_us: None,
-            });
+            self.controller.on_loss(&loss);
+        } else {
+            self.controller.on_more_loss(&loss);
         }
     }
 

@@ -116,21 +116,22 @@ impl Recovery {
 }
 
 impl Connection {
-    /// Tells the controller of losses, once per round trip unless it hears all of them: what was
-    /// sent before the last cut has been answered by it.
+    /// Tells the controller of losses: of news, which calls for a cut, or of more of what was sent
+    /// before the last cut, which has answered it.
     pub(super) fn report_loss(&mut self, now: Instant, lost: &Lost) {
-        if std::mem::take(&mut self.recovery.cut_due) {
-            self.reorder.on_recovery();
-        } else if !self.controller.hears_every_loss() {
-            return;
-        }
         let before_bytes = self.controller.window_bytes();
-        self.controller.on_loss(&Loss {
+        let loss = Loss {
             now,
             bytes_lost: lost.bytes,
             in_flight_bytes: self.flight.in_flight_bytes + lost.bytes,
             srtt_us: self.rtt.srtt_us(),
-        });
+        };
+        if std::mem::take(&mut self.recovery.cut_due) {
+            self.reorder.on_recovery();
+            self.controller.on_loss(&loss);
+        } else {
+            self.controller.on_more_loss(&loss);
+        }
         self.trace_cut(CutCause::Loss, before_bytes);
     }
 

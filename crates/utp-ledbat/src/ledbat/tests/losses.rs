@@ -22,10 +22,12 @@ fn the_strict_form_of_libutp_sends_at_once_and_cuts_for_each_loss_for_good() {
     for (config, strict) in [(Config::libutp(), false), (Config::libutp_strict(), true)] {
         let mut bench = Bench::with_window(config, 100_000);
         assert_eq!(bench.ledbat.is_paced(), !strict);
-        assert_eq!(bench.ledbat.hears_every_loss(), strict);
         bench.loss();
+        bench.wait_us(100_000);
+        bench.more_loss(1);
+        assert_eq!(bench.window(), if strict { 25_000 } else { 50_000 });
         bench.ledbat.on_spurious_loss(bench.now);
-        assert_eq!(bench.window(), if strict { 50_000 } else { 100_000 });
+        assert_eq!(bench.window(), if strict { 25_000 } else { 100_000 });
     }
 }
 
@@ -38,10 +40,99 @@ fn the_rfc_cuts_for_whatever_loss_it_is_told() {
     assert_eq!(bench.window(), 25_000);
 }
 
+/// The default on a path whose round trip shows no queue, with a window of 100 000 bytes.
+fn calm() -> Bench {
+    let mut bench = Bench::with_window(Config::utp(), 100_000);
+    bench.ack(1);
+    bench
+}
+
+// req: U-44
+#[test]
+fn one_or_two_packets_lost_without_a_queue_cost_the_default_a_quarter() {
+    let mut bench = calm();
+    bench.loss();
+    assert_eq!(bench.window(), 75_000);
+    assert_eq!(bench.ledbat.metrics().ssthresh_bytes, Some(75_000));
+    bench.more_loss(1);
+    assert_eq!(bench.window(), 75_000);
+    bench.wait_us(100_000);
+    bench.loss();
+    assert_eq!(bench.window(), 56_250, "another round trip counts anew");
+}
+
+// req: U-44
+#[test]
+fn a_third_packet_lost_in_the_same_round_trip_makes_it_half() {
+    for more in [&[2][..], &[1, 1], &[1, 1, 1, 5]] {
+        let mut bench = calm();
+        bench.loss();
+        for packets in more {
+            bench.more_loss(*packets);
+        }
+        assert_eq!(bench.window(), 50_000, "{more:?}");
+        bench.ledbat.on_spurious_loss(bench.now);
+        assert_eq!(bench.window(), 100_000, "all of it is undone");
+    }
+    let mut bench = calm();
+    bench.lose(3);
+    assert_eq!(bench.window(), 50_000);
+}
+
+// req: U-44
+#[test]
+fn a_loss_costs_half_where_packets_wait() {
+    for (delay_us, expected) in [(999, 75_000), (1_000, 50_000), (90_000, 50_000)] {
+        let mut bench = calm();
+        bench.settle(delay_us);
+        bench.loss();
+        assert_eq!(bench.window(), expected, "{delay_us}");
+    }
+}
+
+// req: U-44, R-24
+#[test]
+fn a_queue_that_only_round_trips_show_makes_it_half() {
+    for (queuing_us, expected) in [(4_999, 75_000), (5_000, 50_000)] {
+        let mut bench = calm();
+        let (now, rtt_us) = (bench.now, Some(RTT_US + queuing_us));
+        let bytes = 1;
+        let in_flight_bytes = bench.window();
+        bench.ledbat.on_ack(&Ack {
+            now,
+            bytes_acked: bytes,
+            in_flight_bytes,
+            rtt_us,
+            delay_sampled: true,
+        });
+        bench.loss();
+        assert_eq!(bench.window(), expected, "{queuing_us}");
+    }
+}
+
+#[test]
+fn without_a_delay_the_default_cuts_by_half() {
+    let now = Instant::from_micros(1_000_000);
+    let mut bench = Bench { ledbat: Ledbat::new(Config::utp(), now, PAYLOAD), now };
+    bench.ledbat.window = subbytes(100_000);
+    bench.loss();
+    assert_eq!(bench.window(), 50_000);
+}
+
+#[test]
+fn more_losses_say_nothing_new_to_the_other_laws() {
+    for config in [Config::libutp(), Config::rfc6817()] {
+        let mut bench = Bench::with_window(config, 100_000);
+        bench.loss();
+        bench.more_loss(10);
+        assert_eq!(bench.window(), 50_000);
+    }
+}
+
 #[test]
 fn a_loss_leaves_the_default_two_packets_but_delay_may_take_them() {
     let mut bench = Bench::with_window(Config::utp(), 5_000);
-    bench.loss();
+    bench.lose(3);
     assert_eq!(bench.window(), 2 * 1_382);
     bench.settle(399_000);
     for _ in 0..10 {
@@ -49,7 +140,7 @@ fn a_loss_leaves_the_default_two_packets_but_delay_may_take_them() {
     }
     assert_eq!(bench.window(), 10);
     bench.wait_us(1_000_000);
-    bench.loss();
+    bench.lose(3);
     assert_eq!(bench.window(), 10, "a loss never raises the window");
 }
 
