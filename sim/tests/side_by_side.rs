@@ -129,6 +129,20 @@ fn the_strict_form_does_what_libutp_does_where_losses_rule() {
 }
 
 #[test]
+fn under_random_loss_the_preset_gets_what_libutp_does_and_the_default_half_as_much_again() {
+    let window = Some((Ns::from_secs(20), Ns::from_secs(120)));
+    for group in ran("random-loss.toml") {
+        let mbps = |ran: &Ran| ran.view().goodput_mbps(0, window).expect("it is long enough");
+        let [libutp, preset, default] = &group[..] else { panic!("three variants") };
+        let (point, libutp) = (&libutp.scenario.point, mbps(libutp));
+        for (ours, times) in [(preset, 1.0), (default, 1.5)] {
+            let found = mbps(ours);
+            assert!(found >= libutp * times, "{point:?}: {found}, libutp {libutp}");
+        }
+    }
+}
+
+#[test]
 fn flows_of_the_strict_form_share_as_flows_of_libutp_do() {
     let window = Some((Ns::from_secs(240), Ns::from_secs(300)));
     let group = ran("together.toml").remove(0);
