@@ -24,11 +24,11 @@
 //!
 //! The default is the law of libutp with guards: against clocks that drift or are set, against
 //! receivers that lie, against a base delay that is forgotten under the sender's own queue, and
-//! against a path that becomes longer. For a packet or two lost while none wait it cuts by a quarter,
-//! the others by half ([`Cuts::ByQueue`]). RFC 6817 grows half as fast. LEDBAT++ keeps a queue of 60 ms
-//! instead of 100; it leaves 1 to 9 % of an empty link unused, and most of it to a libutp flow. The
-//! strict forms have every known flaw and are not meant for strangers. The last three fill every
-//! buffer and yield to nobody.
+//! against a path that becomes longer. For a packet or two lost while none wait it cuts by a
+//! quarter, the others by half ([`Cuts::ByQueue`]). RFC 6817 grows half as fast. LEDBAT++ keeps a
+//! queue of 60 ms instead of 100; it leaves 1 to 9 % of an empty link unused, and most of it to a
+//! libutp flow. The strict forms have every known flaw and are not meant for strangers. The last
+//! three fill every buffer and yield to nobody.
 //!
 //! None of the LEDBAT laws but `ledbat++` shares evenly with its own kind: a flow that comes later
 //! measures the queue of the first as part of the path. Where the buffer of the bottleneck is
