@@ -44,16 +44,14 @@ pub(crate) enum Grade {
 /// What the schedule and the results have to know about a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flag {
-    /// It counts processor time: it runs alone, but for those that only wait.
-    Alone,
-    /// It takes much processor time or sends floods: two run at once.
+    /// It takes much processor time or sends floods: it runs by itself.
     Heavy,
     /// It needs a network of its own: a namespace of Linux, which has nothing but a loopback
     /// device, and where ICMP messages may be made and sizes set without harm to others.
     OwnNetwork,
     /// It hurts: it runs against our own stack only and is in no published table.
     Hostile,
-    /// It takes minutes: it runs only with `--slow`, from the beginning on.
+    /// It takes minutes: it runs only with `--slow`.
     Slow,
     /// It judges milliseconds: few run at once.
     Timing,
@@ -146,8 +144,7 @@ impl FromStr for Grade {
 }
 
 impl Flag {
-    const NAMED: [(Self, &'static str); 6] = [
-        (Self::Alone, "alone"),
+    const NAMED: [(Self, &'static str); 5] = [
         (Self::OwnNetwork, "own-network"),
         (Self::Heavy, "heavy"),
         (Self::Hostile, "hostile"),
@@ -168,9 +165,7 @@ impl FromStr for Flag {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let flag = Self::NAMED.iter().find(|(_, name)| *name == text).map(|(flag, _)| *flag);
-        flag.ok_or_else(|| {
-            format!("`{text}` is not alone, heavy, hostile, own-network, slow or timing")
-        })
+        flag.ok_or_else(|| format!("`{text}` is not heavy, hostile, own-network, slow or timing"))
     }
 }
 

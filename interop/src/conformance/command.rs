@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::case::Case;
 use super::known::Known;
@@ -16,7 +15,7 @@ use super::outcome::{Outcome, is_fair};
 use super::peer::Target;
 use super::report::{Column, Report};
 use super::run::Run;
-use super::schedule::{How, Plan, run_all};
+use super::schedule::{Jobs, Plan, run_all};
 use super::suite::{self, Filter};
 use crate::harness::{Family, Progress, Provenance, STACKS, Shims, Stack, write_files};
 
@@ -45,7 +44,7 @@ pub struct Conformance {
     /// How often each case runs. Repetitions that disagree are a failure.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
-    /// How many cases that wait run side by side, those of minutes not counted; others are fewer.
+    /// How many cases run side by side; those that judge milliseconds are fewer.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: u16,
     /// Show the packets and events of each run, also of those that pass.
@@ -109,30 +108,17 @@ impl Conformance {
             return Ok((Ended::AsExpected, list(&cases)));
         }
         let provenance = Provenance::now();
+        let families = self.families()?;
         let stopped = watch_for_ctrl_c();
-        allow_more_files();
-        let plans: Vec<Plan> = subjects.iter().map(|subject| plan(subject, &cases)).collect();
-        let how = How {
-            families: self.families()?,
-            repeat: self.repeat,
-            jobs: usize::from(self.jobs),
-            whole_traces: self.trace,
-        };
-        let each = how.families.len() * how.repeat as usize;
-        let runs = plans.iter().map(|plan| plan.cases.len() * each).sum();
-        let progress = Progress::new(runs);
-        let started = Instant::now();
+        let jobs = usize::from(self.jobs);
+        let jobs = Jobs { ordinary: jobs, timing: jobs.div_ceil(8) };
         let mut report = Report::new(provenance, cases);
-        run_all(&plans, &how, &stopped, &progress, |number, runs| {
-            if self.trace {
-                show_traces(runs, &progress);
-            }
-            let seconds = started.elapsed().as_secs();
-            report.set(number, column(&subjects[number], report.cases(), runs, seconds));
-            // What is finished is kept, whatever becomes of the rest.
-            self.publish(&report, stopped.load(Ordering::SeqCst))
-        })?;
-        drop(progress);
+        for subject in &subjects {
+            let column = self.column_of(subject, report.cases(), &families, jobs, &stopped);
+            report.add(column);
+            // What is finished is kept, whatever becomes of the rest: all of it takes hours.
+            self.publish(&report, stopped.load(Ordering::SeqCst))?;
+        }
         let interrupted = stopped.load(Ordering::SeqCst);
         let ended = match () {
             () if interrupted => Ended::Interrupted,
@@ -142,6 +128,34 @@ impl Conformance {
         };
         let text = if self.json { json(&report)? } else { report.text() };
         Ok((ended, text))
+    }
+
+    /// Runs the cases against one implementation.
+    fn column_of(
+        &self,
+        subject: &Subject,
+        cases: &[Case],
+        families: &[Family],
+        jobs: Jobs,
+        stopped: &AtomicBool,
+    ) -> Column {
+        let fair = |case: &&Case| is_fair(case, subject.target.is_ours, &subject.known);
+        let fair: Vec<Case> = cases.iter().filter(fair).cloned().collect();
+        let progress = Progress::new(fair.len() * families.len() * self.repeat as usize);
+        let plan = Plan {
+            target: subject.target.clone(),
+            families: families.to_vec(),
+            repeat: self.repeat,
+            jobs,
+            whole_traces: self.trace,
+            known: subject.known.ids().map(str::to_owned).collect(),
+        };
+        let started = Instant::now();
+        let runs = run_all(&fair, &plan, stopped, &progress);
+        if self.trace {
+            show_traces(&runs, &progress);
+        }
+        column(subject, cases, &runs, started.elapsed().as_secs())
     }
 
     /// What to run against.
@@ -225,26 +239,6 @@ fn is_there(program: &Path, command: &str) -> Result<(), String> {
     match program.is_file() {
         true => Ok(()),
         false => Err(format!("{} is missing; build it with `{command}`", program.display())),
-    }
-}
-
-/// The cases that are fair to an implementation.
-fn plan(subject: &Subject, cases: &[Case]) -> Plan {
-    let fair = |case: &&Case| is_fair(case, subject.target.is_ours, &subject.known);
-    Plan {
-        target: subject.target.clone(),
-        cases: cases.iter().filter(fair).cloned().collect(),
-        known: subject.known.ids().map(str::to_owned).collect(),
-    }
-}
-
-/// Hundreds of runs have a socket and three pipes each, and many systems allow 1024 open files
-/// unless they are asked.
-fn allow_more_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit { current: limit.maximum, ..limit };
-    if let Err(error) = setrlimit(Resource::Nofile, most) {
-        eprintln!("utp-interop: no more files may be open than usual: {error}");
     }
 }
 

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use self::clock::Clock;
 use self::shim::Shim;
-use self::socket::{ClosedPort, PeerSocket};
+use self::socket::PeerSocket;
 use super::packet::Packet;
 use super::stop::{CaseResult, Failure, Stop};
 use super::trace::{NOTE, Trace};
@@ -64,7 +64,6 @@ pub(crate) struct Peer {
     sender: Sender<Input>,
     inbox: Receiver<Input>,
     sockets: Vec<Option<PeerSocket>>,
-    closed: Vec<ClosedPort>,
     shims: Vec<Shim>,
     /// Where the implementation was heard last, or listens.
     remote: Option<SocketAddr>,
@@ -87,13 +86,8 @@ pub(crate) struct Peer {
     place: Option<String>,
     /// The most that it was late with what was due at a moment.
     late: Duration,
-    /// Makes room for another run once this one only waits.
-    on_rest: Option<OnRest>,
     trace: Trace,
 }
-
-/// What is called when a case only waits from then on.
-pub(crate) type OnRest = Box<dyn FnOnce() + Send>;
 
 /// A datagram that came from the implementation.
 #[derive(Clone, Debug)]
@@ -148,7 +142,6 @@ impl Peer {
             sender,
             inbox,
             sockets: Vec::new(),
-            closed: Vec::new(),
             shims: Vec::new(),
             remote: None,
             packets: VecDeque::new(),
@@ -163,24 +156,10 @@ impl Peer {
             mark: now,
             place: None,
             late: Duration::ZERO,
-            on_rest: None,
             trace: Trace::default(),
         };
         peer.open_socket()?;
         Ok(peer)
-    }
-
-    /// Has this called when the case only waits from then on.
-    pub(crate) fn on_rest(mut self, on_rest: OnRest) -> Self {
-        self.on_rest = Some(on_rest);
-        self
-    }
-
-    /// From now on the case only waits: the next flood may start.
-    pub(crate) fn rests(&mut self) {
-        if let Some(on_rest) = self.on_rest.take() {
-            on_rest();
-        }
     }
 
     pub(crate) const fn family(&self) -> Family {

@@ -17,8 +17,8 @@ use crate::harness::Provenance;
 pub(crate) struct Report {
     provenance: Provenance,
     cases: Vec<Case>,
-    /// By their places in the order in which they are shown.
-    columns: BTreeMap<usize, Column>,
+    /// In the order in which they are shown.
+    columns: Vec<Column>,
 }
 
 /// One implementation and what came of each case with it.
@@ -94,16 +94,16 @@ impl Column {
 impl Report {
     /// A report without an implementation yet.
     pub(crate) const fn new(provenance: Provenance, cases: Vec<Case>) -> Self {
-        Self { provenance, cases, columns: BTreeMap::new() }
+        Self { provenance, cases, columns: Vec::new() }
     }
 
     pub(crate) fn cases(&self) -> &[Case] {
         &self.cases
     }
 
-    /// Sets what came of the cases with the implementation that is shown at a place.
-    pub(crate) fn set(&mut self, place: usize, column: Column) {
-        self.columns.insert(place, column);
+    /// Adds what came of the cases with one more implementation.
+    pub(crate) fn add(&mut self, column: Column) {
+        self.columns.push(column);
     }
 
     /// Whether nothing failed that was not expected to.
@@ -117,14 +117,14 @@ impl Report {
     }
 
     fn worst_is(&self, is: impl Fn(Verdict) -> bool) -> bool {
-        self.columns.values().flat_map(|column| column.outcomes.values()).any(|one| is(one.verdict))
+        self.columns.iter().flat_map(|column| column.outcomes.values()).any(|one| is(one.verdict))
     }
 
     /// The cases that may stand in a table with other projects: none that is hostile, and none that
     /// makes a stack other than ours crash.
     fn published(&self) -> Vec<&Case> {
         let withheld = |case: &&Case| {
-            let others = self.columns.values().filter(|column| !column.is_ours);
+            let others = self.columns.iter().filter(|column| !column.is_ours);
             let mut outcomes = others.filter_map(|column| column.outcomes.get(&case.id));
             outcomes.any(|outcome| outcome.unpublished)
         };
@@ -135,7 +135,7 @@ impl Report {
     pub(crate) fn json(&self) -> serde_json::Result<String> {
         let cases = self.published();
         let implementations =
-            self.columns.values().map(|column| (column.name.as_str(), column.counts(&cases)));
+            self.columns.iter().map(|column| (column.name.as_str(), column.counts(&cases)));
         let summary = Summary {
             provenance: &self.provenance,
             implementations: implementations.collect(),
@@ -146,7 +146,7 @@ impl Report {
 
     fn case_summary<'a>(&'a self, case: &'a Case) -> CaseSummary<'a> {
         let of = |column: &'a Column| Some((column.name.as_str(), column.outcomes.get(&case.id)?));
-        let outcomes: Vec<(&str, &Outcome)> = self.columns.values().filter_map(of).collect();
+        let outcomes: Vec<(&str, &Outcome)> = self.columns.iter().filter_map(of).collect();
         let reasons = outcomes.iter().filter(|(_, outcome)| !outcome.reason.is_empty());
         CaseSummary {
             id: &case.id,
@@ -168,12 +168,12 @@ impl Report {
             self.provenance.commit,
             self.provenance.command
         );
-        let names: Vec<&str> = self.columns.values().map(|column| column.name.as_str()).collect();
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         let rule = "---|".repeat(names.len());
         write_line(&mut text, format_args!("| | {} |", names.join(" | ")));
         write_line(&mut text, format_args!("|---|{rule}"));
         let counts: Vec<Counts<'_>> =
-            self.columns.values().map(|column| column.counts(&cases)).collect();
+            self.columns.iter().map(|column| column.counts(&cases)).collect();
         let mut row = |name: &str, cell: &dyn Fn(&Counts<'_>) -> String| {
             let cells: Vec<String> = counts.iter().map(cell).collect();
             write_line(&mut text, format_args!("| {name} | {} |", cells.join(" | ")));
@@ -192,13 +192,13 @@ impl Report {
         );
         write_line(&mut text, format_args!("|---|---|---|{rule}"));
         for case in &cases {
-            let verdicts: Vec<&str> = self.columns.values().map(|one| verdict(one, case)).collect();
+            let verdicts: Vec<&str> = self.columns.iter().map(|one| verdict(one, case)).collect();
             let (id, grade, title) = (&case.id, case.grade, case.title.replace('|', "\\|"));
             let verdicts = verdicts.join(" | ");
             write_line(&mut text, format_args!("| {id} | {grade} | {title} | {verdicts} |"));
         }
         text += MATRIX_NOTES;
-        for column in self.columns.values() {
+        for column in &self.columns {
             for case in &cases {
                 let outcome = column.outcomes.get(&case.id);
                 if let Some(outcome) = outcome.filter(|one| one.verdict == Verdict::Known) {
@@ -212,15 +212,14 @@ impl Report {
 
     /// `matrix.html`.
     pub(crate) fn html(&self) -> String {
-        let columns: Vec<&Column> = self.columns.values().collect();
-        html::page(&self.provenance, &self.published(), &columns)
+        html::page(&self.provenance, &self.published(), &self.columns)
     }
 
     /// What a person sees at the end: counts, and a line for each case that did not pass.
     pub(crate) fn text(&self) -> String {
         let all: Vec<&Case> = self.cases.iter().collect();
         let mut text = String::new();
-        for column in self.columns.values() {
+        for column in &self.columns {
             let counts = column.counts(&all);
             let of = format!("{} of {}", counts.must_pass, counts.must_total);
             write_line(

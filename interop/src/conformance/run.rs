@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::case::{Body, Case, Flag};
 use super::own_network;
-use super::peer::{OnRest, Peer, Target};
+use super::peer::{Peer, Target};
 use super::pulse::Beats;
 use super::stop::Stop;
 use crate::harness::Family;
@@ -88,15 +88,8 @@ impl fmt::Display for Run {
 /// Runs a case once; `whole` keeps the whole trace, also when it passes.
 ///
 /// A failure counts only if the times that the case prescribes were kept: a machine that held it up
-/// has measured itself. `on_rest` is called when the case only waits from then on.
-pub(crate) fn run(
-    case: &Case,
-    target: &Target,
-    family: Family,
-    beats: &Beats,
-    whole: bool,
-    on_rest: OnRest,
-) -> Run {
+/// has measured itself.
+pub(crate) fn run(case: &Case, target: &Target, family: Family, beats: &Beats, whole: bool) -> Run {
     let started = Instant::now();
     let done = |verdict, reason: String, place: String, trace: String| Run {
         id: case.id.clone(),
@@ -118,7 +111,7 @@ pub(crate) fn run(
         return plain(Verdict::Skip, format!("no network of its own: {error}"));
     }
     let mut peer = match Peer::new(target.clone(), family, case.limit) {
-        Ok(peer) => peer.on_rest(on_rest),
+        Ok(peer) => peer,
         Err(stop) => return plain(Verdict::Internal, format!("{stop:?}")),
     };
     // A mistake in a case must not take the other cases with it.

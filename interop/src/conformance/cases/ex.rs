@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
             chains_cost_what_they_are_long,
         )
         .req(&["H-33"])
-        .flag(Flag::Alone),
+        .flag(Flag::Heavy),
     ]
 }
 

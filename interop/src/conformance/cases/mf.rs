@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
             longest_chains,
         )
         .req(&["H-33"])
-        .flag(Flag::Alone),
+        .flag(Flag::Heavy),
         must(
             "MF-09",
             "corruption, F-05",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::socket::{ClosedPort, PeerSocket};
+use super::socket::PeerSocket;
 use super::{Peer, SocketText};
 use crate::conformance::packet::{Packet, hex_start};
 use crate::conformance::stop::{CaseResult, Stop};
@@ -18,21 +18,15 @@ impl Peer {
     /// Opens another socket on an address of this machine.
     pub(crate) fn open_socket_at(&mut self, address: SocketAddr) -> CaseResult<usize> {
         let number = self.sockets.len();
-        self.closed.retain(|closed| closed.address() != address);
         let socket = PeerSocket::bind(address, number, self.sender.clone())
             .map_err(|error| Stop::internal(format!("a socket on {address}"), error))?;
         self.sockets.push(Some(socket));
         Ok(number)
     }
 
-    /// Closes a socket: its port then answers with ICMP, and is kept from others.
-    pub(crate) fn close_socket(&mut self, number: usize) -> CaseResult {
-        let address = self.socket_address(number);
+    /// Closes a socket: its port then answers with ICMP.
+    pub(crate) fn close_socket(&mut self, number: usize) {
         self.sockets[number] = None;
-        let closed = ClosedPort::hold(address)
-            .map_err(|error| Stop::internal(format!("closing {address}"), error))?;
-        self.closed.push(closed);
-        Ok(())
     }
 
     /// The address of an open socket.

@@ -1,8 +1,4 @@
 //! The shim of the implementation under test as a child process.
-//!
-//! A case looks at how a process ended without taking it off the process table. That is left to a
-//! thread: the kernel then drops what `/proc` has of the process, and waits, busily and for half a
-//! minute on a loaded machine, for whoever is reading there.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,17 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-
 use super::Input;
 use crate::shim::{ErrorKind, Event};
 
 /// A running shim. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Shim {
-    /// Absent once it is left to the thread.
-    child: Option<Child>,
-    pid: Pid,
+    child: Child,
     stdin: ChildStdin,
     stderr: Arc<Mutex<String>>,
     status: Option<ExitStatus>,
@@ -60,12 +52,11 @@ impl Shim {
             }
             drop(inbox.send(Input::Gone { shim: number, at: Instant::now() }));
         })?;
-        let pid = Pid::from_child(&child);
-        Ok(Self { child: Some(child), pid, stdin, stderr, status: None, killed: false })
+        Ok(Self { child, stdin, stderr, status: None, killed: false })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.child.id()
     }
 
     /// Sends a command. A shim that has left does not take it, which its events show.
@@ -78,7 +69,7 @@ impl Shim {
     pub(super) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let mut looks = patience.as_micros() / POLL.as_micros();
         while self.status.is_none() {
-            self.status = self.ended(WaitIdOptions::NOHANG);
+            self.status = self.child.try_wait().ok().flatten();
             if self.status.is_some() || looks == 0 {
                 break;
             }
@@ -101,23 +92,8 @@ impl Shim {
     /// Ends the process at once, as a crash of its machine would.
     pub(super) fn kill(&mut self) {
         self.killed = self.status.is_none();
-        if let Some(child) = self.child.as_mut().filter(|_| self.killed) {
-            drop(child.kill());
-            self.status = self.ended(WaitIdOptions::empty());
-        }
-        if let Some(mut child) = self.child.take() {
-            let reap = move || drop(child.wait());
-            drop(thread::Builder::new().stack_size(STACK_BYTES).spawn(reap));
-        }
-    }
-
-    /// How the process ended, if it has. It stays on the process table.
-    fn ended(&self, options: WaitIdOptions) -> Option<ExitStatus> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | options;
-        let status = waitid(WaitId::Pid(self.pid), options).ok()??;
-        let signal = status.terminating_signal();
-        let raw = signal.or_else(|| status.exit_status().map(|code| code << 8));
-        raw.map(ExitStatus::from_raw)
+        drop(self.child.kill());
+        self.status = self.child.wait().ok();
     }
 
     /// How the process crashed, if it has.
@@ -179,39 +155,3 @@ const POLL: Duration = Duration::from_millis(2);
 const STDERR_KEPT: usize = 4096;
 
 const STACK_BYTES: usize = 256 << 10;
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::fs;
-    use std::sync::mpsc;
-
-    use super::*;
-
-    fn start(script: &str) -> Shim {
-        let arguments = ["-c".to_owned(), script.to_owned()];
-        Shim::start("sh".as_ref(), &arguments, 0, mpsc::channel().0).expect("there is a shell")
-    }
-
-    #[test]
-    fn how_a_process_ended_is_known_while_it_is_still_on_the_process_table() {
-        let mut shim = start("exit 7");
-        let status = shim.wait(Duration::from_secs(60)).expect("it has left");
-        assert_eq!((status.code(), status.signal()), (Some(7), None));
-        let stat = fs::read_to_string(format!("/proc/{}/stat", shim.pid())).expect("it is there");
-        assert!(stat.contains(") Z "), "{stat}");
-        shim.kill();
-        assert_eq!((shim.status, shim.killed), (Some(status), false));
-    }
-
-    #[test]
-    fn one_that_was_ended_by_a_signal_crashed_unless_the_runner_sent_it() {
-        let mut shim = start("kill -ABRT $$");
-        assert_eq!(shim.wait(Duration::from_secs(60)).and_then(|status| status.signal()), Some(6));
-        assert!(shim.crash().expect("a crash").contains("signal 6"));
-        let mut shim = start("read line");
-        assert_eq!(shim.wait(Duration::ZERO), None);
-        shim.kill();
-        assert_eq!(shim.status.and_then(|status| status.signal()), Some(9));
-        assert_eq!(shim.crash(), None);
-    }
-}

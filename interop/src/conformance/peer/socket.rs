@@ -69,26 +69,6 @@ impl Drop for PeerSocket {
     }
 }
 
-/// A port that is closed to the implementation, and that nobody else is given meanwhile: it belongs
-/// to a socket that hears only an address where there is nobody.
-#[derive(Debug)]
-pub(super) struct ClosedPort {
-    address: SocketAddr,
-    _holder: UdpSocket,
-}
-
-impl ClosedPort {
-    pub(super) fn hold(address: SocketAddr) -> io::Result<Self> {
-        let holder = UdpSocket::bind(address)?;
-        holder.connect(SocketAddr::new(address.ip(), NOBODYS_PORT))?;
-        Ok(Self { address, _holder: holder })
-    }
-
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
 fn receive(socket: &UdpSocket, number: usize, inbox: &Sender<Input>, stopped: &AtomicBool) {
     let mut buffer = vec![0; DATAGRAM_MAX];
     loop {
@@ -106,32 +86,9 @@ fn receive(socket: &UdpSocket, number: usize, inbox: &Sender<Input>, stopped: &A
     }
 }
 
-/// Reserved for a service that multiplexes TCP connections (RFC 1078), so that no datagram has it.
-const NOBODYS_PORT: u16 = 1;
-
 const BUFFER_BYTES: usize = 4 << 20;
 
 const DATAGRAM_MAX: usize = 65_536;
 
 /// The thread only moves datagrams; a hundred such threads wait at once.
 const STACK_BYTES: usize = 128 << 10;
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_port_is_refused_and_given_to_nobody_else() {
-        let open = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
-        let address = open.local_addr().expect("it is bound");
-        drop(open);
-        let closed = ClosedPort::hold(address).expect("it is free");
-        let taken = UdpSocket::bind(closed.address()).expect_err("it is held");
-        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
-        let sender = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
-        sender.connect(address).expect("an address");
-        sender.send(b"hello").expect("it leaves");
-        let refused = sender.recv(&mut [0; 8]).expect_err("nobody is there");
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    }
-}

@@ -6,7 +6,7 @@ use super::{Column, verdict};
 use crate::conformance::case::Case;
 use crate::harness::Provenance;
 
-pub(super) fn page(provenance: &Provenance, cases: &[&Case], columns: &[&Column]) -> String {
+pub(super) fn page(provenance: &Provenance, cases: &[&Case], columns: &[Column]) -> String {
     let mut html = String::from(HEAD);
     let (date, command) = (escape(&provenance.date), escape(&provenance.command));
     let (commit, cpu) = (escape(&provenance.commit), escape(&provenance.machine.cpu));

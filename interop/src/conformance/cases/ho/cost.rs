@@ -12,7 +12,7 @@ use crate::shim::SplitMix64;
 pub(super) fn cases() -> Vec<Case> {
     let should = |id, title, run| {
         let case = Case::rust(id, Grade::Should, "hardening of this stack", title, run);
-        case.flag(Flag::Alone).limit_s(60)
+        case.flag(Flag::Heavy).limit_s(60)
     };
     vec![
         should(

@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
             strays_cost_little,
         )
         .req(&["H-13"])
-        .flag(Flag::Alone)
+        .flag(Flag::Heavy)
         .limit_s(90),
         Case::rust(
             "HO-12",
@@ -98,7 +98,6 @@ fn nothing_is_left(peer: &mut Peer) -> CaseResult {
         let socket = peer.open_socket()?;
         last.push(peer.open_on(socket, 100, 1)?);
     }
-    peer.rests();
     peer.sleep(Duration::from_secs(60))?;
     let accepted = peer.count_events(&WantEvent::Accepted);
     for mut flow in last {
@@ -153,21 +152,16 @@ fn strays_cost_little(peer: &mut Peer) -> CaseResult {
     let mut more = Vec::new();
     for _ in 0..2 {
         let (mut bases, mut costs) = (Vec::new(), Vec::new());
-        for number in 0..STRAYS / STRAYS_EACH / 2 {
-            if number % STRAYS_PER_BASE == 0 {
-                bases.push(cost(peer, &witness, from, &mut nothing)?);
-            }
+        for _ in 0..STRAYS / STRAYS_EACH / 2 {
+            bases.push(cost(peer, &witness, from, &mut nothing)?);
             costs.push(cost(peer, &witness, from, &mut stray)?);
         }
         more.push(middle(costs).saturating_sub(middle(bases)));
     }
     let words = format!("strays take {more:?} beyond what is no uTP, first and later");
     peer.remark(&words);
-    // Whatever else the machine does only adds. What grew with their number would do so by far.
-    let least = more.iter().min().copied().unwrap_or_default();
     let worst = more.iter().max().copied().unwrap_or_default();
-    let little = least <= Duration::from_nanos(500) && worst <= Duration::from_micros(2);
-    peer.check(little, || words)?;
+    peer.check(worst <= Duration::from_nanos(500), || words)?;
     witness.ends_well(peer)
 }
 
@@ -203,8 +197,5 @@ const SYNS_EACH: u32 = 100;
 
 const STRAYS: u32 = 1_000_000;
 const STRAYS_EACH: u32 = 1_000;
-
-/// How many of these there are for each that is no uTP: a hundred show the middle as well.
-const STRAYS_PER_BASE: u32 = 5;
 
 const STRAY_LEN: usize = 40;

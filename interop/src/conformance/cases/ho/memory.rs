@@ -120,7 +120,6 @@ fn windows_that_stay_shut(peer: &mut Peer) -> CaseResult {
         peer.send(&greeting)?;
         flows.push(flow);
     }
-    peer.rests();
     let mut most = before;
     let until = Instant::now() + Duration::from_secs(330);
     let failed = WantEvent::Error(Vec::new());
